@@ -1,0 +1,78 @@
+# Everything a contributor types. `make` alone lists the targets.
+
+UV_VERSION := 0.13.8
+UV := $(shell test -x .tools/bin/uv && echo .tools/bin/uv || command -v uv || echo .tools/bin/uv)
+UV_FOLDER := $(abspath $(dir $(UV)))
+LIBRARY := databricks-shared-utilities
+PYTHON := .venv/bin/python
+DATA ?= sample
+
+# The hooks of the templates and the generated projects look for uv on the path; an active environment is not theirs.
+export PATH := $(CURDIR)/.venv/bin:$(UV_FOLDER):$(PATH)
+unexport VIRTUAL_ENV
+
+.DEFAULT_GOAL := help
+.PHONY: help doctor prerequisites setup demo test test-fast test-library test-matrix harness lint expected sync lock clean
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
+
+doctor:  ## show what this machine has and what it lacks
+	@sh tools/prerequisites.sh --verbose
+
+prerequisites:
+	@sh tools/prerequisites.sh
+
+setup: prerequisites .venv/ready  ## install everything the repository needs into .venv/
+
+demo: setup  ## bake the batch template into build/demo/ and run it (DATA=sample or DATA=full)
+	@$(PYTHON) tools/demo.py --data $(DATA)
+
+test: lint test-library harness  ## run everything: linters, the library's tests, the harness
+	@echo "All tests passed."
+
+test-fast: setup  ## run what needs neither Spark nor an installation
+	$(PYTHON) -m pytest $(LIBRARY)/tests/unit $(LIBRARY)/tests/contract
+	$(PYTHON) -m pytest -m "not slow"
+
+test-library: setup  ## run the library's tests, with classic Spark and then over Spark Connect
+	cd $(LIBRARY) && ../$(PYTHON) -m pytest
+	cd $(LIBRARY) && ../$(PYTHON) -m pytest tests/integration --spark-mode=connect
+
+test-matrix: .venv-3.5/ready .venv-4.0/ready  ## run the library's tests on Spark 3.5 and 4.0
+	cd $(LIBRARY) && ../.venv-4.0/bin/python -m pytest tests/unit tests/integration
+	cd $(LIBRARY) && ../.venv-3.5/bin/python -m pytest tests/unit tests/integration
+
+harness: setup  ## bake the templates and run what they generate
+	$(PYTHON) -m pytest
+
+lint: setup  ## check style, types, workflows and that the copies are identical
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m mypy $(LIBRARY)/src tools hooks/pre_gen_project.py tests sample-data
+	$(PYTHON) -m mypy hooks/post_gen_project.py
+	$(PYTHON) -m yamllint --strict .
+	$(PYTHON) -m check_jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	.venv/bin/zizmor --offline --quiet .github/workflows
+	$(PYTHON) tools/sync.py --check
+
+expected: setup  ## write the lists of generated files anew (look at the difference before you commit it)
+	$(PYTHON) -m pytest tests/test_bake.py --update-expected
+
+sync:  ## copy hooks/ and templates/ into every template
+	python3 tools/sync.py
+
+lock: | $(UV)  ## resolve requirements/*.in anew
+	sh tools/lock.sh $(UV)
+
+clean:  ## remove everything that make has made
+	rm -rf .venv .venv-* .tools build dist
+
+.tools/bin/uv: | prerequisites
+	@sh tools/install_uv.sh .tools $(UV_VERSION)
+
+.venv/ready: requirements/dev.txt $(LIBRARY)/pyproject.toml tools/install.sh | prerequisites $(UV)
+	@sh tools/install.sh $(UV) .venv requirements/dev.txt $(LIBRARY)
+
+.venv-%/ready: requirements/spark-%.txt $(LIBRARY)/pyproject.toml tools/install.sh | prerequisites $(UV)
+	@sh tools/install.sh $(UV) .venv-$* requirements/spark-$*.txt $(LIBRARY)

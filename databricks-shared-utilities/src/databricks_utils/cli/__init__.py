@@ -1,0 +1,8 @@
+"""The command line of a generated project: one surface for laptops, CI and job tasks."""
+
+from __future__ import annotations
+
+from databricks_utils.cli.commands import command_line
+from databricks_utils.cli.project import Project
+
+__all__ = ["Project", "command_line"]

@@ -1,0 +1,193 @@
+"""What the commands do: each opens what it needs, calls one room, and shows the result."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import click
+
+from databricks_utils import delta
+from databricks_utils.cli.documents import out_of_date, written_documents
+from databricks_utils.cli.project import Opened, Project, open_project
+from databricks_utils.cli.scaffold import add_files
+from databricks_utils.doctor import examine, render_checks
+from databricks_utils.errors import InvalidInput
+from databricks_utils.logging import configure_logging
+from databricks_utils.medallion import Lakehouse, Silver, quarantine_of, run_pipeline
+from databricks_utils.medallion.progress import load_progress, rewound, save_progress
+from databricks_utils.observability import (
+    Graph,
+    GraphNode,
+    RunResult,
+    RunStore,
+    Samples,
+    TableResult,
+    print_run,
+    print_samples,
+    print_table,
+    render_report,
+)
+
+#: Runs shown in the report's history.
+HISTORY = 20
+
+
+def library_version() -> str:
+    """Return the version of the installed library."""
+    try:
+        return version("databricks-shared-utilities")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def opened(project: Project, folder: str | None, environment: str, overrides: Mapping[str, str]) -> Opened:
+    """Read and check the project, and set up logging as it says."""
+    result = open_project(project, folder=folder, environment=environment, overrides=overrides)
+    configure_logging(result.configuration.logging.level, result.configuration.logging.format)
+    return result
+
+
+def run(project: Opened, tables: Sequence[str], full_refresh: bool, run_id: str | None) -> int:
+    """Run the pipeline and show what happened; the exit code says how it went."""
+    project.project.pipeline.selected(tables)
+    lakehouse = project.lakehouse()
+    outcome = run_pipeline(
+        lakehouse,
+        project.project.pipeline,
+        tables=tables,
+        full_refresh=full_refresh,
+        run_id=run_id,
+        on_table=_announce,
+    )
+    print_run(outcome)
+    path = _write_report(project, lakehouse, outcome)
+    click.echo(f"Report: {path}")
+    return outcome.exit_code
+
+
+def status(project: Opened, rows: int) -> int:
+    """Show the last run and some rows of each gold table."""
+    lakehouse = project.lakehouse()
+    last = _last_run(lakehouse)
+    print_run(last)
+    for table, sample in _samples(project, lakehouse, rows).items():
+        print_samples(table, sample)
+    return 0
+
+
+def report(project: Opened) -> int:
+    """Write the report of the last run again."""
+    lakehouse = project.lakehouse()
+    click.echo(f"Report: {_write_report(project, lakehouse, _last_run(lakehouse))}")
+    return 0
+
+
+def docs(project: Opened, check: bool) -> int:
+    """Write the documents that follow from the contracts, or say which are out of date."""
+    documents = written_documents(project)
+    stale = out_of_date(documents)
+    if check and stale:
+        for path in stale:
+            click.echo(f"Out of date: {path.relative_to(project.root)}")
+        click.echo(f"Run: {project.project.command} docs")
+        return 1
+    for path in stale:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(documents[path], encoding="utf-8")
+        click.echo(f"Written: {path.relative_to(project.root)}")
+    if not stale:
+        click.echo("All documents are up to date.")
+    return 0
+
+
+def maintain(project: Opened, tables: Sequence[str]) -> int:
+    """Compact the tables, apply bronze retention and delete files nobody needs."""
+    lakehouse = project.lakehouse()
+    retention = project.configuration.retention
+    for node in project.project.pipeline.selected(tables):
+        names = [node.table, *([quarantine_of(node.table)] if isinstance(node, Silver) else [])]
+        for name in (name for name in names if lakehouse.exists(name)):
+            identifier = lakehouse.identifier(name)
+            expired = delta.delete_older(
+                lakehouse.spark, identifier, "_ingestion_date", days=retention.bronze_days
+            ) if node.layer == "bronze" else 0
+            removed = delta.optimize(lakehouse.spark, identifier)
+            delta.vacuum(lakehouse.spark, identifier, retention_hours=retention.vacuum_hours)
+            click.echo(f"{name}: {removed} small files compacted, {expired} expired rows deleted, vacuumed")
+    return 0
+
+
+def restore(project: Opened, table: str, version_number: int) -> int:
+    """Bring a table back, and the positions of it and of what it read with it."""
+    project.project.pipeline.node(table)
+    lakehouse = project.lakehouse()
+    newest = lakehouse.version(table)
+    if not 0 <= version_number <= newest:
+        raise InvalidInput(
+            f"{table} has no version {version_number}", hint=f"It has the versions 0 to {newest}"
+        )
+    delta.restore(lakehouse.spark, lakehouse.identifier(table), version_number)
+    progress = load_progress(lakehouse)
+    position = rewound(lakehouse, progress, table, version_number)
+    save_progress(lakehouse, progress, [position], "restore")
+    click.echo(f"{table} is back at version {version_number}; the next run reads on from there.")
+    return 0
+
+
+def doctor(project: Project) -> int:
+    """Examine the machine; the exit code is 1 when something needed is missing."""
+    checks = examine(project.root())
+    click.echo(render_checks(checks))
+    return 0 if all(check.ok for check in checks) else 1
+
+
+def add_table(project: Project, folder: str | None, table: str) -> int:
+    """Write the skeletons of a table."""
+    for line in add_files(project, project.root(folder), table):
+        click.echo(line)
+    return 0
+
+
+def _announce(result: TableResult) -> None:
+    if sys.stderr.isatty():
+        print_table(result)
+
+
+def _last_run(lakehouse: Lakehouse) -> RunResult:
+    runs = RunStore(lakehouse.namespace).latest(lakehouse.spark, 1)
+    if not runs:
+        raise InvalidInput("Nothing has been run in this environment yet", hint="Run the pipeline first: run")
+    return runs[0]
+
+
+def _write_report(project: Opened, lakehouse: Lakehouse, outcome: RunResult) -> Path:
+    history = RunStore(lakehouse.namespace).latest(lakehouse.spark, HISTORY)
+    page = render_report(outcome, history, _graph(project), _samples(project, lakehouse, 8))
+    folder = Path(project.configuration.storage.reports)
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{outcome.started_at:%Y%m%dT%H%M%SZ}-{outcome.run_id[:8]}.html"
+    path.write_text(page, encoding="utf-8")
+    return path
+
+
+def _graph(project: Opened) -> Graph:
+    pipeline = project.project.pipeline
+    nodes = tuple(
+        GraphNode(node.table, node.layer, project.contracts[node.table].description or "") for node in pipeline
+    )
+    return Graph(nodes, pipeline.edges)
+
+
+def _samples(project: Opened, lakehouse: Lakehouse, rows: int) -> Mapping[str, Samples]:
+    """Look at the gold tables that are small by nature, newest rows first where there is a date."""
+    found: dict[str, Samples] = {}
+    for node in project.project.pipeline:
+        if node.layer != "gold" or not node.name.startswith(("agg_", "business_")) or not lakehouse.exists(node.table):
+            continue
+        names = [column.name for column in project.contracts[node.table].columns]
+        frame = lakehouse.read(node.table).select(*names).orderBy(*lakehouse.contract(node.table).key)
+        found[node.table] = (tuple(names), tuple(tuple(row) for row in frame.limit(rows).collect()))
+    return found

@@ -1,0 +1,165 @@
+"""The commands and their options; what they do is in the rooms."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import click
+
+from databricks_utils.cli import actions
+from databricks_utils.cli.project import Project, default_environment
+from databricks_utils.errors import InvalidInput, LakehouseError
+from databricks_utils.logging import redacted
+
+SCHEMA_OPTIONS = ("bronze", "silver", "gold", "operations")
+
+
+def command_line(project: Project, arguments: Sequence[str]) -> int:
+    """Run one command and return its exit code: 0 done, 1 failed, 2 bad input, 3 quality threshold breached."""
+    try:
+        outcome = _group(project).main(args=list(arguments), prog_name=project.command, standalone_mode=False)
+    except click.exceptions.Exit as error:
+        return int(error.exit_code)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except click.Abort:
+        click.echo("Stopped.", err=True)
+        return 130
+    except LakehouseError as error:
+        click.echo(f"Error: {redacted(str(error))}", err=True)
+        return error.exit_code
+    except Exception as error:  # noqa: BLE001  # the outermost frame: a user gets a sentence, and a traceback on request
+        return _unexpected(error, arguments)
+    return outcome if isinstance(outcome, int) else 0
+
+
+def _unexpected(error: Exception, arguments: Sequence[str]) -> int:
+    if "--debug" in arguments:
+        traceback.print_exc()
+    first_line = next(iter(str(error).strip().splitlines()), "no message")
+    click.echo(f"Error: {type(error).__name__}: {redacted(first_line)}", err=True)
+    click.echo("  hint:  Run the same command with --debug to see where it happened", err=True)
+    return 1
+
+
+def _common(function: Callable[..., Any]) -> Callable[..., Any]:
+    options = [
+        click.option("--env", "environment", default=default_environment, help="Environment in config/ (default: local)."),
+        click.option("--project", "folder", default=None, help="Folder of the project (default: found from here)."),
+        click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Set a configuration value."),
+        click.option("--catalog", default=None, help="Catalog, instead of the configuration's."),
+        *[
+            click.option(f"--schema-{layer}", default=None, help=f"Schema of the {layer} layer.")
+            for layer in SCHEMA_OPTIONS
+        ],
+        click.option("--debug", is_flag=True, help="Show a traceback for unexpected errors."),
+    ]
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+def _opened(project: Project, options: dict[str, Any]) -> actions.Opened:
+    overrides = dict(_pair(text) for text in options["settings"])
+    if options["catalog"]:
+        overrides["catalog"] = options["catalog"]
+    for layer in SCHEMA_OPTIONS:
+        if options[f"schema_{layer}"]:
+            overrides[f"schemas.{layer}"] = options[f"schema_{layer}"]
+    return actions.opened(project, options["folder"], options["environment"], overrides)
+
+
+def _pair(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not equals or not key:
+        raise InvalidInput(
+            f"--set {text!r} is not KEY=VALUE", hint="Write for example --set quality.minimum_score=0.9"
+        )
+    return key, value
+
+
+def _names(_: click.Context, __: click.Parameter, text: str | None) -> tuple[str, ...]:
+    return tuple(part.strip() for part in (text or "").split(",") if part.strip())
+
+
+def _group(project: Project) -> click.Group:
+    @click.group(help=f"Run and look after the pipeline {project.pipeline.name}.")
+    @click.version_option(actions.library_version(), prog_name=f"{project.command} (databricks-shared-utilities)")
+    def group() -> None:
+        """Hold the commands."""
+
+    for register in (_run, _status, _report, _docs, _maintain, _restore, _doctor, _add):
+        register(group, project)
+    return group
+
+
+def _run(group: click.Group, project: Project) -> None:
+    @group.command(help="Bring the tables up to date.")
+    @click.option("--tables", callback=_names, help="Comma-separated layer.table names (default: all).")
+    @click.option("--full-refresh", type=click.BOOL, is_flag=False, flag_value=True, default=False,
+                  help="Compute silver and gold again from all of bronze.")
+    @click.option("--run-id", default=None, help="Name of the run, shared by the tasks of one job run.")
+    @_common
+    def run(tables: tuple[str, ...], full_refresh: bool, run_id: str | None, **options: Any) -> int:
+        return actions.run(_opened(project, options), tables, full_refresh, run_id)
+
+
+def _status(group: click.Group, project: Project) -> None:
+    @group.command(help="Show the last run and a look at the gold tables.")
+    @click.option("--rows", default=5, show_default=True, help="Rows of each gold table to show.")
+    @_common
+    def status(rows: int, **options: Any) -> int:
+        return actions.status(_opened(project, options), rows)
+
+
+def _report(group: click.Group, project: Project) -> None:
+    @group.command(help="Write the HTML report of the last run.")
+    @_common
+    def report(**options: Any) -> int:
+        return actions.report(_opened(project, options))
+
+
+def _docs(group: click.Group, project: Project) -> None:
+    @group.command(help="Write data dictionary, entity diagram and lineage from the contracts.")
+    @click.option("--check", is_flag=True, help="Change nothing; fail when the documents are out of date.")
+    @_common
+    def docs(check: bool, **options: Any) -> int:
+        return actions.docs(_opened(project, options), check)
+
+
+def _maintain(group: click.Group, project: Project) -> None:
+    @group.command(help="Compact tables, delete files that are no longer needed, apply retention.")
+    @click.option("--tables", callback=_names, help="Comma-separated layer.table names (default: all).")
+    @_common
+    def maintain(tables: tuple[str, ...], **options: Any) -> int:
+        return actions.maintain(_opened(project, options), tables)
+
+
+def _restore(group: click.Group, project: Project) -> None:
+    @group.command(help="Bring a table back to a version; the next run continues from there.")
+    @click.argument("table")
+    @click.option("--version", required=True, type=click.IntRange(min=0), help="Version to restore (see status).")
+    @_common
+    def restore(table: str, version: int, **options: Any) -> int:
+        return actions.restore(_opened(project, options), table, version)
+
+
+def _doctor(group: click.Group, project: Project) -> None:
+    @group.command(help="Check Java, Python, uv, git, disk and jars, and say what to do.")
+    def doctor() -> int:
+        return actions.doctor(project)
+
+
+def _add(group: click.Group, project: Project) -> None:
+    @group.group(help="Write skeletons.")
+    def add() -> None:
+        """Hold the kinds of skeleton."""
+
+    @add.command(name="table", help="Write a contract and a transformation for LAYER.TABLE, and say what is left to do.")
+    @click.argument("table")
+    @click.option("--project", "folder", default=None, help="Folder of the project (default: found from here).")
+    def add_table(table: str, folder: str | None) -> int:
+        return actions.add_table(project, folder, table)

@@ -1,0 +1,116 @@
+"""A project as the command line sees it: its pipeline, its folders, its environment."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from databricks_utils.config import Configuration, load_configuration
+from databricks_utils.contracts import Contract, read_contracts
+from databricks_utils.errors import InputProblems, InvalidInput, LakehouseError
+from databricks_utils.medallion import Lakehouse, Pipeline, check_pipeline
+from databricks_utils.observability import configure_tracing
+from databricks_utils.session import create_session
+
+#: A file every project has at its root.
+MARKER = "bundle.yml"
+
+
+@dataclass(frozen=True)
+class Project:
+    """What a generated project hands to the command line.
+
+    Args:
+        pipeline: The pipeline definition.
+        command: Name of the command, as the user types it.
+        package_folder: Folder of the project's package; the root is looked for above it.
+    """
+
+    pipeline: Pipeline
+    command: str
+    package_folder: Path
+
+    def root(self, given: str | None = None) -> Path:
+        """Return the folder with `bundle.yml`, `config/` and `contracts/`.
+
+        Args:
+            given: The folder, where the caller knows it, as a job's parameter does.
+
+        Raises:
+            InvalidInput: There is no project at or above the places looked at.
+        """
+        starts = [Path(given)] if given else [Path.cwd(), self.package_folder]
+        for start in starts:
+            for folder in (start, *start.parents):
+                if (folder / MARKER).is_file() and (folder / "config").is_dir():
+                    return folder.resolve()
+        raise InvalidInput(
+            "This is not a project folder: no bundle.yml with config/ beside it",
+            where=str(starts[0]),
+            hint="Change into the project's folder, or name it with --project",
+        )
+
+    def open(self, environment: str | None = None, folder: str | None = None, **overrides: str) -> Opened:
+        """Read and check configuration and contracts, for a notebook or a script.
+
+        Args:
+            environment: Name of a file in `config/`; LAKEHOUSE_ENV or `local` by default.
+            folder: Folder of the project, where it cannot be found from here.
+            overrides: Configuration values.
+        """
+        return open_project(self, folder=folder, environment=environment or default_environment(), overrides=overrides)
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A project whose configuration and contracts have been read and found in order."""
+
+    project: Project
+    root: Path
+    configuration: Configuration
+    contracts: Mapping[str, Contract]
+
+    def lakehouse(self) -> Lakehouse:
+        """Start or join the session and return the open lakehouse."""
+        storage = self.configuration.storage
+        warehouse = Path(storage.warehouse) if storage.warehouse else None
+        configure_tracing(self.configuration.telemetry)
+        spark = create_session(self.configuration.spark, self.project.command, warehouse=warehouse)
+        return Lakehouse(spark, self.configuration, self.contracts)
+
+
+def open_project(
+    project: Project, *, folder: str | None, environment: str, overrides: Mapping[str, str]
+) -> Opened:
+    """Read configuration and contracts, and compare the contracts with the pipeline.
+
+    Raises:
+        InputProblems: Everything wrong in any of them, in one block.
+    """
+    root = project.root(folder)
+    problems: list[LakehouseError] = []
+    configuration: Configuration | None = None
+    contracts: Mapping[str, Contract] = {}
+    try:
+        configuration = load_configuration(root / "config", environment, overrides)
+    except InvalidInput as error:
+        problems += _single(error)
+    try:
+        contracts = read_contracts(root / "contracts")
+        check_pipeline(project.pipeline, contracts)
+    except InvalidInput as error:
+        problems += _single(error)
+    if problems or configuration is None:
+        raise InputProblems(problems)
+    return Opened(project, root, configuration, contracts)
+
+
+def default_environment() -> str:
+    """Return the environment named by LAKEHOUSE_ENV, or `local`."""
+    return os.environ.get("LAKEHOUSE_ENV", "local")
+
+
+def _single(error: InvalidInput) -> list[LakehouseError]:
+    return list(error.problems) if isinstance(error, InputProblems) else [error]

@@ -1,0 +1,42 @@
+"""Configuration: files merged by environment, validated before anything starts."""
+
+from __future__ import annotations
+
+from databricks_utils.config.loader import deep_merge, load_configuration
+from databricks_utils.config.model import (
+    Configuration,
+    Execution,
+    Ingestion,
+    Logging,
+    Quality,
+    Retention,
+    Schemas,
+    Spark,
+    Storage,
+    Telemetry,
+)
+from databricks_utils.config.schema import configuration_schema
+from databricks_utils.config.secrets import DatabricksSecrets, EnvironmentSecrets, SecretProvider, resolve_secret
+from databricks_utils.config.yaml_source import Source, read_source
+
+__all__ = [
+    "Configuration",
+    "DatabricksSecrets",
+    "EnvironmentSecrets",
+    "Execution",
+    "Ingestion",
+    "Logging",
+    "Quality",
+    "Retention",
+    "Schemas",
+    "SecretProvider",
+    "Source",
+    "Spark",
+    "Storage",
+    "Telemetry",
+    "configuration_schema",
+    "deep_merge",
+    "load_configuration",
+    "read_source",
+    "resolve_secret",
+]

@@ -1,0 +1,142 @@
+"""The configuration of one environment as a validated, frozen model."""
+
+from __future__ import annotations
+
+import difflib
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from databricks_utils.errors import InvalidInput
+
+SECRET_PATTERN = r"^secret://[A-Za-z0-9._-]+/[A-Za-z0-9._-]+$"
+Share = Annotated[float, Field(ge=0, le=1)]
+Scalar = bool | int | float | str
+SecretReference = Annotated[str, Field(pattern=SECRET_PATTERN)]
+
+
+class Section(BaseModel):
+    """Base of every part: unknown keys are errors and nothing changes after loading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Schemas(Section):
+    """Schema name of each layer."""
+
+    bronze: str = Field("bronze", description="Schema of rows as received", min_length=1)
+    silver: str = Field("silver", description="Schema of typed and checked rows", min_length=1)
+    gold: str = Field("gold", description="Schema of tables for readers", min_length=1)
+    operations: str = Field("operations", description="Schema of run, quality and progress tables", min_length=1)
+
+
+class Storage(Section):
+    """Folders and volumes. Relative paths count from the project's folder."""
+
+    landing: str = Field(description="Folder or volume where source files arrive", min_length=1)
+    warehouse: str | None = Field(None, description="Folder of the local tables; none in a workspace")
+    checkpoints: str = Field(description="Folder or volume that remembers which files were read", min_length=1)
+    reports: str = Field(description="Folder or volume for HTML reports", min_length=1)
+
+
+class Spark(Section):
+    """How the session is made. Everything but mode and settings is for a laptop."""
+
+    mode: Literal["local", "connect", "databricks"] = Field("local", description="Where the session comes from")
+    remote: str | None = Field(None, description="Address of a Spark Connect server, sc://host:port")
+    cores: int = Field(2, ge=1, le=256, description="Cores of a local session")
+    memory: str = Field("2g", pattern=r"^[1-9][0-9]*[mg]$", description="Driver memory of a local session, as in 2g")
+    shuffle_partitions: int = Field(2, ge=1, le=10000, description="Partitions of a local shuffle")
+    settings: dict[str, str] = Field(default_factory=dict, description="Further Spark settings")
+
+
+class Ingestion(Section):
+    """How bronze reads files."""
+
+    reader: Literal["files", "auto_loader"] = Field("files", description="Auto Loader exists on Databricks only")
+    max_files_per_batch: int = Field(1000, ge=1, description="Most files read in one batch")
+
+
+class Quality(Section):
+    """Thresholds; a breach ends the run with exit code 3."""
+
+    minimum_score: Share = Field(0.95, description="Least quality score of a table, 0 to 1")
+    warn_invalid_share: Share = Field(0.01, description="Share of quarantined rows that is worth a warning")
+    fail_invalid_share: Share = Field(0.05, description="Share of quarantined rows that breaches")
+
+
+class Execution(Section):
+    """How a run goes about its tables."""
+
+    parallel_tables: int = Field(2, ge=1, le=64, description="Independent tables computed side by side")
+    retries: int = Field(2, ge=0, le=10, description="Further tries after an error that can pass by itself")
+    retry_delay_seconds: float = Field(5.0, ge=0, description="Pause before the second try; it doubles each time")
+
+
+class Logging(Section):
+    """What is logged and how it looks."""
+
+    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level that is logged")
+    format: Literal["auto", "console", "json"] = Field("auto", description="auto: console on a terminal, JSON lines else")
+
+
+class Telemetry(Section):
+    """OpenTelemetry traces."""
+
+    traces: Literal["none", "file", "otlp"] = Field("none", description="Where spans go")
+    endpoint: str | None = Field(None, description="OTLP over HTTP endpoint, for traces: otlp")
+    file: str | None = Field(None, description="File for JSON lines, for traces: file")
+
+
+class Retention(Section):
+    """How long things are kept."""
+
+    bronze_days: int = Field(2555, ge=1, description="Days that bronze rows are kept")
+    vacuum_hours: int = Field(168, ge=168, description="Hours that files of old versions are kept")
+
+
+class Configuration(Section):
+    """Everything that differs between environments."""
+
+    environment: str = Field(description="Name of the environment", pattern=r"^[a-z][a-z0-9_-]*$")
+    catalog: str = Field(description="Unity Catalog catalog; spark_catalog on a laptop", min_length=1)
+    schemas: Schemas = Field(default_factory=Schemas, description="Schema name of each layer")
+    storage: Storage = Field(description="Folders and volumes")
+    spark: Spark = Field(default_factory=Spark, description="The session")
+    ingestion: Ingestion = Field(default_factory=Ingestion, description="How bronze reads files")
+    quality: Quality = Field(default_factory=Quality, description="Quality thresholds")
+    execution: Execution = Field(default_factory=Execution, description="How a run goes about its tables")
+    logging: Logging = Field(default_factory=Logging, description="Logging")
+    telemetry: Telemetry = Field(default_factory=Telemetry, description="Traces")
+    retention: Retention = Field(default_factory=Retention, description="How long things are kept")
+    feature_flags: dict[str, bool] = Field(default_factory=dict, description="Switches by name")
+    parameters: dict[str, Scalar] = Field(default_factory=dict, description="Values that transformations ask for")
+    secrets: dict[str, SecretReference] = Field(
+        default_factory=dict, description="References secret://scope/key by name; never the secret itself"
+    )
+
+    def flag(self, name: str) -> bool:
+        """Return a feature flag.
+
+        Raises:
+            InvalidInput: The configuration has no such flag.
+        """
+        if name not in self.feature_flags:
+            raise _unknown("feature flag", "feature_flags", name, self.feature_flags)
+        return self.feature_flags[name]
+
+    def parameter(self, name: str) -> Scalar:
+        """Return a parameter.
+
+        Raises:
+            InvalidInput: The configuration has no such parameter.
+        """
+        if name not in self.parameters:
+            raise _unknown("parameter", "parameters", name, self.parameters)
+        return self.parameters[name]
+
+
+def _unknown(kind: str, section: str, name: str, known: dict[str, bool] | dict[str, Scalar]) -> InvalidInput:
+    close = difflib.get_close_matches(name, known, 1)
+    hint = f"Did you mean {close[0]}?" if close else f"Known: {', '.join(sorted(known)) or 'none'}"
+    return InvalidInput(f"The configuration has no {kind} {name!r}", where=f"config: {section}.{name}", hint=hint)

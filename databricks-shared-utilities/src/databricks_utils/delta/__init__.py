@@ -1,0 +1,45 @@
+"""Delta Lake through SQL and DataFrames only, so that classic and Connect sessions behave alike."""
+
+from __future__ import annotations
+
+from databricks_utils.delta.maintenance import delete_older, optimize, restore, shallow_clone, vacuum
+from databricks_utils.delta.merge import append, merge_by_key, overwrite, temporary_view
+from databricks_utils.delta.namespace import Namespace, quoted
+from databricks_utils.delta.tables import (
+    TABLE_PROPERTIES,
+    Commit,
+    add_missing_columns,
+    changed_rows,
+    commits_since,
+    create_table,
+    ensure_schema,
+    last_commit,
+    literal,
+    rows_at,
+    table_exists,
+)
+
+__all__ = [
+    "TABLE_PROPERTIES",
+    "Commit",
+    "Namespace",
+    "add_missing_columns",
+    "append",
+    "changed_rows",
+    "commits_since",
+    "create_table",
+    "delete_older",
+    "ensure_schema",
+    "last_commit",
+    "literal",
+    "merge_by_key",
+    "optimize",
+    "overwrite",
+    "quoted",
+    "restore",
+    "rows_at",
+    "shallow_clone",
+    "table_exists",
+    "temporary_view",
+    "vacuum",
+]

@@ -1,0 +1,99 @@
+"""Writing rows by key: one MERGE, one commit, nothing rewritten that did not change."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from pyspark.sql import functions as F
+
+from databricks_utils.delta.namespace import quoted
+from databricks_utils.delta.tables import Commit, last_commit
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+
+@contextmanager
+def temporary_view(frame: DataFrame) -> Iterator[str]:
+    """Give a frame a name for the length of one statement; the name is unique, so threads do not meet."""
+    name = f"_view_{uuid.uuid4().hex}"
+    frame.createOrReplaceTempView(name)
+    try:
+        yield name
+    finally:
+        frame.sparkSession.catalog.dropTempView(name)
+
+
+def merge_by_key(
+    spark: SparkSession,
+    identifier: str,
+    rows: DataFrame,
+    key: Sequence[str],
+    *,
+    columns: Sequence[str],
+    compared: Sequence[str] | None = None,
+    update_when: str | None = None,
+    insert_when: str | None = None,
+    delete_when: str | None = None,
+) -> Commit:
+    """Insert new keys and update changed rows in one commit.
+
+    Args:
+        spark: The session.
+        identifier: Quoted target table.
+        rows: One row per key; `columns` and whatever the conditions name.
+        key: Key columns, compared null-safe.
+        columns: The columns written.
+        compared: A matched row is updated only if one of these differs; all non-key columns by default.
+        update_when: Further SQL condition over `s` (source) and `t` (target) for an update.
+        insert_when: SQL condition over `s` for an insert.
+        delete_when: SQL condition over `s` for deleting a matched row; it goes first.
+
+    Returns:
+        The commit; a MERGE that changes nothing may make none, then its metrics are zero.
+    """
+    compared = [name for name in columns if name not in key] if compared is None else compared
+    on = " AND ".join(f"t.{quoted(name)} <=> s.{quoted(name)}" for name in key)
+    clauses = []
+    if delete_when:
+        clauses.append(f"WHEN MATCHED AND {delete_when} THEN DELETE")
+    if compared:
+        differs = " OR ".join(f"NOT (t.{quoted(name)} <=> s.{quoted(name)})" for name in compared)
+        condition = f"({differs})" + (f" AND ({update_when})" if update_when else "")
+        assigned = ", ".join(f"t.{quoted(name)} = s.{quoted(name)}" for name in columns)
+        clauses.append(f"WHEN MATCHED AND {condition} THEN UPDATE SET {assigned}")
+    names = ", ".join(quoted(name) for name in columns)
+    values = ", ".join(f"s.{quoted(name)}" for name in columns)
+    insert = f" AND ({insert_when})" if insert_when else ""
+    clauses.append(f"WHEN NOT MATCHED{insert} THEN INSERT ({names}) VALUES ({values})")
+    before = last_commit(spark, identifier)
+    with temporary_view(rows) as view:
+        statement = f"MERGE INTO {identifier} t USING {view} s ON {on} {' '.join(clauses)}"
+        rows.sparkSession.sql(statement).collect()
+    after = last_commit(spark, identifier)
+    return after if after.version > before.version else Commit(before.version, "MERGE")
+
+
+def overwrite(spark: SparkSession, identifier: str, rows: DataFrame, *, where: str | None = None) -> Commit:
+    """Replace the whole table, or the rows `where` selects, in one commit."""
+    if where is None:
+        # saveAsTable would replace the table itself, and its comments and properties with it.
+        rows.writeTo(identifier).overwrite(F.lit(True))
+    else:
+        rows.write.format("delta").mode("overwrite").option("replaceWhere", where).saveAsTable(identifier)
+    return last_commit(spark, identifier)
+
+
+def append(
+    spark: SparkSession, identifier: str, rows: DataFrame, *, transaction: tuple[str, int] | None = None
+) -> Commit:
+    """Append rows; with a transaction (application id, number) a repeated number writes nothing."""
+    writer = rows.write.format("delta").mode("append")
+    if transaction is not None:
+        application, number = transaction
+        writer = writer.option("txnAppId", application).option("txnVersion", number)
+    writer.saveAsTable(identifier)
+    return last_commit(spark, identifier)

@@ -1,0 +1,154 @@
+"""Delta tables as objects of the catalog: create, register, extend, look at the log."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from databricks_utils.delta.namespace import Namespace, quoted
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql.types import StructType
+
+#: Every table this library creates can be read incrementally and deletes without rewriting files.
+TABLE_PROPERTIES: Mapping[str, str] = {
+    "delta.enableChangeDataFeed": "true",
+    "delta.enableDeletionVectors": "true",
+}
+
+
+@dataclass(frozen=True)
+class Commit:
+    """One entry of a table's history.
+
+    Args:
+        version: Delta version, from 0.
+        operation: For example `WRITE` or `MERGE`.
+        metrics: Operation metrics; counts of rows and files as integers.
+    """
+
+    version: int
+    operation: str
+    metrics: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def rows_written(self) -> int:
+        """Rows inserted or updated by the commit."""
+        if self.operation == "MERGE":
+            return self.metrics.get("numTargetRowsInserted", 0) + self.metrics.get("numTargetRowsUpdated", 0)
+        return self.metrics.get("numOutputRows", 0)
+
+
+def ensure_schema(spark: SparkSession, namespace: Namespace, layer: str) -> None:
+    """Create the layer's schema locally; elsewhere a schema belongs to whoever deploys."""
+    if namespace.warehouse is not None:
+        spark.sql(f"CREATE SCHEMA IF NOT EXISTS {namespace.schema(layer)}")
+
+
+def table_exists(spark: SparkSession, namespace: Namespace, table: str) -> bool:
+    """Say whether the table exists, registering it first when only its folder is known.
+
+    The local catalog lives as long as the process; the folders below the warehouse stay.
+    """
+    identifier = namespace.identifier(table)
+    if spark.catalog.tableExists(identifier.replace("`", "")):
+        return True
+    location = namespace.location(table)
+    if location is None or not (location / "_delta_log").is_dir():
+        return False
+    layer = table.partition(".")[0]
+    ensure_schema(spark, namespace, layer)
+    spark.sql(f"CREATE TABLE IF NOT EXISTS {identifier} USING DELTA LOCATION {literal(location.as_uri())}")
+    return True
+
+
+def create_table(
+    spark: SparkSession,
+    namespace: Namespace,
+    table: str,
+    statement: str | None = None,
+    *,
+    schema: StructType | None = None,
+) -> None:
+    """Create a table from a finished CREATE statement, or from a schema alone.
+
+    Args:
+        spark: The session.
+        namespace: Names of the environment.
+        table: `layer.table`.
+        statement: `CREATE TABLE IF NOT EXISTS … USING DELTA …` without LOCATION; the location is appended locally.
+        schema: Used when no statement is given.
+    """
+    ensure_schema(spark, namespace, table.partition(".")[0])
+    if statement is None:
+        if schema is None:
+            raise ValueError("create_table needs a statement or a schema")
+        columns = ", ".join(f"{quoted(item.name)} {item.dataType.simpleString()}" for item in schema)
+        properties = ", ".join(f"'{key}' = '{value}'" for key, value in TABLE_PROPERTIES.items())
+        statement = (
+            f"CREATE TABLE IF NOT EXISTS {namespace.identifier(table)} ({columns}) "
+            f"USING DELTA TBLPROPERTIES ({properties})"
+        )
+    location = namespace.location(table)
+    spark.sql(statement if location is None else f"{statement} LOCATION {literal(location.as_uri())}")
+
+
+def add_missing_columns(spark: SparkSession, identifier: str, wanted: StructType) -> tuple[str, ...]:
+    """Add the columns of `wanted` that the table lacks, and return their names.
+
+    Types are not changed and no column is dropped: both need a decision by a person.
+    """
+    present = {name.lower() for name in spark.table(identifier).columns}
+    missing = [item for item in wanted if item.name.lower() not in present]
+    if missing:
+        columns = ", ".join(f"{quoted(item.name)} {item.dataType.simpleString()}" for item in missing)
+        spark.sql(f"ALTER TABLE {identifier} ADD COLUMNS ({columns})")
+    return tuple(item.name for item in missing)
+
+
+def last_commit(spark: SparkSession, identifier: str) -> Commit:
+    """Return the newest entry of the table's history."""
+    return commits_since(spark, identifier, limit=1)[0]
+
+
+def commits_since(spark: SparkSession, identifier: str, version: int = -1, *, limit: int | None = None) -> list[Commit]:
+    """Return the commits after `version`, newest first."""
+    history = spark.sql(f"DESCRIBE HISTORY {identifier}{'' if limit is None else f' LIMIT {limit}'}")
+    rows = history.select("version", "operation", "operationMetrics").where(f"version > {version}").collect()
+    return [
+        Commit(row.version, row.operation, {key: int(text) for key, text in _counts(row.operationMetrics)})
+        for row in sorted(rows, key=lambda row: -int(row.version))
+    ]
+
+
+def changed_rows(spark: SparkSession, identifier: str, after: int, until: int) -> DataFrame:
+    """Return the change feed between two versions.
+
+    Returns:
+        The table's columns and `_change_type` (insert, update_preimage, update_postimage, delete),
+        `_commit_version`, `_commit_timestamp`, for the versions `after` < v <= `until`.
+    """
+    return (
+        spark.read.option("readChangeFeed", "true")
+        .option("startingVersion", after + 1)
+        .option("endingVersion", until)
+        .table(identifier)
+    )
+
+
+def rows_at(spark: SparkSession, identifier: str, version: int) -> DataFrame:
+    """Return the table as it was at a version, so that a whole step reads one state."""
+    return spark.sql(f"SELECT * FROM {identifier} VERSION AS OF {version}")
+
+
+def literal(text: str) -> str:
+    """Return the text as a SQL string literal."""
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def _counts(metrics: Mapping[str, str] | None) -> list[tuple[str, str]]:
+    return [(key, text) for key, text in (metrics or {}).items() if text.isdigit()]
+
+

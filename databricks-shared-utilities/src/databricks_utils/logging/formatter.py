@@ -1,0 +1,67 @@
+"""Log lines: JSON for machines, one short line for people."""
+
+from __future__ import annotations
+
+import json
+import logging
+from datetime import datetime, timezone
+
+from databricks_utils.logging.context import current_fields
+from databricks_utils.logging.redaction import redacted
+
+#: The fields of a JSON line, in their order; those without a value are left out.
+FIELDS = (
+    "timestamp",
+    "level",
+    "pipeline",
+    "table",
+    "batch_id",
+    "trace_id",
+    "event",
+    "rows",
+    "duration_seconds",
+    "status",
+    "error",
+    "message",
+)
+
+
+class JsonFormatter(logging.Formatter):
+    """Writes one JSON object a line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the record as JSON; every text is redacted."""
+        known = {name: getattr(record, name) for name in FIELDS if hasattr(record, name)}
+        values: dict[str, object] = {
+            **current_fields(),
+            **known,
+            "timestamp": _moment(record).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "message": record.getMessage(),
+        }
+        if record.exc_info and record.exc_info[1]:
+            values.setdefault("error", f"{type(record.exc_info[1]).__name__}: {record.exc_info[1]}")
+        line = {name: _clean(values[name]) for name in FIELDS if values.get(name) is not None}
+        return json.dumps(line, ensure_ascii=False, default=str)
+
+
+class ConsoleFormatter(logging.Formatter):
+    """Writes time, level, table and message."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the record as one line; every text is redacted."""
+        table = getattr(record, "table", None) or current_fields().get("table")
+        parts = [f"{_moment(record):%H:%M:%S}", f"{record.levelname:<7}", *([str(table)] if table else [])]
+        text = " ".join([*parts, record.getMessage()])
+        if record.exc_info and record.exc_info[1]:
+            first_line = next(iter(str(record.exc_info[1]).splitlines()), "")
+            text += f": {type(record.exc_info[1]).__name__}: {first_line}"
+        return redacted(text)
+
+
+def _moment(record: logging.LogRecord) -> datetime:
+    return datetime.fromtimestamp(record.created, tz=timezone.utc)
+
+
+def _clean(value: object) -> object:
+    return redacted(value) if isinstance(value, str) else value

@@ -1,0 +1,47 @@
+"""From files to star schema: pipeline definitions and the steps that run them."""
+
+from __future__ import annotations
+
+from databricks_utils.medallion.dim_date import calendar_between, with_calendar_columns, with_holidays
+from databricks_utils.medallion.lakehouse import Lakehouse, namespace_of
+from databricks_utils.medallion.pipeline import (
+    Bronze,
+    Files,
+    Gold,
+    Lookup,
+    Node,
+    Pipeline,
+    Replace,
+    Scd2,
+    Silver,
+    Upsert,
+)
+from databricks_utils.medallion.runner import check_pipeline, run_pipeline
+from databricks_utils.medallion.scd import timeline
+from databricks_utils.medallion.silver import quarantine_of
+from databricks_utils.medallion.surrogate import UNKNOWN_KEY, surrogate_key, with_unknown_member
+
+__all__ = [
+    "UNKNOWN_KEY",
+    "Bronze",
+    "Files",
+    "Gold",
+    "Lakehouse",
+    "Lookup",
+    "Node",
+    "Pipeline",
+    "Replace",
+    "Scd2",
+    "Silver",
+    "Upsert",
+    "calendar_between",
+    "check_pipeline",
+    "namespace_of",
+    "quarantine_of",
+    "run_pipeline",
+    "surrogate_key",
+    "timeline",
+    "with_calendar_columns",
+    "with_holidays",
+    "with_unknown_member",
+]

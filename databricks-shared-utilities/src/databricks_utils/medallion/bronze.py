@@ -1,0 +1,173 @@
+"""Bronze: rows as received, each file exactly once, whatever the file holds."""
+
+from __future__ import annotations
+
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pyspark.sql import functions as F
+
+from databricks_utils.delta import append, commits_since
+from databricks_utils.errors import InvalidInput
+from databricks_utils.medallion import technical
+from databricks_utils.medallion.file_readers import read_files
+from databricks_utils.medallion.lakehouse import Lakehouse
+from databricks_utils.medallion.pipeline import Bronze
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql.streaming import DataStreamReader
+
+DISCOVERED = "path STRING, modificationTime TIMESTAMP, length BIGINT, content BINARY"
+
+
+def ingest(lakehouse: Lakehouse, node: Bronze) -> int:
+    """Append the rows of all files that arrived since the last run.
+
+    The stream's checkpoint knows the files; the transaction number in the Delta log makes a repeated batch write
+    nothing, so a crash at any moment neither loses nor doubles a row.
+
+    Args:
+        lakehouse: The open lakehouse.
+        node: The table and its source.
+
+    Returns:
+        Rows appended.
+    """
+    contract = lakehouse.contract(node.table)
+    lakehouse.ensure_table(contract, technical.columns("bronze"))
+    identifier = lakehouse.identifier(node.table)
+    before = lakehouse.version(node.table)
+    folder = _landing_folder(lakehouse, node)
+    checkpoint = checkpoint_of(lakehouse, node)
+    columns = tuple(column.name for column in contract.columns)
+    system = node.source.system
+    query = (
+        _stream(lakehouse, node, folder)
+        .writeStream.option("checkpointLocation", checkpoint)
+        .trigger(availableNow=True)
+        .foreachBatch(_BatchWriter(identifier, columns, node, system, _generation(lakehouse, node, checkpoint), _reads_files(lakehouse)))
+        .queryName(f"{node.table}-{uuid.uuid4().hex[:8]}")
+        .start()
+    )
+    query.awaitTermination()
+    return sum(commit.rows_written for commit in commits_since(lakehouse.spark, identifier, before))
+
+
+class _BatchWriter:
+    """Writes one micro-batch. It holds only plain values, because Connect sends it to the server."""
+
+    def __init__(
+        self, identifier: str, columns: tuple[str, ...], node: Bronze, system: str, generation: str, discovered: bool
+    ) -> None:
+        self.identifier = identifier
+        self.columns = columns
+        self.source = node.source
+        self.system = system
+        self.application = f"{node.table}:{generation}"
+        self.discovered = discovered
+
+    def __call__(self, batch: DataFrame, number: int) -> None:
+        spark = batch.sparkSession
+        rows = self._rows(spark, batch)
+        if rows is None:
+            return
+        append(spark, self.identifier, self._stamped(rows, number), transaction=(self.application, number))
+
+    def _rows(self, spark: SparkSession, batch: DataFrame) -> DataFrame | None:
+        if not self.discovered:
+            return batch
+        paths = sorted(row.path for row in batch.select("path").collect())
+        return read_files(spark, paths, self.source.format, self.columns, delimiter=self.source.delimiter)
+
+    def _stamped(self, rows: DataFrame, number: int) -> DataFrame:
+        now = F.current_timestamp()
+        stamps = {
+            "_ingestion_timestamp": now,
+            "_ingestion_date": F.to_date(now),
+            "_source_system": F.lit(self.system),
+            "_batch_id": F.lit(f"{self.application.rpartition(':')[2][:8]}-{number:06d}"),
+        }
+        return rows.withColumns(stamps).select(*self.columns, *technical.names("bronze"))
+
+
+def _stream(lakehouse: Lakehouse, node: Bronze, folder: str) -> DataFrame:
+    most = lakehouse.configuration.ingestion.max_files_per_batch
+    reader = lakehouse.spark.readStream
+    if _reads_files(lakehouse):
+        # The listing alone is streamed; the content column is pruned, so no file is read here.
+        return (
+            reader.format("binaryFile")
+            .schema(DISCOVERED)
+            .option("pathGlobFilter", node.source.glob)
+            .option("recursiveFileLookup", "true")
+            .option("maxFilesPerTrigger", most)
+            .load(folder)
+            .select("path")
+        )
+    return _auto_loader(reader, lakehouse, node, folder, most)
+
+
+def _auto_loader(reader: DataStreamReader, lakehouse: Lakehouse, node: Bronze, folder: str, most: int) -> DataFrame:
+    columns = ", ".join(f"`{column.name}` STRING" for column in lakehouse.contract(node.table).columns)
+    stream = reader.format("cloudFiles").schema(f"{columns}, _corrupt_record STRING")
+    for key, value in auto_loader_options(node, most).items():
+        stream = stream.option(key, value)
+    return stream.load(folder).withColumn("_source_file", F.col("_metadata.file_path"))
+
+
+def auto_loader_options(node: Bronze, max_files_per_batch: int) -> dict[str, str]:
+    """Return the options with which Auto Loader gives the same columns as the local reader.
+
+    Source: Databricks documentation, "Auto Loader options".
+    """
+    options = {
+        "cloudFiles.format": node.source.format,
+        "cloudFiles.maxFilesPerTrigger": str(max_files_per_batch),
+        "pathGlobFilter": node.source.glob,
+        "rescuedDataColumn": "_rescued_data",
+        "columnNameOfCorruptRecord": "_corrupt_record",
+        "mode": "PERMISSIVE",
+    }
+    if node.source.format == "csv":
+        options |= {"header": "true", "sep": node.source.delimiter, "quote": '"', "escape": '"'}
+    return options
+
+
+def _reads_files(lakehouse: Lakehouse) -> bool:
+    return lakehouse.configuration.ingestion.reader == "files"
+
+
+def _landing_folder(lakehouse: Lakehouse, node: Bronze) -> str:
+    landing = str(lakehouse.configuration.storage.landing)
+    if _reads_files(lakehouse) and not (Path(landing) / node.source.folder).is_dir():
+        raise InvalidInput(
+            f"The folder with the files of {node.table} does not exist",
+            where=f"{landing}/{node.source.folder}",
+            hint="Create it, or correct storage.landing in the configuration",
+        )
+    return f"{landing}/{node.source.folder}"
+
+
+def checkpoint_of(lakehouse: Lakehouse, node: Bronze) -> str:
+    """Return the checkpoint folder of a bronze table: one for each environment and table, never under a table."""
+    configuration = lakehouse.configuration
+    return f"{configuration.storage.checkpoints}/{configuration.environment}/{node.table}"
+
+
+def _generation(lakehouse: Lakehouse, node: Bronze, checkpoint: str) -> str:
+    """Name this life of the checkpoint.
+
+    Batch numbers start at 0 in a new checkpoint. Under the old name the Delta log would take the new batches for
+    repeated ones and drop them silently, so the name is stored inside the checkpoint and goes with it.
+    """
+    marker = Path(checkpoint) / "generation"
+    if marker.is_file():
+        return marker.read_text(encoding="utf-8").strip()
+    name = uuid.uuid4().hex
+    marker.parent.mkdir(parents=True, exist_ok=True)
+    partial = marker.with_name(f".generation-{name}")
+    partial.write_text(name, encoding="utf-8")
+    partial.replace(marker)
+    return name

@@ -1,0 +1,126 @@
+"""What a table has to look at in this run: everything, only what changed since the last, or nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from typing import TYPE_CHECKING
+
+from pyspark.sql import Window
+from pyspark.sql import functions as F
+
+from databricks_utils.delta import changed_rows, rows_at
+from databricks_utils.medallion.lakehouse import Lakehouse
+from databricks_utils.medallion.pipeline import Gold, Lookup, Silver, as_lookups
+from databricks_utils.medallion.progress import Position
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+CHANGE_COLUMNS = ("_change_type", "_commit_version", "_commit_timestamp")
+
+
+@dataclass(frozen=True)
+class Increment:
+    """The versions a table reads in this run.
+
+    Args:
+        lakehouse: The open lakehouse.
+        node: The table computed.
+        position: How far it had read before.
+        versions: Newest version of each source now.
+        full: Everything is to be computed again.
+    """
+
+    lakehouse: Lakehouse
+    node: Silver | Gold
+    position: Position
+    versions: Mapping[str, int]
+    full: bool
+
+    @property
+    def nothing_new(self) -> bool:
+        """True when no source has moved since the last run."""
+        return not self.full and dict(self.position.sources) == dict(self.versions)
+
+    @property
+    def until(self) -> int:
+        """Newest version of the table read."""
+        return self.versions[self.node.reads]
+
+    @property
+    def after(self) -> int:
+        """Newest version of the table read that was seen before; -1 when all is new."""
+        return -1 if self.full else self.position.sources.get(self.node.reads, -1)
+
+    @property
+    def source(self) -> str:
+        """Identifier of the table read."""
+        return self.lakehouse.identifier(self.node.reads)
+
+    def everything(self) -> DataFrame:
+        """Return the table read as of this run's version."""
+        return rows_at(self.lakehouse.spark, self.source, self.until)
+
+    def changes(self) -> DataFrame:
+        """Return the change feed of the table read, with both images of updated rows."""
+        return changed_rows(self.lakehouse.spark, self.source, self.after, self.until)
+
+    def new_rows(self) -> DataFrame:
+        """Return rows inserted since the last run, of a table that only grows."""
+        if self.after < 0:
+            return self.everything()
+        return self.changes().where("_change_type = 'insert'").drop(*CHANGE_COLUMNS)
+
+    def current_rows(self, key: Sequence[str]) -> DataFrame:
+        """Return the rows to compute: those that changed, and those whose lookup changed, each as it is now."""
+        if self.after < 0:
+            return self.everything()
+        pieces = [] if self.after == self.until else [self._newest(key)]
+        pieces += [self.rows_of(lookup) for lookup in self.moved_lookups()]
+        if not pieces:
+            return self.everything().where("false")
+        if len(pieces) == 1:
+            return pieces[0]
+        return reduce(lambda left, right: left.unionByName(right), pieces).dropDuplicates(list(key))
+
+    def moved_lookups(self) -> tuple[Lookup, ...]:
+        """Return the lookups that changed since the last run and say which rows this concerns."""
+        return tuple(
+            lookup
+            for lookup in as_lookups(self.node.lookups)
+            if lookup.on is not None and self._seen(lookup) < self.versions[lookup.table]
+        )
+
+    def rows_of(self, lookup: Lookup) -> DataFrame:
+        """Return the rows of the table read that share a value with a changed row of a lookup."""
+        if lookup.on is None:
+            raise ValueError(f"{lookup.table} has no column to find rows by")
+        identifier = self.lakehouse.identifier(lookup.table)
+        feed = changed_rows(self.lakehouse.spark, identifier, self._seen(lookup), self.versions[lookup.table])
+        return self.everything().join(feed.select(lookup.on).distinct(), lookup.on, "left_semi")
+
+    def _seen(self, lookup: Lookup) -> int:
+        return self.position.sources.get(lookup.table, -1)
+
+    def _newest(self, key: Sequence[str]) -> DataFrame:
+        """Keep the last image of each changed key; a key whose last change is a delete drops out."""
+        newest = Window.partitionBy(*key).orderBy(F.col("_commit_version").desc(), F.col("_change_type").asc())
+        return (
+            self.changes()
+            .where("_change_type <> 'update_preimage'")
+            .withColumn("_rank", F.row_number().over(newest))
+            .where("_rank = 1 AND _change_type <> 'delete'")
+            .drop("_rank", *CHANGE_COLUMNS)
+        )
+
+
+def plan_increment(
+    lakehouse: Lakehouse, node: Silver | Gold, position: Position, *, full_refresh: bool = False
+) -> Increment:
+    """Look at the sources' versions and decide what a table must read."""
+    versions = {table: lakehouse.version(table) for table in dict.fromkeys(node.inputs)}
+    never = not position.sources or not lakehouse.exists(node.table)
+    rewound = any(versions.get(table, -1) < version for table, version in position.sources.items())
+    return Increment(lakehouse, node, position, versions, full_refresh or never or rewound)

@@ -1,0 +1,129 @@
+"""What every step of a run needs: the session, the names, the contracts, the configuration."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from databricks_utils.config import Configuration
+from databricks_utils.contracts import Contract, create_table_sql, struct_type
+from databricks_utils.delta import (
+    TABLE_PROPERTIES,
+    Namespace,
+    add_missing_columns,
+    create_table,
+    last_commit,
+    table_exists,
+)
+from databricks_utils.errors import InvalidInput
+from databricks_utils.medallion.pipeline import Node
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql.types import StructType
+
+
+@dataclass(frozen=True)
+class Lakehouse:
+    """One environment's tables, opened for a run.
+
+    Args:
+        spark: The session.
+        configuration: Validated configuration of the environment.
+        contracts: Contracts by `layer.table`.
+    """
+
+    spark: SparkSession
+    configuration: Configuration
+    contracts: Mapping[str, Contract]
+
+    @cached_property
+    def namespace(self) -> Namespace:
+        """Catalog and schema names of the environment."""
+        return namespace_of(self.configuration)
+
+    def identifier(self, table: str) -> str:
+        """Return the quoted SQL identifier of `layer.table`."""
+        return self.namespace.identifier(table)
+
+    def exists(self, table: str) -> bool:
+        """Say whether `layer.table` exists."""
+        return table_exists(self.spark, self.namespace, table)
+
+    def version(self, table: str) -> int:
+        """Return the newest Delta version of a table, or -1 when it does not exist."""
+        return last_commit(self.spark, self.identifier(table)).version if self.exists(table) else -1
+
+    def read(self, table: str) -> DataFrame:
+        """Return a table as it is now.
+
+        Raises:
+            InvalidInput: The table does not exist yet.
+        """
+        if not self.exists(table):
+            raise InvalidInput(f"{table} does not exist yet", hint=f"Run it first: run --tables {table}")
+        return self.spark.table(self.identifier(table))
+
+    def contract(self, table: str) -> Contract:
+        """Return the contract of a table.
+
+        Raises:
+            InvalidInput: There is none.
+        """
+        try:
+            return self.contracts[table]
+        except KeyError:
+            layer, _, name = table.partition(".")
+            raise InvalidInput(
+                f"{table} has no contract", where=f"contracts/{layer}/{name}.yaml", hint=f"Write one: add table {table}"
+            ) from None
+
+    def ensure_table(self, contract: Contract, technical: StructType) -> bool:
+        """Create the contract's table, or add the columns it gained; say whether it was created."""
+        if self.exists(contract.name):
+            wanted = struct_type(contract)
+            for item in technical:
+                wanted = wanted.add(item)
+            add_missing_columns(self.spark, self.identifier(contract.name), wanted)
+            return False
+        statement = create_table_sql(
+            contract, self.identifier(contract.name), TABLE_PROPERTIES, technical=technical
+        )
+        create_table(self.spark, self.namespace, contract.name, statement)
+        return True
+
+    def transformed(self, node: Node, rows: DataFrame) -> DataFrame:
+        """Apply a node's transformation: the rows, then its lookups, then parameters by name."""
+        transform = getattr(node, "transform", None)
+        if transform is None:
+            return rows
+        lookups = [self.read(table) for table in node.inputs[1:]]
+        result: DataFrame = transform(rows, *lookups, **self.parameters_for(node))
+        return result
+
+    def parameters_for(self, node: Node) -> dict[str, object]:
+        """Return the configuration's parameters that a node's transformation asks for by keyword-only name."""
+        transform = getattr(node, "transform", None)
+        if transform is None:
+            return {}
+        wanted = inspect.signature(transform).parameters.values()
+        given = self.configuration.parameters
+        return {
+            item.name: self.configuration.parameter(item.name)
+            for item in wanted
+            if item.kind is item.KEYWORD_ONLY and (item.default is item.empty or item.name in given)
+        }
+
+
+def namespace_of(configuration: Configuration) -> Namespace:
+    """Return the names a configuration gives."""
+    warehouse = configuration.storage.warehouse
+    return Namespace(
+        catalog=configuration.catalog,
+        schemas=configuration.schemas.model_dump(),
+        warehouse=None if warehouse is None else Path(warehouse),
+    )

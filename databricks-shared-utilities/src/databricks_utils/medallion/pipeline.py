@@ -1,0 +1,261 @@
+"""The pipeline definition: which tables there are, what they read, how they are written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from graphlib import CycleError, TopologicalSorter
+from typing import TYPE_CHECKING, Any, Literal
+
+from databricks_utils.errors import InputProblems, InvalidInput, LakehouseError
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+#: A pure function of DataFrames; keyword-only arguments are filled from the configuration's parameters.
+Transform = Callable[..., "DataFrame"]
+
+
+@dataclass(frozen=True)
+class Files:
+    """Files of one kind below a folder of the landing zone.
+
+    Args:
+        folder: Sub-folder of `storage.landing`.
+        format: `csv` (with a header line) or `json` (one object a line).
+        glob: Which file names count.
+        delimiter: Field separator of CSV files.
+        system: Name of the system that delivers the files; it becomes `_source_system`.
+    """
+
+    folder: str
+    format: Literal["csv", "json"] = "csv"
+    glob: str = "*"
+    delimiter: str = ","
+    system: str = "files"
+
+
+@dataclass(frozen=True)
+class Lookup:
+    """A table joined by a transformation.
+
+    Args:
+        table: `layer.table`.
+        on: The column that both the lookup and the table read share. When rows of the lookup change, the rows
+            with these values are computed again; without it a change of the lookup has no effect on old rows.
+    """
+
+    table: str
+    on: str | None = None
+
+
+@dataclass(frozen=True)
+class Upsert:
+    """Write by the contract's key: new keys are inserted, changed rows updated.
+
+    Args:
+        sequence_by: Column that orders versions of a row; a row with a smaller value never replaces a greater one.
+            Without it the row ingested last wins.
+        surrogate_key: Column of the contract to fill with a hash of the contract's other key columns.
+        unknown_member: Keep a row with surrogate key -1 that facts without a match can point to.
+    """
+
+    sequence_by: str | None = None
+    surrogate_key: str | None = None
+    unknown_member: bool = False
+
+
+@dataclass(frozen=True)
+class Replace:
+    """Write whole slices of the table.
+
+    Args:
+        by: Column of the table whose touched values are recomputed; None recomputes the whole table.
+        of: SQL expression over the table read that gives `by`; the column itself by default.
+    """
+
+    by: str | None = None
+    of: str | None = None
+
+
+@dataclass(frozen=True)
+class Scd2:
+    """Keep history: one row for each state of a member, valid from its start until before its end.
+
+    The table read must hold every state ever received, as a silver table keyed by member and sequence does; the
+    history of touched members is then rebuilt from it, whatever order the states arrived in.
+
+    Args:
+        keys: Natural key of a member.
+        sequence_by: DATE or TIMESTAMP column from which a state is valid.
+        delete_when: SQL condition over the table read that says the member left.
+        surrogate_key: BIGINT column to fill; every version has its own.
+        unknown_member: Keep a row with surrogate key -1 that facts without a match can point to.
+    """
+
+    keys: Sequence[str]
+    sequence_by: str
+    surrogate_key: str
+    delete_when: str | None = None
+    unknown_member: bool = True
+
+
+Write = Upsert | Replace | Scd2
+
+
+@dataclass(frozen=True)
+class Bronze:
+    """A table of rows as received."""
+
+    name: str
+    source: Files
+
+    layer: str = field(default="bronze", init=False)
+
+    @property
+    def table(self) -> str:
+        """`layer.table`."""
+        return f"bronze.{self.name}"
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Tables that must be ready first: none."""
+        return ()
+
+
+@dataclass(frozen=True)
+class Silver:
+    """A table of typed, cleaned and checked rows, one for each key."""
+
+    name: str
+    reads: str
+    transform: Transform | None = None
+    lookups: Sequence[Lookup | str] = ()
+    write: Upsert = field(default_factory=Upsert)
+
+    layer: str = field(default="silver", init=False)
+
+    @property
+    def table(self) -> str:
+        """`layer.table`."""
+        return f"silver.{self.name}"
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Tables that must be ready first."""
+        return (self.reads, *(lookup.table for lookup in as_lookups(self.lookups)))
+
+
+@dataclass(frozen=True)
+class Gold:
+    """A table for readers: a dimension, a fact, an aggregate."""
+
+    name: str
+    reads: str
+    transform: Transform | None = None
+    lookups: Sequence[Lookup | str] = ()
+    write: Write = field(default_factory=Upsert)
+
+    layer: str = field(default="gold", init=False)
+
+    @property
+    def table(self) -> str:
+        """`layer.table`."""
+        return f"gold.{self.name}"
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Tables that must be ready first."""
+        return (self.reads, *(lookup.table for lookup in as_lookups(self.lookups)))
+
+
+Node = Bronze | Silver | Gold
+
+
+def as_lookups(lookups: Sequence[Lookup | str]) -> tuple[Lookup, ...]:
+    """Return lookups given as names or objects as objects."""
+    return tuple(Lookup(item) if isinstance(item, str) else item for item in lookups)
+
+
+class Pipeline:
+    """The whole flow: a name and its tables. It checks itself when it is made.
+
+    Args:
+        name: Name of the pipeline, as in the project's command.
+        nodes: Tables in any order; the order they run in follows from what they read.
+
+    Raises:
+        InputProblems: A table is defined twice, reads something that is not defined, or there is a cycle.
+    """
+
+    def __init__(self, name: str, *nodes: Node) -> None:
+        self.name = name
+        self.nodes = nodes
+        problems = [*self._duplicates(), *self._unknown_inputs()]
+        if problems:
+            raise InputProblems(problems)
+        self._order = self._sorted()
+
+    def __iter__(self) -> Iterator[Node]:
+        return iter(self.node(table) for table in self._order)
+
+    def __repr__(self) -> str:
+        return f"Pipeline({self.name!r}, {len(self.nodes)} tables)"
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """Names of all tables, each after what it reads."""
+        return self._order
+
+    @property
+    def edges(self) -> tuple[tuple[str, str], ...]:
+        """Pairs (table read, table written)."""
+        return tuple((source, node.table) for node in self for source in node.inputs)
+
+    def node(self, table: str) -> Node:
+        """Return one table's definition.
+
+        Raises:
+            InvalidInput: There is no such table; the message lists those there are.
+        """
+        for node in self.nodes:
+            if node.table == table:
+                return node
+        raise InvalidInput(
+            f"The pipeline {self.name} has no table {table!r}", hint=f"Tables: {', '.join(sorted(n.table for n in self.nodes))}"
+        )
+
+    def selected(self, tables: Sequence[str]) -> tuple[Node, ...]:
+        """Return the named tables in running order; all tables when none is named."""
+        wanted = {self.node(table).table for table in tables} if tables else set(self._order)
+        return tuple(self.node(table) for table in self._order if table in wanted)
+
+    def _duplicates(self) -> list[LakehouseError]:
+        seen: set[str] = set()
+        problems: list[LakehouseError] = []
+        for node in self.nodes:
+            if node.table in seen:
+                problems.append(InvalidInput(f"{node.table} is defined twice", where=f"Pipeline({self.name!r})"))
+            seen.add(node.table)
+        return problems
+
+    def _unknown_inputs(self) -> list[LakehouseError]:
+        known = {node.table for node in self.nodes}
+        return [
+            InvalidInput(
+                f"{node.table} reads {source}, which the pipeline does not define",
+                where=f"Pipeline({self.name!r})",
+                hint=f"Defined: {', '.join(sorted(known))}",
+            )
+            for node in self.nodes
+            for source in node.inputs
+            if source not in known
+        ]
+
+    def _sorted(self) -> tuple[str, ...]:
+        graph: dict[str, Any] = {node.table: node.inputs for node in self.nodes}
+        try:
+            return tuple(TopologicalSorter(graph).static_order())
+        except CycleError as error:
+            cycle = " → ".join(error.args[1])
+            raise InvalidInput(f"Tables read each other in a circle: {cycle}", where=f"Pipeline({self.name!r})") from None

@@ -1,0 +1,141 @@
+"""Walking the pipeline in this process: independent tables side by side, each after what it reads.
+
+On Databricks every task of the job is such a walk over one table or a few; the order between tasks is the job's.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from graphlib import TopologicalSorter
+from uuid import uuid4
+
+from databricks_utils.errors import InputProblems, InvalidInput, LakehouseError
+from databricks_utils.logging import log_context, redacted
+from databricks_utils.medallion.lakehouse import Lakehouse
+from databricks_utils.medallion.pipeline import Node, Pipeline
+from databricks_utils.medallion.progress import Position, Progress, load_progress, save_progress
+from databricks_utils.medallion.steps import Clock, Step, run_step
+from databricks_utils.observability import RunResult, RunStore, TableResult, span
+
+_LOG = logging.getLogger(__name__)
+
+#: Called with each table's result as soon as it is known.
+Listener = Callable[[TableResult], None]
+
+
+def check_pipeline(pipeline: Pipeline, lakehouse_contracts: Mapping[str, object]) -> None:
+    """Compare definition and contracts before Spark starts.
+
+    Raises:
+        InputProblems: A table has no contract.
+    """
+    problems: list[LakehouseError] = [
+        InvalidInput(
+            f"{node.table} has no contract",
+            where=f"contracts/{node.layer}/{node.name}.yaml",
+            hint=f"Write one, or take {node.table} out of the pipeline definition",
+        )
+        for node in pipeline
+        if node.table not in lakehouse_contracts
+    ]
+    if problems:
+        raise InputProblems(problems)
+
+
+def run_pipeline(
+    lakehouse: Lakehouse,
+    pipeline: Pipeline,
+    *,
+    tables: Sequence[str] = (),
+    full_refresh: bool = False,
+    run_id: str | None = None,
+    on_table: Listener | None = None,
+) -> RunResult:
+    """Run the pipeline, or some of its tables, and record the run.
+
+    A table that fails does not stop its neighbours; what reads it is reported as blocked.
+
+    Args:
+        lakehouse: The open lakehouse.
+        pipeline: The definition.
+        tables: `layer.table` names; all when empty.
+        full_refresh: Compute silver and gold again from all of bronze. Bronze itself is the record and is kept.
+        run_id: Name of the run, for tasks that belong to one job run.
+        on_table: Called with each table's result.
+    """
+    nodes = pipeline.selected(tables)
+    clock = Clock()
+    run_id = run_id or uuid4().hex
+    with log_context(pipeline=pipeline.name, batch_id=run_id), span(f"run {pipeline.name}", run_id=run_id):
+        progress = load_progress(lakehouse)
+        walk = _Walk(lakehouse, nodes, progress, full_refresh, on_table or (lambda _: None))
+        steps = walk.run()
+        save_progress(lakehouse, progress, [step.position for step in steps if step.position], run_id)
+        run = RunResult(
+            run_id=run_id,
+            pipeline=pipeline.name,
+            environment=lakehouse.configuration.environment,
+            started_at=clock.at,
+            duration_seconds=clock.seconds(),
+            tables=tuple(step.result for step in steps),
+            parameters={"tables": ",".join(tables), "full_refresh": str(full_refresh).lower()},
+        )
+        RunStore(lakehouse.namespace).save(lakehouse.spark, run)
+    return run
+
+
+@dataclass
+class _Walk:
+    lakehouse: Lakehouse
+    nodes: Sequence[Node]
+    progress: Progress
+    full_refresh: bool
+    on_table: Listener
+    finished: dict[str, Step] = field(default_factory=dict)
+
+    def run(self) -> list[Step]:
+        chosen = {node.table: node for node in self.nodes}
+        sorter = TopologicalSorter(
+            {table: [source for source in node.inputs if source in chosen] for table, node in chosen.items()}
+        )
+        sorter.prepare()
+        running: dict[Future[Step], str] = {}
+        with ThreadPoolExecutor(self.lakehouse.configuration.execution.parallel_tables) as pool:
+            while sorter.is_active():
+                for table in sorted(sorter.get_ready()):
+                    context = contextvars.copy_context()
+                    running[pool.submit(context.run, self._turn, chosen[table])] = table
+                done, _ = wait(running, return_when=FIRST_COMPLETED)
+                for future in done:
+                    table = running.pop(future)
+                    self.finished[table] = future.result()
+                    self.on_table(self.finished[table].result)
+                    sorter.done(table)
+        return [self.finished[node.table] for node in self.nodes]
+
+    def _turn(self, node: Node) -> Step:
+        clock = Clock()
+        missing = [source for source in node.inputs if self._failed(source)]
+        if missing:
+            reason = f"not run because {', '.join(missing)} failed"
+            return Step(clock.result(node, status="blocked", error=reason))
+        position: Position = self.progress.of(node.table)
+        try:
+            return run_step(self.lakehouse, node, position, full_refresh=self.full_refresh)
+        except Exception as error:  # noqa: BLE001  # one table's failure, whatever it is, must not hide the others
+            _LOG.error("table failed", exc_info=error, extra={"event": "table_failed", "status": "failed"})
+            return Step(clock.result(node, status="failed", error=redacted(_described(error))))
+
+    def _failed(self, table: str) -> bool:
+        step = self.finished.get(table)
+        return step is not None and step.result.status in ("failed", "blocked")
+
+
+def _described(error: Exception) -> str:
+    if isinstance(error, LakehouseError):
+        return str(error)
+    return f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else 'no message'}"

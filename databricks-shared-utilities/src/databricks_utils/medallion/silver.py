@@ -1,0 +1,260 @@
+"""Silver: bronze rows typed, transformed, checked, deduplicated; bad rows in quarantine, none lost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pyspark.errors import AnalysisException, PySparkException
+from pyspark.sql import Window
+from pyspark.sql import functions as F
+
+from databricks_utils.contracts import Contract
+from databricks_utils.data_quality import Rule, Summary, cast_to_contract, label, row_rules, summarise
+from databricks_utils.delta import append, commits_since, create_table, last_commit, merge_by_key, overwrite
+from databricks_utils.errors import RunFailed
+from databricks_utils.medallion import technical
+from databricks_utils.medallion.increment import Increment
+from databricks_utils.medallion.lakehouse import Lakehouse
+from databricks_utils.medallion.pipeline import Silver, Upsert
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+CARRIED = ("_raw", "_source_file", "_ingestion_timestamp", "_batch_id", "_rescued_data", "_corrupt_record", "_cast_errors")
+
+
+@dataclass(frozen=True)
+class Refined:
+    """What became of the rows of one run; rows_read = valid + quarantined + duplicates."""
+
+    rows_read: int
+    rows_valid: int
+    rows_written: int
+    rows_quarantined: int
+    rows_duplicate: int
+    rows_reprocessed: int
+    summary: Summary
+
+
+def prepare(
+    bronze: DataFrame, contract: Contract, received: Sequence[str], lakehouse: Lakehouse, node: Silver
+) -> DataFrame:
+    """Type and transform bronze rows, and label each with what is wrong with it. Nothing is read or written here.
+
+    Args:
+        bronze: Rows of the bronze table.
+        contract: The silver table's contract.
+        received: The bronze contract's columns.
+        lakehouse: Gives lookups and parameters to the transformation.
+        node: The table's definition.
+
+    Returns:
+        The contract's columns, the carried technical columns, `_validation_errors` and `_validation_warnings`
+        ARRAY<STRING>, `_is_valid` BOOLEAN; as many rows as came in.
+    """
+    raw = bronze.withColumn("_raw", F.struct(*[F.col(name) for name in received]))
+    typed = cast_to_contract(raw, contract, available=received)
+    transformed = lakehouse.transformed(node, typed)
+    marked = transformed.withColumn("_malformed", F.col("_corrupt_record").isNotNull())
+    return label(marked, row_rules(contract), received=True).select(
+        *[column.name for column in contract.columns],
+        *CARRIED[:-1],
+        "_validation_errors",
+        "_validation_warnings",
+        "_is_valid",
+    )
+
+
+def refine(lakehouse: Lakehouse, node: Silver, increment: Increment) -> Refined:
+    """Bring a silver table and its quarantine up to date.
+
+    Args:
+        lakehouse: The open lakehouse.
+        node: The table's definition.
+        increment: What to read.
+
+    Returns:
+        The counts of this run.
+
+    Raises:
+        RunFailed: The transformation dropped columns it must carry, or the rows do not balance.
+    """
+    contract = lakehouse.contract(node.table)
+    rules = row_rules(contract)
+    received = tuple(column.name for column in lakehouse.contract(node.reads).columns)
+    _ensure_tables(lakehouse, contract)
+    labelled = _checked_columns(node, lambda: prepare(increment.new_rows(), contract, received, lakehouse, node))
+    with _kept(labelled) as rows:
+        summary = summarise(rows, rules, key=contract.key, received=True)
+        quarantined = _quarantine(lakehouse, contract, increment, rows, summary)
+        unique = newest_by_key(rows.where("_is_valid"), contract, node.write.sequence_by)
+        written, known = _write(lakehouse, contract, node.write, increment, unique, summary.distinct_keys)
+    reprocessed = _reprocess(lakehouse, contract, node, increment, received)
+    read = _rows_in(lakehouse, node, increment, summary)
+    repeated = summary.rows_valid - summary.distinct_keys
+    refined = Refined(read, written, written + reprocessed, quarantined, repeated + known, reprocessed, summary)
+    _balance(node, refined, summary, written + known)
+    return refined
+
+
+def newest_by_key(rows: DataFrame, contract: Contract, sequence_by: str | None) -> DataFrame:
+    """Keep one row for each key: the greatest sequence, then the last received, then the greatest content.
+
+    Args:
+        rows: Valid rows: the contract's columns, `_ingestion_timestamp`, `_source_file`.
+        contract: Names the key; without one every row stays.
+        sequence_by: Column that orders versions of a row, or None.
+    """
+    if not contract.key:
+        return rows
+    content = F.xxhash64(*[F.col(column.name) for column in contract.columns])
+    sequence = [F.col(sequence_by).desc_nulls_last()] if sequence_by else []
+    order = [*sequence, F.col("_ingestion_timestamp").desc_nulls_last(), F.col("_source_file").desc(), content.desc()]
+    ranked = Window.partitionBy(*contract.key).orderBy(*order)
+    return rows.withColumn("_rank", F.row_number().over(ranked)).where("_rank = 1").drop("_rank")
+
+
+def accepted(unique: DataFrame, contract: Contract) -> DataFrame:
+    """Return labelled rows as the silver table stores them."""
+    stamped = unique.withColumn("_processing_timestamp", F.current_timestamp())
+    return stamped.select(*columns_of(contract))
+
+
+def columns_of(contract: Contract) -> list[str]:
+    """Return the columns of a silver table in their order."""
+    return [*[column.name for column in contract.columns], *technical.names("silver")]
+
+
+def rejected(rows: DataFrame, source_version: int | None) -> DataFrame:
+    """Return the bad ones of labelled rows as the quarantine stores them: as received, with the reasons."""
+    columns = {
+        "record": F.to_json("_raw", {"ignoreNullFields": "false"}),
+        "_source_version": F.lit(source_version).cast("bigint"),
+        "_processing_timestamp": F.current_timestamp(),
+    }
+    return rows.where("NOT _is_valid").withColumns(columns).select(*technical.names("quarantine"))
+
+
+def quarantine_of(table: str) -> str:
+    """Return the name of a silver table's quarantine."""
+    return f"{table}_quarantine"
+
+
+def _ensure_tables(lakehouse: Lakehouse, contract: Contract) -> None:
+    lakehouse.ensure_table(contract, technical.columns("silver"))
+    quarantine = quarantine_of(contract.name)
+    if not lakehouse.exists(quarantine):
+        create_table(lakehouse.spark, lakehouse.namespace, quarantine, schema=technical.columns("quarantine"))
+
+
+def _quarantine(
+    lakehouse: Lakehouse, contract: Contract, increment: Increment, rows: DataFrame, summary: Summary
+) -> int:
+    """Put bad rows aside as they were received, each with its reasons."""
+    identifier = lakehouse.identifier(quarantine_of(contract.name))
+    first = increment.after < 0
+    if summary.rows_invalid == 0 and not first:
+        return 0
+    bad = rejected(rows, increment.until)
+    before = last_commit(lakehouse.spark, identifier).version
+    if first:
+        overwrite(lakehouse.spark, identifier, bad)
+    else:
+        stale = f"_source_version > {increment.after}"
+        overwrite(lakehouse.spark, identifier, bad, where=stale)
+    return sum(commit.rows_written for commit in commits_since(lakehouse.spark, identifier, before))
+
+
+def _write(
+    lakehouse: Lakehouse, contract: Contract, write: Upsert, increment: Increment, unique: DataFrame, offered: int
+) -> tuple[int, int]:
+    """Write valid rows; return how many were inserted or updated, and how many were known already."""
+    identifier = lakehouse.identifier(contract.name)
+    rows = accepted(unique, contract)
+    if increment.after < 0:
+        return overwrite(lakehouse.spark, identifier, rows).rows_written, 0
+    if not contract.key:
+        return append(lakehouse.spark, identifier, rows).rows_written, 0
+    compared = [column.name for column in contract.columns if column.name not in contract.key]
+    newer = f"s.`{write.sequence_by}` >= t.`{write.sequence_by}`" if write.sequence_by else None
+    commit = merge_by_key(
+        lakehouse.spark, identifier, rows, contract.key, columns=columns_of(contract), compared=compared, update_when=newer
+    )
+    # A MERGE that changes nothing makes no commit; then all that was offered was known already.
+    return commit.rows_written, commit.metrics.get("numSourceRows", offered) - commit.rows_written
+
+
+def _reprocess(
+    lakehouse: Lakehouse, contract: Contract, node: Silver, increment: Increment, received: Sequence[str]
+) -> int:
+    """Compute stored rows again whose lookup changed; rows in quarantine stay there."""
+    if increment.after < 0 or not increment.moved_lookups() or not contract.key:
+        return 0
+    identifier = lakehouse.identifier(contract.name)
+    total = 0
+    for lookup in increment.moved_lookups():
+        labelled = prepare(increment.rows_of(lookup), contract, received, lakehouse, node)
+        unique = newest_by_key(labelled.where("_is_valid"), contract, node.write.sequence_by)
+        columns = [column.name for column in contract.columns]
+        rows = unique.select(*columns, "_validation_warnings", F.current_timestamp().alias("_processing_timestamp"))
+        total += merge_by_key(
+            lakehouse.spark,
+            identifier,
+            rows,
+            contract.key,
+            columns=rows.columns,
+            compared=[name for name in columns if name not in contract.key],
+            insert_when="false",
+        ).rows_written
+    return total
+
+
+def _rows_in(lakehouse: Lakehouse, node: Silver, increment: Increment, summary: Summary) -> int:
+    """Count the rows read from bronze's own log, so that the balance has two independent sides."""
+    commits = commits_since(lakehouse.spark, lakehouse.identifier(node.reads), increment.after)
+    counted = [commit for commit in commits if commit.version <= increment.until]
+    complete = increment.until - increment.after == len(counted)
+    return sum(commit.rows_written for commit in counted) if complete else summary.rows
+
+
+def _balance(node: Silver, refined: Refined, summary: Summary, offered: int) -> None:
+    accounted = refined.rows_valid + refined.rows_quarantined + refined.rows_duplicate
+    if refined.rows_read != accounted or offered != summary.distinct_keys or refined.rows_read != summary.rows:
+        raise RunFailed(
+            f"Rows do not balance: {refined.rows_read} read, {refined.rows_valid} valid, "
+            f"{refined.rows_quarantined} quarantined, {refined.rows_duplicate} duplicates",
+            where=node.table,
+            hint="A transformation must return one row for each row it gets: no filter, no join that multiplies rows",
+        )
+
+
+def _checked_columns(node: Silver, build: Callable[[], DataFrame]) -> DataFrame:
+    try:
+        return build()
+    except AnalysisException as error:
+        raise RunFailed(
+            f"The transformation does not give what the contract needs: {str(error).splitlines()[0]}",
+            where=node.table,
+            hint="Return every column of the contract and keep the columns that begin with _ (use withColumns)",
+        ) from error
+
+
+@contextmanager
+def _kept(rows: DataFrame) -> Iterator[DataFrame]:
+    """Keep the labelled rows for the three statements that use them, where the compute allows it.
+
+    Serverless compute refuses to cache; there the rows are computed again, with the same result, because nothing
+    in a label depends on a clock or on chance.
+    """
+    try:
+        kept = rows.persist()
+    except PySparkException:
+        yield rows
+        return
+    try:
+        yield kept
+    finally:
+        kept.unpersist()

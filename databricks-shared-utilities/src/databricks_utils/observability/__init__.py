@@ -1,0 +1,27 @@
+"""Seeing what runs do: tables, spans, a terminal table, an HTML report."""
+
+from __future__ import annotations
+
+from databricks_utils.observability.graph import Graph, GraphNode
+from databricks_utils.observability.report import render_report
+from databricks_utils.observability.results import RunResult, RunStatus, TableResult, TableStatus
+from databricks_utils.observability.store import RunStore
+from databricks_utils.observability.terminal import Samples, print_run, print_samples, print_table
+from databricks_utils.observability.tracing import configure_tracing, span
+
+__all__ = [
+    "Graph",
+    "GraphNode",
+    "RunResult",
+    "RunStatus",
+    "RunStore",
+    "Samples",
+    "TableResult",
+    "TableStatus",
+    "configure_tracing",
+    "print_run",
+    "print_samples",
+    "print_table",
+    "render_report",
+    "span",
+]

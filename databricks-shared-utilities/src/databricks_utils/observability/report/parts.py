@@ -1,0 +1,186 @@
+"""The sections of the report; each returns HTML, or an empty text when there is nothing to say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+
+from databricks_utils.data_quality.results import RuleResult
+from databricks_utils.observability.results import RunResult, TableResult
+from databricks_utils.observability.terminal import Samples
+
+WORDS = {"succeeded": "written", "skipped": "nothing new", "failed": "failed", "blocked": "blocked"}
+#: Runs shown in the history chart.
+CHARTED = 20
+
+
+def alerts(run: RunResult) -> str:
+    """Return what needs attention, the worst first."""
+    found = [_alert("failed", table.table, table.error or "") for table in run.tables if table.status == "failed"]
+    blocked = [table.table for table in run.tables if table.status == "blocked"]
+    if blocked:
+        found.append(_alert("failed", "Blocked", ", ".join(blocked)))
+    for table in run.tables:
+        found += [_alert("breached", table.table, breach) for breach in table.breaches]
+        if table.layer == "silver" and not table.balanced:
+            found.append(_alert("failed", table.table, "rows read are not all accounted for"))
+    return "".join(found)
+
+
+def facts(run: RunResult) -> str:
+    """Return the run's totals; rows in are those of bronze, so that no row counts twice."""
+    bronze = sum(table.rows_read for table in run.tables if table.layer == "bronze")
+    scores = [table.score for table in run.tables if table.score is not None]
+    shown = (
+        (f"{bronze:,}", "rows received"),
+        (f"{sum(table.rows_written for table in run.tables):,}", "rows written"),
+        (f"{sum(table.rows_quarantined for table in run.tables):,}", "in quarantine"),
+        (f"{sum(table.rows_duplicate for table in run.tables):,}", "duplicates"),
+        (f"{min(scores):.3f}" if scores else "–", "lowest quality score"),
+        (f"{run.duration_seconds:.1f} s", "duration"),
+    )
+    return '<div class="facts">' + "".join(_fact(value, name) for value, name in shown) + "</div>"
+
+
+def tables_section(run: RunResult) -> str:
+    """Return the tables with rows and seconds."""
+    longest = max((table.duration_seconds for table in run.tables), default=0.0) or 1.0
+    head = "".join(
+        _head(name, right)
+        for name, right in (
+            ("table", False),
+            ("status", False),
+            ("read", True),
+            ("valid", True),
+            ("written", True),
+            ("quarantined", True),
+            ("duplicates", True),
+            ("score", True),
+            ("seconds", True),
+            ("", False),
+        )
+    )
+    rows = "".join(_table_row(table, longest) for table in run.tables)
+    return (
+        '<section><h2>Tables</h2><div class="scroll"><table>'
+        f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div></section>"
+    )
+
+
+def quality_section(run: RunResult) -> str:
+    """Return the rules: broken ones open, the others folded away."""
+    rules = [(table.table, rule) for table in run.tables for rule in table.rules]
+    if not rules:
+        return ""
+    broken = sorted((item for item in rules if not item[1].passed), key=_worst_first)
+    held = [item for item in rules if item[1].passed]
+    head = "".join(_head(name, right) for name, right in (("table", False), ("rule", False), ("severity", False), ("failed", True), ("of", True), ("", False), ("", False)))
+    shown = (
+        f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{"".join(_rule_row(*item) for item in broken)}</tbody></table></div>'
+        if broken
+        else '<p class="good">Every rule held.</p>'
+    )
+    folded = (
+        f"<details><summary>{len(held)} rules held</summary><div class=\"scroll\"><table><tbody>"
+        f"{''.join(_rule_row(*item) for item in held)}</tbody></table></div></details>"
+        if held
+        else ""
+    )
+    return f"<section><h2>Quality</h2>{shown}{folded}</section>"
+
+
+def history_section(history: Sequence[RunResult]) -> str:
+    """Return seconds and rows of the last runs as bars, oldest on the left."""
+    runs = list(reversed(history[:CHARTED]))
+    if len(runs) < 2:
+        return ""
+    longest = max(run.duration_seconds for run in runs) or 1.0
+    step, height = 36, 90
+    bars = []
+    for position, run in enumerate(runs):
+        tall = max(2.0, height * run.duration_seconds / longest)
+        x, y = 4 + position * step, 16 + height - tall
+        written = sum(table.rows_written for table in run.tables)
+        title = escape(f"{run.started_at:%Y-%m-%d %H:%M} UTC, {run.status}, {run.duration_seconds:.1f} s, {written:,} rows written")
+        bars.append(
+            f'<g><title>{title}</title><rect class="{run.status}" x="{x}" y="{y:.1f}" width="26" height="{tall:.1f}" rx="3"/>'
+            f'<text x="{x + 13}" y="{y - 4:.1f}" text-anchor="middle">{run.duration_seconds:.0f}</text></g>'
+        )
+    width = 8 + len(runs) * step
+    return (
+        '<section><h2>Last runs <span class="soft">(seconds; newest on the right)</span></h2>'
+        f'<svg class="history" role="img" aria-label="Seconds of the last {len(runs)} runs" viewBox="0 0 {width} {height + 20}" '
+        f'style="max-width:{width * 1.4:.0f}px">{"".join(bars)}</svg></section>'
+    )
+
+
+def samples_section(samples: Mapping[str, Samples]) -> str:
+    """Return a look at some tables."""
+    if not samples:
+        return ""
+    blocks = "".join(_sample(name, columns, rows) for name, (columns, rows) in samples.items())
+    return f'<section><h2>A look at gold</h2><div class="samples">{blocks}</div></section>'
+
+
+def _alert(kind: str, title: str, text: str) -> str:
+    return f'<div class="alert {kind}" role="alert"><b>{escape(title)}</b><pre>{escape(text)}</pre></div>'
+
+
+def _fact(value: str, name: str) -> str:
+    return f'<div class="fact"><b>{escape(value)}</b><span class="soft">{escape(name)}</span></div>'
+
+
+def _head(name: str, right: bool) -> str:
+    return f'<th scope="col" class="n">{name}</th>' if right else f'<th scope="col">{name}</th>'
+
+
+def _table_row(table: TableResult, longest: float) -> str:
+    status = "breached" if table.breaches else table.status
+    word = "breached" if table.breaches else WORDS[table.status]
+    quarantined = f'<td class="n{" bad" if table.rows_quarantined else ""}">{table.rows_quarantined:,}</td>'
+    score = "" if table.score is None else f"{table.score:.3f}"
+    share = 100 * table.duration_seconds / longest
+    return (
+        f'<tr><td>{escape(table.table)}</td><td><span class="badge {status}">{word}</span></td>'
+        f'<td class="n">{table.rows_read:,}</td><td class="n">{table.rows_valid:,}</td><td class="n">{table.rows_written:,}</td>'
+        f'{quarantined}<td class="n">{table.rows_duplicate:,}</td><td class="n">{score}</td>'
+        f'<td class="n">{table.duration_seconds:.1f}</td><td>{_bar(share)}</td></tr>'
+    )
+
+
+def _rule_row(table: str, rule: RuleResult) -> str:
+    kind = "good" if rule.passed else "bad" if rule.severity == "error" else "warn"
+    share = 100 * rule.rows_failed / rule.rows_checked if rule.rows_checked else 0.0
+    return (
+        f'<tr><td>{escape(table)}</td><td>{escape(rule.rule)}</td><td class="{kind}">{escape(rule.severity)}</td>'
+        f'<td class="n">{rule.rows_failed:,}</td><td class="n">{rule.rows_checked:,}</td>'
+        f'<td>{_bar(share)} {share:.2f} %</td><td class="wrap soft">{escape(rule.detail or "")}</td></tr>'
+    )
+
+
+def _worst_first(item: tuple[str, RuleResult]) -> tuple[bool, float]:
+    rule = item[1]
+    return rule.severity != "error", -(rule.rows_failed / rule.rows_checked if rule.rows_checked else 1.0)
+
+
+def _bar(share: float) -> str:
+    return f'<span class="track"><i style="width:{min(100.0, share):.1f}%"></i></span>' if share else '<span class="track"></span>'
+
+
+def _sample(name: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    numeric = [all(_is_number(row[n]) for row in rows) and bool(rows) for n in range(len(columns))]
+    head = "".join(_head(escape(column), numeric[n]) for n, column in enumerate(columns))
+    body = "".join(
+        "<tr>" + "".join(_cell(value, numeric[n]) for n, value in enumerate(row)) + "</tr>"
+        for row in rows
+    )
+    return f'<div><h3>{escape(name)}</h3><div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div></div>'
+
+
+def _cell(value: object, right: bool) -> str:
+    text = escape("" if value is None else str(value))
+    return f'<td class="n">{text}</td>' if right else f"<td>{text}</td>"
+
+
+def _is_number(value: object) -> bool:
+    return value is None or str(value).lstrip("-").replace(".", "", 1).isdigit()

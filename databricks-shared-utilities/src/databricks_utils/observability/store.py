@@ -1,0 +1,179 @@
+"""Runs as Delta tables, for dashboards, alerts and the next report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+from databricks_utils.data_quality.results import RuleResult
+from databricks_utils.delta import Namespace, add_missing_columns, append, create_table, table_exists
+from databricks_utils.observability.results import RunResult, TableResult
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+RUNS = "operations.pipeline_runs"
+TABLES = "operations.table_runs"
+QUALITY = "operations.quality_results"
+SCHEMAS = {
+    RUNS: (
+        "run_id STRING, pipeline STRING, environment STRING, status STRING, started_at TIMESTAMP, duration_seconds DOUBLE, "
+        "tables_succeeded INT, tables_failed INT, parameters MAP<STRING, STRING>"
+    ),
+    TABLES: (
+        "run_id STRING, pipeline STRING, position INT, table_name STRING, layer STRING, status STRING, started_at TIMESTAMP, "
+        "duration_seconds DOUBLE, rows_read BIGINT, rows_valid BIGINT, rows_written BIGINT, rows_quarantined BIGINT, "
+        "rows_duplicate BIGINT, rows_reprocessed BIGINT, score DOUBLE, breaches ARRAY<STRING>, error STRING, "
+        "target_version BIGINT"
+    ),
+    QUALITY: (
+        "run_id STRING, table_name STRING, rule STRING, column_name STRING, kind STRING, severity STRING, "
+        "rows_checked BIGINT, rows_failed BIGINT, passed BOOLEAN, detail STRING, checked_at TIMESTAMP"
+    ),
+}
+
+
+@dataclass(frozen=True)
+class RunStore:
+    """Saves runs and finds them again.
+
+    Args:
+        namespace: Names of the environment.
+    """
+
+    namespace: Namespace
+
+    def save(self, spark: SparkSession, run: RunResult) -> None:
+        """Append a run to the three tables; they are created when absent."""
+        done = sum(table.status in ("succeeded", "skipped") for table in run.tables)
+        head = (
+            run.run_id,
+            run.pipeline,
+            run.environment,
+            run.status,
+            run.started_at,
+            run.duration_seconds,
+            done,
+            len(run.tables) - done,
+            dict(run.parameters),
+        )
+        self._append(spark, TABLES, [_table_row(run, n, table) for n, table in enumerate(run.tables)])
+        self._append(spark, QUALITY, [_rule_row(run, table, rule) for table in run.tables for rule in table.rules])
+        self._append(spark, RUNS, [head])
+
+    def latest(self, spark: SparkSession, limit: int = 1) -> list[RunResult]:
+        """Return the newest runs, newest first; runs of several tasks under one name are joined."""
+        if not table_exists(spark, self.namespace, RUNS):
+            return []
+        runs = spark.sql(
+            f"SELECT run_id, any_value(pipeline) pipeline, any_value(environment) environment, min(started_at) started_at, "
+            f"sum(duration_seconds) duration_seconds, max_by(parameters, started_at) parameters "
+            f"FROM {self.namespace.identifier(RUNS)} GROUP BY run_id ORDER BY started_at DESC LIMIT {int(limit)}"
+        ).collect()
+        wanted = [row.run_id for row in runs]
+        tables = self._rows(spark, TABLES, wanted)
+        rules = self._rows(spark, QUALITY, wanted[:1])
+        return [_run(row, [item for item in tables if item.run_id == row.run_id], rules) for row in runs]
+
+    def _append(self, spark: SparkSession, table: str, rows: Sequence[tuple[object, ...]]) -> None:
+        from databricks_utils.contracts import parse_schema
+
+        if not rows:
+            return
+        schema = parse_schema(SCHEMAS[table])
+        if table_exists(spark, self.namespace, table):
+            add_missing_columns(spark, self.namespace.identifier(table), schema)
+        else:
+            create_table(spark, self.namespace, table, schema=schema)
+        append(spark, self.namespace.identifier(table), spark.createDataFrame(list(rows), schema).coalesce(1))
+
+    def _rows(self, spark: SparkSession, table: str, run_ids: Sequence[str]) -> list[Any]:
+        if not run_ids or not table_exists(spark, self.namespace, table):
+            return []
+        frame = spark.table(self.namespace.identifier(table))
+        return list(frame.where(frame.run_id.isin(list(run_ids))).collect())
+
+
+def _table_row(run: RunResult, position: int, table: TableResult) -> tuple[object, ...]:
+    return (
+        run.run_id,
+        run.pipeline,
+        position,
+        table.table,
+        table.layer,
+        table.status,
+        table.started_at,
+        table.duration_seconds,
+        table.rows_read,
+        table.rows_valid,
+        table.rows_written,
+        table.rows_quarantined,
+        table.rows_duplicate,
+        table.rows_reprocessed,
+        table.score,
+        list(table.breaches),
+        table.error,
+        table.target_version,
+    )
+
+
+def _rule_row(run: RunResult, table: TableResult, rule: RuleResult) -> tuple[object, ...]:
+    return (
+        run.run_id,
+        table.table,
+        rule.rule,
+        rule.column,
+        rule.kind,
+        rule.severity,
+        rule.rows_checked,
+        rule.rows_failed,
+        rule.passed,
+        rule.detail,
+        run.started_at,
+    )
+
+
+def _run(row: Any, tables: Sequence[Any], rules: Sequence[Any]) -> RunResult:
+    return RunResult(
+        run_id=row.run_id,
+        pipeline=row.pipeline,
+        environment=row.environment,
+        started_at=_utc(row.started_at),
+        duration_seconds=row.duration_seconds,
+        tables=tuple(_table(item, rules) for item in sorted(tables, key=lambda item: (item.started_at, item.position))),
+        parameters=dict(row.parameters or {}),
+    )
+
+
+def _table(row: Any, rules: Sequence[Any]) -> TableResult:
+    return TableResult(
+        table=row.table_name,
+        layer=row.layer,
+        status=row.status,
+        started_at=_utc(row.started_at),
+        duration_seconds=row.duration_seconds,
+        rows_read=row.rows_read,
+        rows_valid=row.rows_valid,
+        rows_written=row.rows_written,
+        rows_quarantined=row.rows_quarantined,
+        rows_duplicate=row.rows_duplicate,
+        rows_reprocessed=row.rows_reprocessed,
+        score=row.score,
+        rules=tuple(_rule(item) for item in rules if (item.run_id, item.table_name) == (row.run_id, row.table_name)),
+        breaches=tuple(row.breaches or ()),
+        error=row.error,
+        target_version=row.target_version,
+    )
+
+
+def _rule(row: Any) -> RuleResult:
+    return RuleResult(
+        row.rule, row.column_name, row.kind, row.severity, row.rows_checked, row.rows_failed, row.passed, row.detail
+    )
+
+
+def _utc(moment: datetime) -> datetime:
+    """Give a moment read from Spark its time zone back: pyspark returns it naive, in this process's zone."""
+    return moment.astimezone(timezone.utc)

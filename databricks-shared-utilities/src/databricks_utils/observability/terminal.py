@@ -1,0 +1,75 @@
+"""A run on the terminal: one table that fits 80 columns, plain lines where nobody is looking."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from databricks_utils.observability.results import RunResult, TableResult
+
+#: Column names and rows of a look at a table.
+Samples = tuple[tuple[str, ...], tuple[tuple[object, ...], ...]]
+
+COLOURS = {"succeeded": "green", "skipped": "dim", "failed": "bold red", "blocked": "yellow", "breached": "bold yellow"}
+MARKS = {"succeeded": "ok", "skipped": "nothing new", "failed": "failed", "blocked": "blocked"}
+
+
+def print_run(run: RunResult, console: Console | None = None) -> None:
+    """Print what a run did to each table, then what needs attention."""
+    console = console or Console(highlight=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("table", no_wrap=True)
+    for name in ("read", "written", "quarant.", "dupl.", "seconds"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("status", no_wrap=True)
+    for item in run.tables:
+        counts = (item.rows_read, item.rows_written, item.rows_quarantined, item.rows_duplicate)
+        status = f"[{COLOURS[item.status]}]{MARKS[item.status]}[/]"
+        table.add_row(item.table, *[f"{count:,}" for count in counts], f"{item.duration_seconds:.1f}", status)
+    console.print(f"\n{escape(run.pipeline)} in {escape(run.environment)}, run {escape(run.run_id[:8])}")
+    console.print(table)
+    _print_alerts(run, console)
+    colour = COLOURS[run.status]
+    console.print(f"[{colour}]{run.status}[/] in {run.duration_seconds:.1f} s")
+
+
+def print_table(item: TableResult, console: Console | None = None) -> None:
+    """Print one line as soon as a table is done."""
+    console = console or Console(stderr=True, highlight=False)
+    console.print(
+        f"  [{COLOURS[item.status]}]{MARKS[item.status]:<11}[/] {item.table} "
+        f"[dim]{item.rows_written:,} rows, {item.duration_seconds:.1f} s[/]"
+    )
+
+
+def print_samples(name: str, samples: Samples, console: Console | None = None) -> None:
+    """Print some rows of a table."""
+    console = console or Console(highlight=False)
+    columns, rows = samples
+    table = Table(title=name, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for position, column in enumerate(columns):
+        table.add_column(column, justify="right" if _numeric(rows, position) else "left", overflow="ellipsis")
+    for row in rows:
+        table.add_row(*[escape("" if value is None else str(value)) for value in row])
+    console.print(table)
+
+
+def _print_alerts(run: RunResult, console: Console) -> None:
+    for item in run.tables:
+        if item.error:
+            console.print(f"[{COLOURS[item.status]}]{item.table}[/]: {escape(item.error)}")
+        for breach in item.breaches:
+            console.print(f"[{COLOURS['breached']}]{item.table}[/]: {escape(breach)}")
+
+
+def _numeric(rows: Sequence[tuple[object, ...]], position: int) -> bool:
+    values = [row[position] for row in rows if row[position] is not None]
+    return bool(values) and all(_is_number(value) for value in values)
+
+
+def _is_number(value: object) -> bool:
+    return str(value).lstrip("-").replace(".", "", 1).replace(",", "").isdigit()

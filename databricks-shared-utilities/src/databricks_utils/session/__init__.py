@@ -1,0 +1,16 @@
+"""Spark sessions: local with Delta Lake, over Connect, and on Databricks."""
+
+from databricks_utils.session.connect import ConnectServer, connect_server, start_connect_server
+from databricks_utils.session.factory import create_session
+from databricks_utils.session.jars import resolve_jars
+from databricks_utils.session.settings import LocalSpark, SparkSettings
+
+__all__ = [
+    "ConnectServer",
+    "LocalSpark",
+    "SparkSettings",
+    "connect_server",
+    "create_session",
+    "resolve_jars",
+    "start_connect_server",
+]

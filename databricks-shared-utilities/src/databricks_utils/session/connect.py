@@ -1,0 +1,148 @@
+"""A Spark Connect server on this machine, for tests and for a session that outlives many short processes."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from databricks_utils.errors import LakehouseError
+from databricks_utils.session.installation import SparkInstallation, installed_spark
+from databricks_utils.session.jars import resolve_jars
+from databricks_utils.session.launch import new_log, not_started, prepare_environment
+from databricks_utils.session.settings import SparkSettings, local_settings
+
+START_SECONDS = 90.0
+"""How long a server may take until it answers."""
+
+STOP_SECONDS = 15.0
+
+_SERVER = "org.apache.spark.sql.connect.service.SparkConnectServer"
+
+
+@dataclass(frozen=True)
+class ConnectServer:
+    """A running server.
+
+    Args:
+        url: Address for `spark.remote`.
+        process: The Java process, which this object ends by its id.
+        log: File with everything the server printed.
+    """
+
+    url: str
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def stop(self) -> None:
+        """End the server; a second call does nothing."""
+        if self.process.poll() is not None:
+            return
+        self.process.terminate()
+        try:
+            self.process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait(STOP_SECONDS)
+
+
+def start_connect_server(
+    spark: SparkSettings, warehouse: Path, *, short_lived: bool = False
+) -> ConnectServer:
+    """Start a Connect server with Delta Lake on a free loopback port and wait until it answers.
+
+    Args:
+        spark: Cores, memory, shuffle partitions and further settings.
+        warehouse: Folder of the tables.
+        short_lived: As in `create_session`.
+
+    Raises:
+        MissingTool: No suitable Java, a jar is missing, or the server ended at once.
+        LakehouseError: The server did not answer in time; it has been ended.
+    """
+    installation = installed_spark()
+    jars = [*resolve_jars(spark=installation), *connect_jars(installation)]
+    prepare_environment(installation)
+    port, log = free_port(), new_log()
+    settings = {
+        **local_settings(spark, warehouse, jars, short_lived=short_lived),
+        "spark.connect.grpc.binding.address": "127.0.0.1",
+        "spark.connect.grpc.binding.port": str(port),
+    }
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            _command(installation, settings),
+            # Spark 3.5 leaves an empty folder `artifacts` where it is started.
+            cwd=log.parent,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+        )
+    server = ConnectServer(f"sc://127.0.0.1:{port}", process, log)
+    try:
+        _await_answer(server)
+    except BaseException:
+        server.stop()
+        raise
+    return server
+
+
+@contextlib.contextmanager
+def connect_server(
+    spark: SparkSettings, warehouse: Path, *, short_lived: bool = False
+) -> Iterator[ConnectServer]:
+    """Give a server for the length of a `with` block; arguments and errors as in `start_connect_server`."""
+    server = start_connect_server(spark, warehouse, short_lived=short_lived)
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+def free_port() -> int:
+    """Return a port of the loopback address that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def connect_jars(installation: SparkInstallation) -> list[Path]:
+    """Return the jars a Connect server needs besides Delta Lake's: none from Spark 4 on, which ships it.
+
+    Raises:
+        MissingTool: The jar cannot be downloaded.
+    """
+    shipped = any(installation.jars.glob("spark-connect_*.jar"))
+    return [] if shipped else resolve_jars(group="connect", spark=installation)
+
+
+def _command(installation: SparkInstallation, settings: Mapping[str, str]) -> list[str]:
+    script = "spark-submit.cmd" if os.name == "nt" else "spark-submit"
+    options = [option for key, value in settings.items() for option in ("--conf", f"{key}={value}")]
+    return [str(installation.home / "bin" / script), "--class", _SERVER, *options, "spark-internal"]
+
+
+def _await_answer(server: ConnectServer) -> None:
+    """Return once the server accepts a gRPC channel, not merely a TCP connection."""
+    import grpc
+
+    deadline = time.monotonic() + START_SECONDS
+    with grpc.insecure_channel(server.url.removeprefix("sc://")) as channel:
+        ready = grpc.channel_ready_future(channel)
+        while True:
+            with contextlib.suppress(grpc.FutureTimeoutError):
+                ready.result(timeout=0.5)
+                return
+            if server.process.poll() is not None:
+                raise not_started(server.log)
+            if time.monotonic() > deadline:
+                raise LakehouseError(
+                    f"The Connect server did not answer within {START_SECONDS:.0f} seconds",
+                    where=str(server.log),
+                    hint="Give it more memory in spark.memory, or look into its log",
+                )

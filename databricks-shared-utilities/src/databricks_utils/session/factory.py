@@ -1,0 +1,146 @@
+"""One function that gives a Spark session in every place the code runs."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from databricks_utils.errors import InvalidInput, LakehouseError, MissingTool
+from databricks_utils.session.connect import start_connect_server
+from databricks_utils.session.installation import installed_spark
+from databricks_utils.session.jars import resolve_jars
+from databricks_utils.session.launch import start_classic
+from databricks_utils.session.settings import SESSION, SparkSettings, local_settings
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+
+def create_session(
+    spark: SparkSettings,
+    application_name: str = "databricks-utils",
+    warehouse: Path | None = None,
+    *,
+    short_lived: bool = False,
+) -> SparkSession:
+    """Return the Spark session of an environment, starting what it needs.
+
+    Args:
+        spark: The configuration's `spark` section. Mode `local` starts a Spark with Delta Lake in a Java
+            process that ends with this one; `connect` opens `remote`, or starts a server when `remote` is
+            `local`; `databricks` takes the session of the notebook or job.
+        application_name: Shown in Spark's log and history.
+        warehouse: Folder of the tables of a local session; by default one that is removed at the end. A
+            process has one local Spark: a second call returns it with the new settings, in the first folder.
+        short_lived: Whether the process ends within a minute or two, as tests do: starts faster, runs slower.
+
+    Raises:
+        InvalidInput: The section is contradictory, or names a mode that does not work here.
+        MissingTool: Java, a jar or a package is missing.
+        LakehouseError: The Connect server does not answer.
+    """
+    if spark.mode == "local":
+        return _local(spark, application_name, warehouse, short_lived)
+    if spark.mode == "connect":
+        return _connect(spark, application_name, warehouse, short_lived)
+    if spark.mode == "databricks":
+        return _databricks(spark, application_name)
+    raise InvalidInput(
+        f"{spark.mode!r} is not a way to run Spark",
+        where="spark.mode",
+        hint="Write local, connect or databricks",
+    )
+
+
+def _local(
+    spark: SparkSettings, application_name: str, warehouse: Path | None, short_lived: bool
+) -> SparkSession:
+    _refuse_remote_variable()
+    installation = installed_spark()
+    settings = local_settings(
+        spark, _existing(warehouse), resolve_jars(spark=installation), short_lived=short_lived
+    )
+    return start_classic(settings, application_name, installation)
+
+
+def _connect(
+    spark: SparkSettings, application_name: str, warehouse: Path | None, short_lived: bool
+) -> SparkSession:
+    if spark.remote is None:
+        raise InvalidInput(
+            "Mode connect needs an address",
+            where="spark.remote",
+            hint="Write sc://host:15002, or local to start a server on this machine",
+        )
+    if spark.remote != "local":
+        return open_remote(spark.remote, application_name, spark.settings)
+    server = start_connect_server(spark, _existing(warehouse), short_lived=short_lived)
+    atexit.register(server.stop)
+    return open_remote(server.url, application_name)
+
+
+def open_remote(url: str, application_name: str, settings: Mapping[str, str] | None = None) -> SparkSession:
+    """Open a session on a Connect server and set its time zone and settings.
+
+    Raises:
+        MissingTool: The packages of the Connect client are not installed.
+        LakehouseError: The server does not answer.
+    """
+    from pyspark.errors import PySparkException
+    from pyspark.sql import SparkSession
+
+    try:
+        session = SparkSession.builder.appName(application_name).remote(url).getOrCreate()
+        return _configured(session, {**SESSION, **(settings or {})})
+    except ImportError as error:
+        raise MissingTool(
+            f"The client of Spark Connect is incomplete: {error}", hint="Install `pyspark[connect]`"
+        ) from error
+    except PySparkException as error:
+        raise LakehouseError(
+            f"The Connect server does not answer: {error}",
+            where=url.partition(";")[0],
+            hint="Check the address in spark.remote and that the server runs",
+        ) from error
+
+
+def _databricks(spark: SparkSettings, application_name: str) -> SparkSession:
+    if "DATABRICKS_RUNTIME_VERSION" not in os.environ:
+        raise InvalidInput(
+            "Mode databricks works in a job or notebook on Databricks, and this is not one",
+            where="spark.mode",
+            hint="Run with the local environment here: `--env local`",
+        )
+    from pyspark.sql import SparkSession
+
+    session = SparkSession.getActiveSession() or SparkSession.builder.appName(application_name).getOrCreate()
+    return _configured(session, {**SESSION, **spark.settings})
+
+
+def _configured(session: SparkSession, settings: Mapping[str, str]) -> SparkSession:
+    for key, value in settings.items():
+        session.conf.set(key, value)
+    return session
+
+
+def _existing(warehouse: Path | None) -> Path:
+    if warehouse is None:
+        temporary = tempfile.mkdtemp(prefix="warehouse-")
+        atexit.register(shutil.rmtree, temporary, ignore_errors=True)
+        return Path(temporary)
+    warehouse.mkdir(parents=True, exist_ok=True)
+    return warehouse
+
+
+def _refuse_remote_variable() -> None:
+    if os.environ.get("SPARK_REMOTE"):
+        raise InvalidInput(
+            "SPARK_REMOTE is set, so that pyspark would not start a local Spark",
+            where="spark.mode: local",
+            hint="Unset SPARK_REMOTE, or write mode: connect with this address as spark.remote",
+        )

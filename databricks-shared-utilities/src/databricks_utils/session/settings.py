@@ -1,0 +1,125 @@
+"""The Spark settings of a local session, each with the reason it is there."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Protocol
+
+
+class SparkSettings(Protocol):
+    """What a session reads of the configuration's `spark` section."""
+
+    @property
+    def mode(self) -> str:
+        """`local`, `connect` or `databricks`."""
+
+    @property
+    def remote(self) -> str | None:
+        """Address of the Connect server, `sc://host:port`, or `local` for one that is started."""
+
+    @property
+    def cores(self) -> int:
+        """Threads a local Spark may use."""
+
+    @property
+    def memory(self) -> str:
+        """Heap of a local Spark, as in `2g`."""
+
+    @property
+    def shuffle_partitions(self) -> int:
+        """Partitions after a shuffle."""
+
+    @property
+    def settings(self) -> Mapping[str, str]:
+        """Further Spark settings; they win over the ones chosen here."""
+
+
+@dataclass(frozen=True)
+class LocalSpark:
+    """Settings for a session without a configuration file, as in tests and notebooks."""
+
+    mode: str = "local"
+    remote: str | None = None
+    cores: int = 2
+    memory: str = "2g"
+    shuffle_partitions: int = 2
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+
+SESSION: Mapping[str, str] = {
+    # Times mean the same on every machine, and the same as on Databricks.
+    "spark.sql.session.timeZone": "UTC",
+    # A cast that fails and a number that overflows are errors on Spark 3.5 as they are from Spark 4 on.
+    "spark.sql.ansi.enabled": "true",
+}
+"""Settings of every session, whatever the mode."""
+
+LOCAL: Mapping[str, str] = {
+    "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
+    "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+    # Tables live in the warehouse folder; a Derby metastore would add seconds, a lock and stray files.
+    "spark.sql.catalogImplementation": "in-memory",
+    # Saves the start of a web server nobody looks at, and its port.
+    "spark.ui.enabled": "false",
+    "spark.ui.showConsoleProgress": "false",
+    # Nothing listens beyond this machine, and a changing network or VPN does not break a run.
+    "spark.driver.bindAddress": "127.0.0.1",
+    "spark.driver.host": "127.0.0.1",
+    # Delta keeps a table's state in 50 partitions by default: 50 tasks for a handful of log entries.
+    "spark.databricks.delta.snapshotPartitions": "1",
+    # VACUUM and listings of many folders start up to 10,000 tasks by default.
+    "spark.sql.sources.parallelPartitionDiscovery.parallelism": "2",
+    # Smaller files than with snappy, at about the same speed.
+    "spark.sql.parquet.compression.codec": "zstd",
+    # Toward pandas and from it without a Python loop over rows.
+    "spark.sql.execution.arrow.pyspark.enabled": "true",
+}
+"""Settings of a local session that do not depend on the configuration."""
+
+_CODE_CACHE = "-XX:ReservedCodeCacheSize=256m"
+_FIRST_COMPILER = "-XX:TieredStopAtLevel=1"
+
+
+def local_settings(
+    spark: SparkSettings, warehouse: Path, jars: Sequence[Path], *, short_lived: bool = False
+) -> dict[str, str]:
+    """Return every setting a local Spark starts with.
+
+    Args:
+        spark: The configuration's `spark` section; its `settings` win.
+        warehouse: Folder of the tables.
+        jars: Delta Lake's jars.
+        short_lived: Whether the process ends within a minute or two, as tests do.
+    """
+    chosen = {
+        **SESSION,
+        **LOCAL,
+        "spark.master": f"local[{spark.cores}]",
+        "spark.driver.memory": spark.memory,
+        "spark.sql.shuffle.partitions": str(spark.shuffle_partitions),
+        "spark.sql.warehouse.dir": warehouse.resolve().as_uri(),
+        # On the class path from the start: no copy of each jar into each session's own folder.
+        "spark.driver.extraClassPath": os.pathsep.join(str(jar) for jar in jars),
+        **spark.settings,
+    }
+    own = spark.settings.get("spark.driver.extraJavaOptions", "")
+    chosen["spark.driver.extraJavaOptions"] = f"{java_options(short_lived=short_lived)} {own}".strip()
+    return chosen
+
+
+def java_options(*, short_lived: bool) -> str:
+    """Return the options of the Java process.
+
+    Args:
+        short_lived: Compile with the first compiler only: a third less CPU in a short process, slower in a
+            long one. Its code cache has 48 MB by default; Spark fills it in a minute, and compiling stops.
+    """
+    log_settings = resources.files(__package__).joinpath("log4j2.properties")
+    options = [f"-Dlog4j.configurationFile={Path(str(log_settings)).as_uri()}", "-Duser.timezone=UTC"]
+    if short_lived:
+        options += [_FIRST_COMPILER, _CODE_CACHE]
+    return " ".join(options)

@@ -1,0 +1,70 @@
+"""Delivered files: nothing in them is lost, whatever they look like."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+from databricks_utils.medallion.file_readers import read_files
+from pyspark.sql import SparkSession
+
+COLUMNS = ("id", "name", "size")
+
+
+def rows_of(spark: SparkSession, paths: list[Path], file_format: str = "csv") -> list[tuple[str | None, ...]]:
+    frame = read_files(spark, [path.as_uri() for path in paths], file_format, COLUMNS)
+    assert frame is not None
+    return sorted((tuple(row)[:5] for row in frame.collect()), key=str)
+
+
+def test_csv_columns_are_taken_by_name_in_any_order(spark: SparkSession, tmp_path: Path) -> None:
+    one, other = tmp_path / "one.csv", tmp_path / "other.csv"
+    one.write_text("id,name,size\n1,a,10\n")
+    other.write_text("SIZE,id,name\n20,2,b\n")
+
+    assert rows_of(spark, [one, other]) == [("1", "a", "10", None, None), ("2", "b", "20", None, None)]
+
+
+def test_an_unexpected_csv_column_is_rescued_and_a_missing_one_is_null(spark: SparkSession, tmp_path: Path) -> None:
+    file = tmp_path / "file.csv"
+    file.write_text("id,colour\n1,red\n2,\n")
+
+    assert rows_of(spark, [file]) == [("1", None, None, '{"colour":"red"}', None), ("2", None, None, None, None)]
+
+
+def test_a_csv_line_that_cannot_be_split_is_kept_and_its_neighbours_arrive(spark: SparkSession, tmp_path: Path) -> None:
+    file = tmp_path / "file.csv"
+    file.write_text('id,name,size\n1,a,10\n2,b\n3,c,30,40\n4,"x, ""y""",5\n')
+
+    found = rows_of(spark, [file])
+
+    assert ("1", "a", "10", None, None) in found
+    assert ("4", 'x, "y"', "5", None, None) in found
+    assert {row[4] for row in found} == {None, "2,b", "3,c,30,40"}
+
+
+def test_empty_files_and_files_with_only_a_header_give_no_rows(spark: SparkSession, tmp_path: Path) -> None:
+    empty, header = tmp_path / "empty.csv", tmp_path / "header.csv"
+    empty.write_text("")
+    header.write_text("id,name,size\n")
+
+    assert read_files(spark, [empty.as_uri()], "csv", COLUMNS) is None
+    assert rows_of(spark, [empty, header]) == []
+
+
+def test_a_compressed_file_with_a_byte_order_mark_is_read(spark: SparkSession, tmp_path: Path) -> None:
+    file = tmp_path / "file.csv.gz"
+    file.write_bytes(gzip.compress("\ufeffid,name,size\n1,é,10\n".encode()))
+
+    assert rows_of(spark, [file]) == [("1", "é", "10", None, None)]
+
+
+def test_json_lines_keep_unexpected_keys_and_broken_lines(spark: SparkSession, tmp_path: Path) -> None:
+    file = tmp_path / "file.jsonl"
+    file.write_text('{"id":1,"name":null,"colour":"red"}\n\n{broken\n{"id":"2","size":3}\n')
+
+    assert rows_of(spark, [file], "json") == [
+        ("1", None, None, '{"colour":"red"}', None),
+        ("2", None, "3", None, None),
+        (None, None, None, None, "{broken"),
+    ]

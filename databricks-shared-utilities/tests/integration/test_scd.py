@@ -1,0 +1,85 @@
+"""Type 2 history against a plain-Python replay of the same states."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date, timedelta
+
+from databricks_utils.medallion import timeline
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pyspark.sql import SparkSession
+
+State = tuple[int, str | None, int | None, date, bool]
+Period = tuple[int, str | None, int | None, date, date | None]
+FIRST = date(2024, 1, 1)
+SCHEMA = "member BIGINT, name STRING, size INT, seen DATE, gone BOOLEAN"
+
+states = st.tuples(
+    st.integers(1, 5),
+    st.sampled_from([None, "", "a", "b", "~", "1:a"]),
+    st.sampled_from([None, 0, 1]),
+    st.integers(0, 12).map(lambda days: FIRST + timedelta(days=days)),
+    st.sampled_from([False, False, False, True]),
+)
+
+
+def replay(received: Iterable[State]) -> set[Period]:
+    """Replay states by time. States of one moment must agree, as the tests below see to."""
+    periods: set[Period] = set()
+    members: dict[int, dict[date, State]] = {}
+    for state in received:
+        members.setdefault(state[0], {})[state[3]] = state
+    for member, by_day in members.items():
+        open_period: tuple[str | None, int | None, date] | None = None
+        for day in sorted(by_day):
+            _, name, size, _, gone = by_day[day]
+            if open_period and not gone and open_period[:2] == (name, size):
+                continue
+            if open_period:
+                periods.add((member, *open_period, day))
+            open_period = None if gone else (name, size, day)
+        if open_period:
+            periods.add((member, *open_period, None))
+    return periods
+
+
+def computed(spark: SparkSession, received: list[State]) -> list[Period]:
+    rows = timeline(
+        spark.createDataFrame(received, SCHEMA),
+        keys=["member"],
+        sequence_by="seen",
+        attributes=["name", "size"],
+        delete_when="gone",
+    )
+    return [tuple(row)[:5] for row in rows.collect()]  # type: ignore[misc]  # rows are tuples of the five columns
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(received=st.lists(states, max_size=60), data=st.data())
+def test_the_history_equals_a_replay_in_order_of_time_whatever_the_order_of_arrival(
+    spark: SparkSession, received: list[State], data: st.DataObject
+) -> None:
+    one_for_each_moment = list({(state[0], state[3]): state for state in received}.values())
+    delivered = data.draw(st.permutations(one_for_each_moment * 2))
+
+    result = computed(spark, delivered)
+
+    assert len(result) == len(set(result))
+    assert set(result) == replay(one_for_each_moment)
+
+
+def test_of_two_states_at_one_moment_the_choice_does_not_depend_on_their_order(spark: SparkSession) -> None:
+    one, other = (1, "a", 1, FIRST, False), (1, "b", 1, FIRST, False)
+
+    assert computed(spark, [one, other]) == computed(spark, [other, one])
+
+
+def test_a_deletion_wins_over_a_state_of_the_same_moment(spark: SparkSession) -> None:
+    assert computed(spark, [(1, "a", 1, FIRST, False), (1, "a", 1, FIRST, True)]) == []
+
+
+def test_states_without_member_or_time_are_left_out(spark: SparkSession) -> None:
+    rows = spark.createDataFrame([(None, "a", 1, FIRST, False), (1, "a", 1, None, False)], SCHEMA)
+
+    assert timeline(rows, keys=["member"], sequence_by="seen", attributes=["name"]).count() == 0

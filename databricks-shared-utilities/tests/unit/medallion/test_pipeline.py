@@ -1,0 +1,50 @@
+"""The pipeline definition checks itself and knows its order."""
+
+from __future__ import annotations
+
+import pytest
+from databricks_utils.errors import InputProblems, InvalidInput
+from databricks_utils.medallion import Bronze, Files, Gold, Lookup, Pipeline, Silver
+
+SALES = Bronze("sales", source=Files("sales"))
+SHOPS = Bronze("shops", source=Files("shops", format="json"))
+
+
+def test_tables_come_after_what_they_read_whatever_order_they_are_written_in() -> None:
+    fact = Gold("fact", reads="silver.sales", lookups=[Lookup("silver.shops", on="shop_id")])
+    pipeline = Pipeline("p", fact, Silver("sales", reads="bronze.sales"), Silver("shops", reads="bronze.shops"), SALES, SHOPS)
+
+    order = pipeline.tables
+
+    for source, table in pipeline.edges:
+        assert order.index(source) < order.index(table)
+    assert set(order) == {"bronze.sales", "bronze.shops", "silver.sales", "silver.shops", "gold.fact"}
+
+
+def test_a_selection_keeps_the_running_order() -> None:
+    pipeline = Pipeline("p", SALES, Silver("sales", reads="bronze.sales"))
+
+    assert [node.table for node in pipeline.selected(["silver.sales", "bronze.sales"])] == ["bronze.sales", "silver.sales"]
+
+
+def test_an_unknown_table_is_answered_with_those_there_are() -> None:
+    pipeline = Pipeline("p", SALES)
+
+    with pytest.raises(InvalidInput, match=r"no table 'silver\.sale'") as caught:
+        pipeline.selected(["silver.sale"])
+
+    assert "bronze.sales" in str(caught.value)
+
+
+def test_all_mistakes_of_a_definition_are_reported_together() -> None:
+    with pytest.raises(InputProblems) as caught:
+        Pipeline("p", SALES, SALES, Silver("sales", reads="bronze.sale"))
+
+    text = str(caught.value)
+    assert "bronze.sales is defined twice" in text
+    assert "silver.sales reads bronze.sale, which the pipeline does not define" in text
+
+
+def test_a_circle_is_named() -> None:
+    with pytest.raises(InvalidInput, match="circle"):
+        Pipeline("p", Gold("a", reads="gold.b"), Gold("b", reads="gold.a"))

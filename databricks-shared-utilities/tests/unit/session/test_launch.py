@@ -1,0 +1,35 @@
+"""What is told about a Spark that did not start."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from databricks_utils.session.jars import CACHE_VARIABLE
+from databricks_utils.session.launch import KEPT_LOGS, new_log, not_started
+
+
+def test_the_last_words_of_java_are_shown_without_stack_frames(tmp_path: Path) -> None:
+    log = tmp_path / "spark.log"
+    log.write_text("Invalid maximum heap size: -Xmx2x\n\tat org.example.Main(Main.java:1)\n\t... 3 more\n")
+
+    error = not_started(log, "exit code 1")
+
+    assert error.message == "Spark did not start:\n    Invalid maximum heap size: -Xmx2x\n    exit code 1"
+    assert error.where == str(log)
+
+
+def test_only_the_newest_logs_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path))
+    (tmp_path / "logs").mkdir()
+    for age in range(KEPT_LOGS + 5):
+        old = tmp_path / "logs" / f"spark-old{age}.log"
+        old.write_text("")
+        os.utime(old, (1_000_000 - age, 1_000_000 - age))
+
+    new_log().write_text("")
+
+    kept = {path.name for path in (tmp_path / "logs").iterdir()}
+    assert kept == {f"spark-{os.getpid()}.log"} | {f"spark-old{age}.log" for age in range(KEPT_LOGS - 1)}

@@ -1,0 +1,55 @@
+"""The settings a local session starts with."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from databricks_utils.session.settings import LocalSpark, java_options, local_settings
+
+
+def test_cores_memory_and_partitions_come_from_the_configuration(tmp_path: Path) -> None:
+    spark = LocalSpark(cores=3, memory="5g", shuffle_partitions=7)
+
+    chosen = local_settings(spark, tmp_path, [])
+
+    assert chosen["spark.master"] == "local[3]"
+    assert chosen["spark.driver.memory"] == "5g"
+    assert chosen["spark.sql.shuffle.partitions"] == "7"
+
+
+def test_every_jar_is_on_the_class_path(tmp_path: Path) -> None:
+    jars = [tmp_path / "a.jar", tmp_path / "b.jar"]
+
+    chosen = local_settings(LocalSpark(), tmp_path, jars)
+
+    assert chosen["spark.driver.extraClassPath"].split(os.pathsep) == [str(jar) for jar in jars]
+
+
+def test_settings_of_the_configuration_win(tmp_path: Path) -> None:
+    spark = LocalSpark(settings={"spark.sql.session.timeZone": "Europe/Vienna", "spark.ui.enabled": "true"})
+
+    chosen = local_settings(spark, tmp_path, [])
+
+    assert chosen["spark.sql.session.timeZone"] == "Europe/Vienna"
+    assert chosen["spark.ui.enabled"] == "true"
+
+
+def test_java_options_of_the_configuration_are_added_to_ours(tmp_path: Path) -> None:
+    spark = LocalSpark(settings={"spark.driver.extraJavaOptions": "-Dmine=1"})
+
+    chosen = local_settings(spark, tmp_path, [], short_lived=True)
+
+    assert chosen["spark.driver.extraJavaOptions"] == f"{java_options(short_lived=True)} -Dmine=1"
+
+
+def test_only_a_short_lived_process_compiles_once_and_then_with_room_for_all_of_spark() -> None:
+    assert "TieredStopAtLevel" not in java_options(short_lived=False)
+    assert "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m" in java_options(short_lived=True)
+
+
+def test_the_log_settings_are_a_file_that_exists() -> None:
+    option = java_options(short_lived=False).split()[0]
+
+    assert option.startswith("-Dlog4j.configurationFile=file:///")
+    assert Path(option.partition("file://")[2]).is_file()

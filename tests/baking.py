@@ -1,0 +1,122 @@
+"""Bakes templates the way a user does, away from the user's own settings."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from cookiecutter.main import cookiecutter
+
+ROOT = Path(__file__).resolve().parents[1]
+TEMPLATE = ROOT / "cookiecutter-batch-pipeline"
+LIBRARY = ROOT / "databricks-shared-utilities"
+
+Answers = Mapping[str, str]
+
+
+def questions() -> dict[str, str | list[str]]:
+    """Return the template's public questions with their defaults or choices."""
+    declared = json.loads((TEMPLATE / "cookiecutter.json").read_text(encoding="utf-8"))
+    return {key: value for key, value in declared.items() if not key.startswith("_")}
+
+
+def choices() -> dict[str, list[str]]:
+    """Return the questions that offer a choice."""
+    return {key: value for key, value in questions().items() if isinstance(value, list)}
+
+
+def combinations() -> Iterator[dict[str, str]]:
+    """Yield every combination of the choices."""
+    offered = choices()
+    for values in itertools.product(*offered.values()):
+        yield dict(zip(offered, values, strict=True))
+
+
+def label(answers: Answers) -> str:
+    """Return answers as a test id."""
+    return "-".join(answers.values()) or "defaults"
+
+
+@dataclass(frozen=True)
+class Bakery:
+    """A place to bake in, with a generator configuration of its own.
+
+    Args:
+        folder: Scratch folder.
+    """
+
+    folder: Path
+
+    @property
+    def configuration(self) -> Path:
+        """The generator's configuration: its downloads and its memory stay in the scratch folder."""
+        path = self.folder / "cookiecutter.yaml"
+        if not path.exists():
+            text = f"cookiecutters_dir: {self.folder / 'downloads'}\nreplay_dir: {self.folder / 'replay'}\n"
+            path.write_text(text, encoding="utf-8")
+        return path
+
+    def bake(self, answers: Answers, name: str) -> Path:
+        """Return a project baked from the working copy's template, in a folder of the given name."""
+        target = self.folder / "baked" / name
+        target.mkdir(parents=True)
+        project = cookiecutter(
+            str(TEMPLATE),
+            no_input=True,
+            extra_context=dict(answers),
+            output_dir=str(target),
+            config_file=str(self.configuration),
+        )
+        return Path(project)
+
+    def command(
+        self, *arguments: str, folder: Path, environment: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run the generator's command line in a folder and return what it said."""
+        return subprocess.run(
+            [sys.executable, "-m", "cookiecutter", "--config-file", str(self.configuration), *arguments],
+            cwd=folder,
+            env={**os.environ, "PWD": str(folder), **(environment or {})},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def answered(self, answers: Answers, name: str) -> Path:
+        """Return a file of answers that the generator takes as they are, as if somebody had typed them.
+
+        On the command line an answer is rendered before anybody can check it; at a prompt it is not.
+        """
+        self.bake({}, f"{name}-defaults")
+        recorded = self.folder / "replay" / f"{TEMPLATE.name}.json"
+        context = json.loads(recorded.read_text(encoding="utf-8"))
+        context["cookiecutter"].update(answers)
+        path = self.folder / f"{name}.json"
+        path.write_text(json.dumps(context), encoding="utf-8")
+        return path
+
+
+def files_of(project: Path) -> list[str]:
+    """Return the files of a project as sorted POSIX paths.
+
+    `.cruft.json` is left out: it depends on where the template lies, which has tests of its own.
+    """
+    return sorted(
+        path.relative_to(project).as_posix()
+        for path in project.rglob("*")
+        if path.is_file() and path.name != ".cruft.json"
+    )
+
+
+def text_files(project: Path) -> Iterator[Path]:
+    """Yield the files of a project that people or tools read as text; data may look as it likes."""
+    for name in files_of(project):
+        path = project / name
+        if path.suffix not in {".whl", ".csv", ".jsonl"}:
+            yield path

@@ -1,0 +1,77 @@
+"""Fixtures of the harness: projects baked once for each set of answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from baking import Answers, Bakery, combinations, label
+from installed import Installed, install
+
+Bake = Callable[[Answers], Path]
+
+#: Answers at the ends of what the checks allow; the description holds every mark that is allowed.
+SHORTEST = {"project_name": "Q", "description": "d", "owner_group": "g"}
+LONGEST = {
+    "project_name": "Wholesale, Retail and E-Commerce + Returns of 2_00",
+    "project_slug": "warehouse-and-storefront-sales",
+    "package_name": "warehouse_and_storefront_sales",
+    "description": "100 % of the caf\u00e9\u2019s sales: e-mail, web/app (and till) @ 3 + 1 stores, "
+    "from files to reports people_read every day: here.",
+    "owner_group": "data-engineers.wholesale-and-retail_north-america-and-europe",
+}
+NAMES = {"shortest": SHORTEST, "longest": LONGEST}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Offer the option that rewrites the expected lists of files."""
+    parser.addoption("--update-expected", action="store_true", help="write tests/expected/ anew")
+
+
+@pytest.fixture(scope="session")
+def bakery(tmp_path_factory: pytest.TempPathFactory) -> Bakery:
+    """A scratch folder to bake in."""
+    return Bakery(tmp_path_factory.mktemp("bakery"))
+
+
+@pytest.fixture(scope="session")
+def bake(bakery: Bakery) -> Bake:
+    """Bake the batch template; the same answers give the same folder, so a test must not change it."""
+    baked: dict[tuple[tuple[str, str], ...], Path] = {}
+
+    def cached(answers: Answers) -> Path:
+        key = tuple(sorted(answers.items()))
+        if key not in baked:
+            baked[key] = bakery.bake(answers, f"{len(baked)}")
+        return baked[key]
+
+    return cached
+
+
+@pytest.fixture(scope="session")
+def every_project(bake: Bake) -> dict[str, Path]:
+    """Projects of every combination of choices, and of the shortest and the longest names."""
+    projects = {label(answers): bake(answers) for answers in combinations()}
+    return projects | {name: bake(answers) for name, answers in NAMES.items()}
+
+
+@pytest.fixture
+def scratch(tmp_path: Path) -> Path:
+    """An empty folder; what a test leaves in it is looked at by the test itself."""
+    folder = tmp_path / "scratch"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture(scope="session")
+def installed(bakery: Bakery) -> Installed:
+    """A project of the defaults with its environment; tests may run it and leave files in it."""
+    return install(bakery.bake({}, "installed"))
+
+
+@pytest.fixture(scope="session")
+def ran(installed: Installed) -> Installed:
+    """The installed project after a first run on the sample."""
+    installed.succeed("run", installed.folder.name, "run", "--env", "local")
+    return installed

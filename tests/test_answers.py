@@ -1,0 +1,186 @@
+"""Answers that could not become a working project are refused, all at once, each with a way out."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from baking import ROOT, TEMPLATE, Answers, Bakery, choices, questions
+from conftest import LONGEST, SHORTEST
+from hypothesis import given
+from hypothesis import strategies as st
+
+
+def hook(name: str) -> ModuleType:
+    """Return a hook as a module; its answers are read only when it runs as a program."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / "hooks" / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+pre_gen = hook("pre_gen_project")
+FREE = sorted(pre_gen.FORMS)
+GOOD = {**pre_gen.EXAMPLES, **{key: values[0] for key, values in pre_gen.CHOICES.items()}}
+
+
+def refused(bakery: Bakery, scratch: Path, answers: Answers, name: str) -> str:
+    """Type answers at the prompts and return the message; nothing may be left of the attempt."""
+    replay = bakery.answered(answers, name)
+    done = bakery.command(str(TEMPLATE), "--replay-file", str(replay), folder=scratch)
+    assert done.returncode != 0
+    assert list(scratch.iterdir()) == []
+    return done.stderr
+
+
+def test_the_checks_cover_every_question() -> None:
+    assert set(pre_gen.FORMS) | set(pre_gen.CHOICES) == set(questions())
+
+
+def test_the_checks_offer_the_choices_that_the_template_offers() -> None:
+    assert {key: list(values) for key, values in pre_gen.CHOICES.items()} == choices()
+
+
+def test_the_longest_and_the_shortest_answers_are_at_the_limits() -> None:
+    assert {key: len(LONGEST[key]) for key in FREE} == {key: pre_gen.FORMS[key].longest for key in FREE}
+    assert pre_gen.problems({**GOOD, **LONGEST}) == []
+    assert all(len(answer) == 1 for answer in SHORTEST.values())
+
+
+@pytest.mark.parametrize(
+    ("key", "answer", "reason"),
+    [
+        ("project_name", "", "is empty"),
+        ("project_name", " \t ", "is empty"),
+        ("project_name", "x" * 51, "has 51 characters; the limit is 50"),
+        ("project_name", "Sales\x1b[31m", "control character"),
+        ("project_name", "Sales\nimport os", "control character"),
+        ("project_name", 'Sales "2026"', "is not allowed as written"),
+        ("project_name", "Sales $(reboot)", "is not allowed as written"),
+        ("project_name", "{" + "{ 7 * 7 }}", "is not allowed as written"),
+        ("project_slug", "My Project", "is not allowed as written"),
+        ("project_slug", "../elsewhere", "is not allowed as written"),
+        ("project_slug", "9-lives", "is not allowed as written"),
+        ("project_slug", "sales-", "is not allowed as written"),
+        ("project_slug", "con", "Windows reserves"),
+        ("project_slug", "lpt9", "Windows reserves"),
+        ("project_slug", "pyspark", "uses for something else"),
+        ("project_slug", "databricks-shared-utilities", "uses for something else"),
+        ("package_name", "class", "is a keyword of Python"),
+        ("package_name", "match", "is a keyword of Python"),
+        ("package_name", "json", "standard library"),
+        ("package_name", "list", "built-in name"),
+        ("package_name", "spark", "uses for something else"),
+        ("package_name", "test", "uses for something else"),
+        ("package_name", "databricks_utils", "uses for something else"),
+        ("package_name", "nul", "Windows reserves"),
+        ("package_name", "Retail", "is not allowed as written"),
+        ("package_name", "retail__lakehouse", "is not allowed as written"),
+        ("description", "The shop's sales; daily", "is not allowed as written"),
+        ("description", "C:\\Users\\sales", "is not allowed as written"),
+        ("description", "- a list", "is not allowed as written"),
+        ("owner_group", "data engineers", "is not allowed as written"),
+        ("owner_group", "`admins`", "is not allowed as written"),
+        ("cloud", "on-premises", "is not offered"),
+        ("runtime", "15.4-lts", "is not offered"),
+    ],
+)
+def test_an_answer_is_refused_with_its_reason(key: str, answer: str, reason: str) -> None:
+    problems = pre_gen.problems({**GOOD, key: answer})
+
+    assert len(problems) == 1
+    assert problems[0].startswith(f"  {key}: ")
+    assert reason in problems[0]
+
+
+@pytest.mark.parametrize("key", FREE)
+@given(answer=st.text(max_size=200))
+def test_a_suggestion_passes_the_check_that_made_it(key: str, answer: str) -> None:
+    assert pre_gen.fault(key, pre_gen.suggestion(key, answer)) is None
+
+
+@given(answer=st.text(max_size=200))
+def test_an_answer_is_shown_on_one_short_line_without_control_characters(answer: str) -> None:
+    shown = pre_gen.shown(answer)
+
+    assert len(shown) <= 70
+    assert not any(mark in shown for mark in "\r\n\x1b\x07\x7f")
+
+
+@pytest.mark.parametrize(
+    ("key", "answer", "suggested"),
+    [
+        ("project_name", 'The "Best" Caf\u00e9 & Bar', "The Best Caf\u00e9 and Bar"),
+        ("project_slug", "Caf\u00e9 Sales_2026", "cafe-sales-2026"),
+        ("package_name", "class", "class_pipeline"),
+        ("package_name", "Caf\u00e9-Sales", "cafe_sales"),
+        ("description", "The shop's sales; daily", "The shop\u2019s sales, daily"),
+        ("owner_group", "Data Engineers", "Data-Engineers"),
+        ("project_slug", "\u5e97", "retail-lakehouse"),
+    ],
+)
+def test_a_suggestion_stays_near_the_answer(key: str, answer: str, suggested: str) -> None:
+    assert pre_gen.suggestion(key, answer) == suggested
+
+
+def test_all_problems_are_told_in_one_block_and_nothing_is_left(bakery: Bakery, scratch: Path) -> None:
+    answers = {"project_slug": "My Project", "package_name": "class", "owner_group": "a b", "ci": "jenkins"}
+
+    message = refused(bakery, scratch, answers, "several")
+
+    assert message.startswith(
+        """
+No project was created: 4 answers need a change.
+
+  project_slug: "My Project" is not allowed as written; allowed: lower-case letters a-z and digits in words \
+joined by single hyphens, starting with a letter
+    try: my-project
+  package_name: "class" is a keyword of Python
+    try: class_pipeline
+  owner_group: "a b" is not allowed as written; allowed: the name of a group: letters, digits and . _ -, \
+starting with a letter, no blanks
+    try: a-b
+  ci: "jenkins" is not offered
+    try one of: github, azure-devops, gitlab
+
+Repeat the command with these answers. Nothing was left behind.
+"""
+    )
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        "'''+__import__('os').system('touch executed')+'''",
+        '"""+__import__("os").system("touch executed")+"""',
+        "$(touch executed)`touch executed`; touch executed",
+        "{" + "{ cycler.__init__.__globals__.os.popen('touch executed').read() }}",
+        "{" + "% set x = 1 %}",
+        "C:\\Users\\n\\x41\\",
+        "end\\",
+        "\u202egnp.exe",
+    ],
+)
+def test_a_hostile_answer_is_data_and_is_refused(bakery: Bakery, scratch: Path, hostile: str) -> None:
+    name = f"hostile{abs(hash(hostile))}"
+
+    message = refused(bakery, scratch, {"project_name": hostile, "description": hostile}, name)
+
+    assert "2 answers need a change" in message
+    assert not list(bakery.folder.rglob("executed"))
+
+
+@pytest.mark.parametrize("slug", ["one/two", "one/two/three", "../beside", "white space"])
+def test_a_slug_with_folders_leaves_none_of_them(bakery: Bakery, scratch: Path, slug: str) -> None:
+    before = sorted(scratch.parent.iterdir())
+
+    message = refused(bakery, scratch, {"project_slug": slug}, f"slug{abs(hash(slug))}")
+
+    assert "1 answer needs a change" in message
+    assert sorted(scratch.parent.iterdir()) == before

@@ -1,0 +1,199 @@
+"""Every way to start the generator gives the same project, and one that its template can update."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from baking import LIBRARY, ROOT, TEMPLATE, Bakery, files_of
+from test_answers import hook
+
+post_gen = hook("post_gen_project")
+DIRECTORY = TEMPLATE.name
+#: What the family's repository needs to bake; caches and environments stay behind.
+PARTS = ("cookiecutter.json", "hooks", "templates", TEMPLATE.name, LIBRARY.name)
+
+
+def git(*arguments: str, folder: Path) -> str:
+    """Run git as a fixed author, away from the user's settings, and return what it prints."""
+    environment = {
+        **os.environ,
+        "GIT_CONFIG_GLOBAL": os.devnull,
+        "GIT_CONFIG_NOSYSTEM": "1",
+    }
+    for role in ("AUTHOR", "COMMITTER"):
+        environment |= {f"GIT_{role}_NAME": "Harness", f"GIT_{role}_EMAIL": "harness@example.org"}
+    done = subprocess.run(
+        ["git", *arguments], cwd=folder, env=environment, capture_output=True, text=True, check=True
+    )
+    return done.stdout.strip()
+
+
+def cruft(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run cruft and return what it said."""
+    return subprocess.run(
+        [sys.executable, "-m", "cruft", *arguments], cwd=folder, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A clone of a published family: a bare repository with one commit, and a working copy of it."""
+    folder = tmp_path_factory.mktemp("family")
+    bare, clone = folder / "family.git", folder / "family"
+    git("init", "--quiet", "--bare", "--initial-branch=main", str(bare), folder=folder)
+    git("clone", "--quiet", str(bare), str(clone), folder=folder)
+    ignored = shutil.ignore_patterns("__pycache__", ".*_cache", "dist", "*.egg-info")
+    for name in PARTS:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, clone / name, ignore=ignored)
+        elif source.exists():
+            shutil.copyfile(source, clone / name)
+    git("checkout", "--quiet", "-B", "main", folder=clone)
+    git("add", "--all", "--force", folder=clone)
+    git("commit", "--quiet", "--message", "First version", folder=clone)
+    git("push", "--quiet", "origin", "main", folder=clone)
+    return clone
+
+
+def zipped(family: Path) -> Path:
+    """Return the family as the archive that git hosts offer."""
+    archive = family.parent / "family.zip"
+    if not archive.exists():
+        git("archive", "--format=zip", "--prefix=family/", f"--output={archive}", "HEAD", folder=family)
+    return archive
+
+
+LAUNCHERS: dict[str, Callable[[Path], tuple[str, ...]]] = {
+    "path": lambda family: (str(family), "--directory", DIRECTORY),
+    "relative path": lambda family: (os.path.join("..", "family"), "--directory", DIRECTORY),
+    "template folder": lambda family: (str(family / DIRECTORY),),
+    "menu": lambda family: (str(family),),
+    "git": lambda family: (f"file://{family.parent / 'family.git'}", "--directory", DIRECTORY),
+    "zip": lambda family: (str(zipped(family)), "--directory", DIRECTORY),
+}
+
+
+@pytest.fixture(scope="module")
+def reference(published: Path, bakery: Bakery) -> Path:
+    """The project as the working copy's template bakes it in this process."""
+    return bakery.bake({}, "reference")
+
+
+def launch(name: str, family: Path, bakery: Bakery, folder: Path) -> Path:
+    """Bake with one launcher from inside a folder beside the family and return the project."""
+    folder.mkdir(exist_ok=True)
+    done = bakery.command(*LAUNCHERS[name](family), "--no-input", folder=folder)
+    assert done.returncode == 0, done.stderr
+    assert "is ready in retail-lakehouse/" in done.stdout
+    assert "not in libs/ yet" not in done.stdout
+    return folder / "retail-lakehouse"
+
+
+@pytest.mark.parametrize("name", LAUNCHERS)
+def test_a_launcher_gives_the_same_project(
+    name: str, published: Path, bakery: Bakery, reference: Path
+) -> None:
+    project = launch(name, published, bakery, published.parent / f"by {name}")
+
+    assert files_of(project) == files_of(reference)
+    contents = (
+        (name, (project / name).read_bytes(), (reference / name).read_bytes()) for name in files_of(project)
+    )
+    assert [name for name, here, there in contents if here != there] == []
+
+
+def test_cruft_gives_the_same_project(published: Path, reference: Path, scratch: Path) -> None:
+    made = cruft("create", str(published), "--directory", DIRECTORY, "--no-input", folder=scratch)
+
+    project = scratch / "retail-lakehouse"
+    assert made.returncode == 0, made.stderr
+    assert files_of(project) == files_of(reference)
+    assert cruft("check", folder=project).returncode == 0
+    assert cruft("diff", "--exit-code", folder=project).returncode == 0
+
+
+@pytest.mark.parametrize("name", ["path", "menu", "git"])
+def test_a_project_made_without_cruft_remembers_its_template(
+    name: str, published: Path, bakery: Bakery
+) -> None:
+    project = launch(name, published, bakery, published.parent / f"remembered by {name}")
+
+    record = json.loads((project / ".cruft.json").read_text(encoding="utf-8"))
+
+    assert record["commit"] == git("rev-parse", "HEAD", folder=published)
+    assert record["template"].endswith("/family.git")
+    assert record["directory"] == DIRECTORY
+    assert record["context"]["cookiecutter"]["project_slug"] == "retail-lakehouse"
+    difference = cruft("diff", "--exit-code", folder=project)
+    assert difference.returncode == 0, difference.stdout
+
+
+def test_an_archive_has_no_address_and_the_message_says_how_to_add_one(
+    published: Path, bakery: Bakery, scratch: Path
+) -> None:
+    done = bakery.command(*LAUNCHERS["zip"](published), "--no-input", folder=scratch)
+
+    assert not (scratch / "retail-lakehouse" / ".cruft.json").exists()
+    assert f"uvx cruft link <address> --directory {DIRECTORY}" in done.stdout
+
+
+def test_a_commit_that_nobody_can_fetch_is_not_recorded(
+    published: Path, bakery: Bakery, scratch: Path
+) -> None:
+    clone = scratch / "family"
+    git("clone", "--quiet", str(published.parent / "family.git"), str(clone), folder=scratch)
+    git("commit", "--quiet", "--allow-empty", "--message", "Not pushed", folder=clone)
+
+    done = bakery.command(str(clone), "--directory", DIRECTORY, "--no-input", folder=scratch)
+
+    assert done.returncode == 0
+    assert not (scratch / "retail-lakehouse" / ".cruft.json").exists()
+    assert "cruft link" in done.stdout
+
+
+def test_a_change_of_the_template_reaches_a_project_made_without_cruft(
+    published: Path, bakery: Bakery, scratch: Path
+) -> None:
+    bare, clone = scratch / "family.git", scratch / "family"
+    git("clone", "--quiet", "--bare", str(published.parent / "family.git"), str(bare), folder=scratch)
+    git("clone", "--quiet", str(bare), str(clone), folder=scratch)
+    project = launch("path", clone, bakery, scratch / "made")
+    git("init", "--quiet", folder=project)
+    git("add", "--all", folder=project)
+    git("commit", "--quiet", "--message", "Start", folder=project)
+    readme = next((clone / DIRECTORY).glob("{{*")) / "README.md"
+    readme.write_text(readme.read_text(encoding="utf-8") + "\nA later thought.\n", encoding="utf-8")
+    git("commit", "--quiet", "--all", "--message", "Second version", folder=clone)
+    git("push", "--quiet", folder=clone)
+
+    assert cruft("check", folder=project).returncode == 1
+    updated = cruft("update", "--skip-apply-ask", folder=project)
+
+    assert updated.returncode == 0, updated.stderr
+    assert (project / "README.md").read_text(encoding="utf-8").endswith("\nA later thought.\n")
+    assert list((project / "libs").glob("*.whl"))
+
+
+@pytest.mark.parametrize(
+    ("address", "recorded"),
+    [
+        ("https://user:token@git.example.org/team/family.git", "https://git.example.org/team/family.git"),
+        (
+            "https://token@git.example.org:8443/family.git?key=1#main",
+            "https://git.example.org:8443/family.git",
+        ),
+        ("ssh://git:secret@git.example.org/family.git", "ssh://git@git.example.org/family.git"),
+        ("git@git.example.org:team/family.git", "git@git.example.org:team/family.git"),
+        ("/srv/git/family.git", "/srv/git/family.git"),
+    ],
+)
+def test_an_address_is_recorded_without_credentials(address: str, recorded: str) -> None:
+    assert post_gen.without_credentials(address) == recorded
