@@ -75,4 +75,4 @@ clean:  ## remove everything that make has made
 	@sh tools/install.sh $(UV) .venv requirements/dev.txt $(LIBRARY)
 
 .venv-%/ready: requirements/spark-%.txt $(LIBRARY)/pyproject.toml tools/install.sh | prerequisites $(UV)
-	@sh tools/install.sh $(UV) .venv-$* requirements/spark-$*.txt $(LIBRARY)
+	@sh tools/install.sh $(UV) .venv-$* requirements/spark-$*.txt $(LIBRARY) '>=3.10,<3.13'

@@ -175,8 +175,7 @@ def shown(answer: str) -> str:
     """Return an answer as one short quoted line, control characters escaped."""
     quoted = json.dumps(answer, ensure_ascii=False)
     escaped = "".join(
-        mark.encode("unicode_escape").decode() if unicodedata.category(mark)[0] == "C" else mark
-        for mark in quoted
+        mark.encode("unicode_escape").decode() if unicodedata.category(mark)[0] == "C" else mark for mark in quoted
     )
     return escaped if len(escaped) <= 70 else f'{escaped[:60]}..."'
 

@@ -66,9 +66,7 @@ def write_campaigns(journey: CompleteJourney, folder: Path) -> None:
     joined = journey.campaigns.merge(journey.campaign_descriptions, on="campaign_id", how="left")
     columns = ["campaign_id", "household_id", "campaign_type", "start_date", "end_date"]
     days = {column: joined[column].dt.strftime("%Y-%m-%d") for column in ("start_date", "end_date")}
-    write_csv(
-        joined.assign(**days)[columns].sort_values(["campaign_id", "household_id"]), folder / "campaigns.csv"
-    )
+    write_csv(joined.assign(**days)[columns].sort_values(["campaign_id", "household_id"]), folder / "campaigns.csv")
 
 
 def build(journey: CompleteJourney, output: Path, seed: int) -> None:
@@ -94,9 +92,7 @@ def count_or_all(text: str) -> int | None:
 def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description="Write the landing folder of the sample retail data.")
-    parser.add_argument(
-        "--output", type=Path, required=True, help="folder that receives the four landing folders"
-    )
+    parser.add_argument("--output", type=Path, required=True, help="folder that receives the four landing folders")
     parser.add_argument(
         "--households", type=count_or_all, default=HOUSEHOLDS, metavar="N|all", help=f"default {HOUSEHOLDS}"
     )
@@ -108,9 +104,7 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         help=f"baskets of each household, default {BASKETS}",
     )
     parser.add_argument("--seed", type=int, default=SEED, help=f"default {SEED}")
-    parser.add_argument(
-        "--full", action="store_true", help="all households, all their baskets and all products"
-    )
+    parser.add_argument("--full", action="store_true", help="all households, all their baskets and all products")
     return parser.parse_args(argv)
 
 
@@ -118,9 +112,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Build the landing folder and say what was written."""
     options = arguments(argv)
     households, baskets = (None, None) if options.full else (options.households, options.baskets)
-    journey = slice_journey(
-        read_complete_journey(), options.seed, households, baskets, all_products=options.full
-    )
+    journey = slice_journey(read_complete_journey(), options.seed, households, baskets, all_products=options.full)
     build(journey, options.output, options.seed)
     written = [path for name in FOLDERS for path in (options.output / name).iterdir()]
     size = sum(path.stat().st_size for path in written)

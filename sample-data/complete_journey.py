@@ -86,9 +86,7 @@ def slice_journey(
         chosen = choose_households(journey, seed, households)
         transactions = transactions[transactions["household_id"].isin(chosen)]
     if baskets is not None:
-        transactions = transactions[
-            transactions["basket_id"].isin(choose_baskets(transactions, seed, baskets))
-        ]
+        transactions = transactions[transactions["basket_id"].isin(choose_baskets(transactions, seed, baskets))]
     kept = transactions["household_id"].unique()
     products = journey.products
     if not all_products:
@@ -116,7 +114,5 @@ def choose_baskets(transactions: pd.DataFrame, seed: int, count: int) -> set[int
     """Choose up to `count` whole baskets of each household by seeded rank, leaving out the large ones."""
     sizes = transactions.groupby(["household_id", "basket_id"], as_index=False).size()
     small = sizes[sizes["size"] <= LARGEST_BASKET]
-    ranked = small.assign(rank=[draw(seed, "basket", basket) for basket in small["basket_id"]]).sort_values(
-        "rank"
-    )
+    ranked = small.assign(rank=[draw(seed, "basket", basket) for basket in small["basket_id"]]).sort_values("rank")
     return set(ranked.groupby("household_id").head(count)["basket_id"])

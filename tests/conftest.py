@@ -73,5 +73,5 @@ def installed(bakery: Bakery) -> Installed:
 @pytest.fixture(scope="session")
 def ran(installed: Installed) -> Installed:
     """The installed project after a first run on the sample."""
-    installed.succeed("run", installed.folder.name, "run", "--env", "local")
+    installed.succeed(*installed.command("run", "--env", "local"))
     return installed

@@ -19,13 +19,13 @@ class Installed:
 
     folder: Path
 
-    def uv(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run uv in the project and return what it said, at a fixed width."""
-        # The harness runs in an environment of its own, which is not the project's.
-        foreign = {"VIRTUAL_ENV", "PYTHONPATH"}
+    def run(self, *command: str) -> subprocess.CompletedProcess[str]:
+        """Run a command in the project and return what it said, at a fixed width."""
+        # The harness runs in an environment of its own and under make, neither of which is the project's.
+        foreign = {"VIRTUAL_ENV", "PYTHONPATH", "MAKEFLAGS", "MAKELEVEL", "MFLAGS"}
         environment = {key: value for key, value in os.environ.items() if key not in foreign}
         return subprocess.run(
-            ["uv", *arguments],
+            command,
             cwd=self.folder,
             env={**environment, "COLUMNS": "100"},
             stdin=subprocess.DEVNULL,
@@ -34,17 +34,21 @@ class Installed:
             check=False,
         )
 
-    def succeed(self, *arguments: str) -> str:
-        """Run uv, fail the test with everything it said where it fails, and return its output."""
+    def succeed(self, *command: str) -> str:
+        """Run a command, fail the test with everything it said where it fails, and return its output."""
         started = time.monotonic()
-        done = self.uv(*arguments)
-        said = f"uv {' '.join(arguments)} ({time.monotonic() - started:.0f} s)\n{done.stdout}\n{done.stderr}"
+        done = self.run(*command)
+        said = f"{' '.join(command)} ({time.monotonic() - started:.0f} s)\n{done.stdout}\n{done.stderr}"
         assert done.returncode == 0, said
         return done.stdout
+
+    def command(self, *arguments: str) -> tuple[str, ...]:
+        """Return the project's own command with arguments."""
+        return ("uv", "run", self.folder.name, *arguments)
 
 
 def install(folder: Path) -> Installed:
     """Install a baked project as its README says."""
     project = Installed(folder)
-    project.succeed("sync")
+    project.succeed("uv", "sync")
     return project

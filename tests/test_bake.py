@@ -38,9 +38,7 @@ def expected_files(answers: Answers) -> list[str]:
     """Return the files that the lists in tests/expected/ promise for a combination."""
     names = ["common", *(f"{key}-{value}" for key, value in answers.items())]
     lists = [EXPECTED / f"{name}.txt" for name in names]
-    return sorted(
-        line for path in lists if path.exists() for line in path.read_text(encoding="utf-8").splitlines()
-    )
+    return sorted(line for path in lists if path.exists() for line in path.read_text(encoding="utf-8").splitlines())
 
 
 def write_expected(baked: dict[str, list[str]]) -> None:
@@ -55,9 +53,7 @@ def write_expected(baked: dict[str, list[str]]) -> None:
             lists[f"{key}-{value}"] = reduce(set.__and__, having) - common
     for name, files in lists.items():
         if files:
-            (EXPECTED / f"{name}.txt").write_text(
-                "".join(f"{file}\n" for file in sorted(files)), encoding="utf-8"
-            )
+            (EXPECTED / f"{name}.txt").write_text("".join(f"{file}\n" for file in sorted(files)), encoding="utf-8")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -116,21 +112,37 @@ def test_every_path_is_legal_and_unique_on_windows(every_project: dict[str, Path
 
 
 def test_generated_python_is_formatted_and_passes_its_own_linter(every_project: dict[str, Path]) -> None:
+    options = ("--no-cache", "--output-format", "concise")
     folders = [str(project) for project in every_project.values()]
 
-    formatted = run("ruff", "format", "--check", "--no-cache", *folders)
-    linted = run("ruff", "check", "--no-cache", *folders)
+    formatted = run("ruff", "format", "--check", *options, *folders)
+    linted = run("ruff", "check", *options, *folders)
 
-    assert formatted.returncode == 0, formatted.stdout
-    assert linted.returncode == 0, linted.stdout
+    assert formatted.returncode == 0, findings(formatted.stdout, every_project)
+    assert linted.returncode == 0, findings(linted.stdout, every_project)
 
 
 def test_generated_yaml_passes_yamllint(every_project: dict[str, Path]) -> None:
     folders = [str(project) for project in every_project.values()]
 
-    linted = run("yamllint", "--strict", "--config-file", str(ROOT / ".yamllint.yaml"), *folders)
+    linted = run(
+        "yamllint",
+        "--strict",
+        "--format",
+        "parsable",
+        "--config-file",
+        str(ROOT / ".yamllint.yaml"),
+        *folders,
+    )
 
-    assert linted.returncode == 0, linted.stdout
+    assert linted.returncode == 0, findings(linted.stdout, every_project)
+
+
+def findings(output: str, projects: dict[str, Path]) -> str:
+    """Return what a linter said with paths inside a project, once where several projects share a finding."""
+    for project in projects.values():
+        output = output.replace(f"{project}/", "")
+    return "\n".join(dict.fromkeys(output.splitlines()))
 
 
 def test_structured_files_can_be_read(every_project: dict[str, Path]) -> None:
@@ -151,26 +163,34 @@ def test_structured_files_can_be_read(every_project: dict[str, Path]) -> None:
     ("ci", "schema", "pattern"),
     [
         ("github", "vendor.github-workflows", ".github/workflows/*.yml"),
-        ("azure-devops", "vendor.azure-pipelines", "azure-pipelines*.yml"),
+        ("azure-devops", "vendor.azure-pipelines", "azure-pipelines.yml"),
         ("gitlab", "vendor.gitlab-ci", ".gitlab-ci.yml"),
     ],
 )
 def test_ci_files_satisfy_the_schema_of_their_platform(
-    ci: str, schema: str, pattern: str, bake: Bake
+    ci: str, schema: str, pattern: str, bake: Bake, scratch: Path
 ) -> None:
-    files = sorted(str(path) for path in bake({"ci": ci}).glob(pattern))
+    files = sorted(bake({"ci": ci}).glob(pattern))
+    if ci == "azure-devops":  # its schema describes every number and truth value as the text that stands in the file
+        files = [as_text(path, scratch) for path in files]
 
-    checked = run("check_jsonschema", "--builtin-schema", schema, *files)
+    checked = run("check_jsonschema", "--regex-variant", "nonunicode", "--builtin-schema", schema, *map(str, files))
 
     assert files
     assert checked.returncode == 0, checked.stdout
 
 
+def as_text(path: Path, folder: Path) -> Path:
+    """Return a JSON file with the content of a YAML file, all its scalars as strings."""
+    target = folder / f"{path.stem}.json"
+    with path.open(encoding="utf-8") as stream:
+        target.write_text(json.dumps(yaml.load(stream, yaml.BaseLoader)), encoding="utf-8")
+    return target
+
+
 def test_actions_of_generated_workflows_are_pinned_to_a_commit(bake: Bake) -> None:
     workflows = (bake({"ci": "github"}) / ".github" / "workflows").glob("*.yml")
-    used = [
-        use for path in workflows for use in re.findall(r"uses: *(\S+)", path.read_text(encoding="utf-8"))
-    ]
+    used = [use for path in workflows for use in re.findall(r"uses: *(\S+)", path.read_text(encoding="utf-8"))]
 
     assert used
     assert [use for use in used if not use.startswith("./") and not re.search(r"@[0-9a-f]{40}$", use)] == []
@@ -184,9 +204,7 @@ def test_the_longest_answers_arrive_unchanged(bake: Bake) -> None:
     assert project.name == LONGEST["project_slug"] == declared["name"]
     assert declared["description"] == LONGEST["description"]
     assert LONGEST["project_name"] in (project / "README.md").read_text(encoding="utf-8")
-    assert LONGEST["owner_group"] in "".join(
-        path.read_text(encoding="utf-8") for path in project.rglob("*.yml")
-    )
+    assert LONGEST["owner_group"] in "".join(path.read_text(encoding="utf-8") for path in project.rglob("*.yml"))
 
 
 def test_the_copies_of_hooks_and_partials_are_identical() -> None:

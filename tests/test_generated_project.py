@@ -2,47 +2,47 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
-from baking import Bakery
+from baking import LIBRARY, Bakery
 from installed import Installed, install
 
 pytestmark = pytest.mark.slow
 
-#: Command lines that the project's own README and workflows use.
-CHECKS = (
-    ("ruff", "check", "."),
-    ("ruff", "format", "--check", "."),
-    ("mypy",),
-)
+
+def test_a_fresh_project_passes_its_own_linters(installed: Installed) -> None:
+    installed.succeed("make", "lint")
 
 
-@pytest.mark.parametrize("check", CHECKS, ids=" ".join)
-def test_a_fresh_project_passes_its_own_check(check: tuple[str, ...], installed: Installed) -> None:
-    installed.succeed("run", *check)
-
-
-def test_a_fresh_project_passes_its_tests(installed: Installed) -> None:
-    summary = installed.succeed("run", "pytest", "--no-header", "-q")
+def test_a_fresh_project_passes_its_own_tests_with_its_coverage(installed: Installed) -> None:
+    summary = installed.succeed("make", "test")
 
     assert " passed" in summary
+    assert "Required test coverage of 80% reached" in summary
 
 
 def test_a_fresh_project_passes_its_tests_over_connect(installed: Installed) -> None:
-    summary = installed.succeed("run", "pytest", "--no-header", "-q", "--spark-mode", "connect", "--no-cov")
+    summary = installed.succeed("uv", "run", "pytest", "-q", "--spark-mode", "connect")
 
     assert " passed" in summary
 
 
+def test_a_fresh_project_passes_its_hooks_before_a_commit(installed: Installed, bakery: Bakery) -> None:
+    project = Installed(bakery.bake({}, "committed"))
+    project.succeed("git", "init", "--quiet")
+    project.succeed("git", "add", "--all")
+
+    project.succeed("uv", "run", "pre-commit", "run", "--all-files")
+
+
 @pytest.mark.parametrize(("runtime", "spark"), [("17.3-lts", "4.0."), ("16.4-lts", "3.5.")])
-def test_a_project_for_an_older_runtime_passes_its_tests_on_that_spark(
-    runtime: str, spark: str, bakery: Bakery
-) -> None:
+def test_a_project_for_an_older_runtime_passes_its_tests(runtime: str, spark: str, bakery: Bakery) -> None:
     project = install(bakery.bake({"runtime": runtime}, f"runtime-{runtime}"))
 
-    version = project.succeed("run", "python", "-c", "import pyspark; print(pyspark.__version__)")
-    summary = project.succeed("run", "pytest", "--no-header", "-q")
+    version = project.succeed("uv", "run", "python", "-c", "import pyspark; print(pyspark.__version__)")
+    summary = project.succeed("uv", "run", "pytest", "-q")
 
     assert version.startswith(spark)
     assert " passed" in summary
@@ -50,16 +50,34 @@ def test_a_project_for_an_older_runtime_passes_its_tests_on_that_spark(
 
 def test_a_project_installs_from_its_wheel_without_a_network(installed: Installed, bakery: Bakery) -> None:
     second = Installed(bakery.bake({}, "offline"))
-
-    second.succeed("sync", "--offline")
-
     script = "import databricks_utils; print(databricks_utils.__file__)"
-    where = second.succeed("run", "--offline", "python", "-c", script)
+
+    second.succeed("uv", "sync", "--offline")
+
+    where = second.succeed("uv", "run", "--offline", "python", "-c", script)
     assert Path(where.strip()).is_relative_to(second.folder.resolve() / ".venv")
+    assert installed.folder != second.folder
 
 
-def test_the_first_run_reports_every_table(ran: Installed) -> None:
-    status = ran.succeed("run", ran.folder.name, "status")
+def test_an_upgrade_brings_the_newer_library(installed: Installed, bakery: Bakery, scratch: Path) -> None:
+    project = install(bakery.bake({}, "upgraded"))
+    newer = scratch / LIBRARY.name
+    shutil.copytree(LIBRARY, newer, ignore=shutil.ignore_patterns("tests", "__pycache__", ".*_cache"))
+    declared = newer / "pyproject.toml"
+    declared.write_text(
+        declared.read_text(encoding="utf-8").replace('version = "1.0.0"', 'version = "1.0.1"'),
+        encoding="utf-8",
+    )
+
+    project.succeed("make", "upgrade", f"FROM={scratch}")
+
+    script = "from importlib.metadata import version; print(version('databricks-shared-utilities'))"
+    assert project.succeed("uv", "run", "python", "-c", script).strip() == "1.0.1"
+    assert [wheel.name.split("-")[1] for wheel in (project.folder / "libs").iterdir()] == ["1.0.1"]
+
+
+def test_the_status_after_a_run_names_every_layer(ran: Installed) -> None:
+    status = ran.succeed(*ran.command("status"))
 
     for table in ("bronze.transactions", "silver.transactions", "gold.fact_sales", "gold.business_metrics"):
         assert table in status
@@ -68,19 +86,19 @@ def test_the_first_run_reports_every_table(ran: Installed) -> None:
 def test_a_second_run_on_the_same_input_changes_no_table(ran: Installed) -> None:
     before = table_versions(ran.folder)
 
-    ran.succeed("run", ran.folder.name, "run", "--env", "local")
+    ran.succeed(*ran.command("run", "--env", "local"))
 
     assert before
     assert table_versions(ran.folder) == before
 
 
 def test_the_report_is_one_page_that_needs_no_network(ran: Installed) -> None:
-    ran.succeed("run", ran.folder.name, "report")
+    ran.succeed(*ran.command("report"))
 
-    (report, *_) = sorted(ran.folder.rglob("*.html"))
+    (report, *_) = sorted((ran.folder / ".lakehouse").rglob("*.html"))
     page = report.read_text(encoding="utf-8")
     assert "fact_sales" in page
-    assert not [mark for mark in ('src="http', 'href="http', "@import", "url(http") if mark in page]
+    assert [mark for mark in ('src="http', 'href="http', "@import", "url(http") if mark in page] == []
 
 
 @pytest.mark.parametrize(
@@ -89,7 +107,7 @@ def test_the_report_is_one_page_that_needs_no_network(ran: Installed) -> None:
     ids=["unknown", "wrong"],
 )
 def test_a_bad_setting_ends_with_code_2_and_names_the_key(key: str, value: str, installed: Installed) -> None:
-    done = installed.uv("run", installed.folder.name, "run", "--env", "local", "--set", f"{key}={value}")
+    done = installed.run(*installed.command("run", "--env", "local", "--set", f"{key}={value}"))
 
     assert done.returncode == 2
     assert key in done.stderr
@@ -99,7 +117,4 @@ def table_versions(project: Path) -> dict[str, int]:
     """Return the newest version of every table by its folder; the tables about runs grow with each run."""
     logs = [path for path in project.rglob("_delta_log") if "operations" not in path.parts]
     versions = [max(int(commit.stem) for commit in log.glob("*[0-9].json")) for log in logs]
-    return {
-        log.parent.relative_to(project).as_posix(): version
-        for log, version in zip(logs, versions, strict=True)
-    }
+    return {log.parent.relative_to(project).as_posix(): version for log, version in zip(logs, versions, strict=True)}

@@ -29,9 +29,7 @@ def git(*arguments: str, folder: Path) -> str:
     }
     for role in ("AUTHOR", "COMMITTER"):
         environment |= {f"GIT_{role}_NAME": "Harness", f"GIT_{role}_EMAIL": "harness@example.org"}
-    done = subprocess.run(
-        ["git", *arguments], cwd=folder, env=environment, capture_output=True, text=True, check=True
-    )
+    done = subprocess.run(["git", *arguments], cwd=folder, env=environment, capture_output=True, text=True, check=True)
     return done.stdout.strip()
 
 
@@ -98,15 +96,11 @@ def launch(name: str, family: Path, bakery: Bakery, folder: Path) -> Path:
 
 
 @pytest.mark.parametrize("name", LAUNCHERS)
-def test_a_launcher_gives_the_same_project(
-    name: str, published: Path, bakery: Bakery, reference: Path
-) -> None:
+def test_a_launcher_gives_the_same_project(name: str, published: Path, bakery: Bakery, reference: Path) -> None:
     project = launch(name, published, bakery, published.parent / f"by {name}")
 
     assert files_of(project) == files_of(reference)
-    contents = (
-        (name, (project / name).read_bytes(), (reference / name).read_bytes()) for name in files_of(project)
-    )
+    contents = ((name, (project / name).read_bytes(), (reference / name).read_bytes()) for name in files_of(project))
     assert [name for name, here, there in contents if here != there] == []
 
 
@@ -121,9 +115,7 @@ def test_cruft_gives_the_same_project(published: Path, reference: Path, scratch:
 
 
 @pytest.mark.parametrize("name", ["path", "menu", "git"])
-def test_a_project_made_without_cruft_remembers_its_template(
-    name: str, published: Path, bakery: Bakery
-) -> None:
+def test_a_project_made_without_cruft_remembers_its_template(name: str, published: Path, bakery: Bakery) -> None:
     project = launch(name, published, bakery, published.parent / f"remembered by {name}")
 
     record = json.loads((project / ".cruft.json").read_text(encoding="utf-8"))
@@ -145,9 +137,7 @@ def test_an_archive_has_no_address_and_the_message_says_how_to_add_one(
     assert f"uvx cruft link <address> --directory {DIRECTORY}" in done.stdout
 
 
-def test_a_commit_that_nobody_can_fetch_is_not_recorded(
-    published: Path, bakery: Bakery, scratch: Path
-) -> None:
+def test_a_commit_that_nobody_can_fetch_is_not_recorded(published: Path, bakery: Bakery, scratch: Path) -> None:
     clone = scratch / "family"
     git("clone", "--quiet", str(published.parent / "family.git"), str(clone), folder=scratch)
     git("commit", "--quiet", "--allow-empty", "--message", "Not pushed", folder=clone)

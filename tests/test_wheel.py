@@ -117,9 +117,7 @@ def test_uv_as_a_module_of_this_python_is_enough(bakery: Bakery, scratch: Path) 
     (package / "__main__.py").write_text(starter, encoding="utf-8")
     path = os.pathsep.join([str(package.parent), *filter(None, sys.path)])
 
-    done = bakery.command(
-        str(TEMPLATE), "--no-input", folder=scratch, environment={**environment, "PYTHONPATH": path}
-    )
+    done = bakery.command(str(TEMPLATE), "--no-input", folder=scratch, environment={**environment, "PYTHONPATH": path})
 
     assert done.returncode == 0, done.stderr
     assert wheel_in(scratch / "retail-lakehouse").suffix == ".whl"

@@ -11,21 +11,13 @@ from build import HOUSEHOLDS, build, main
 from complete_journey import LARGEST_BASKET, CompleteJourney, slice_journey
 
 SHIPPED = (
-    Path(__file__).parents[2]
-    / "cookiecutter-batch-pipeline"
-    / "{{cookiecutter.project_slug}}"
-    / "data"
-    / "landing"
+    Path(__file__).parents[2] / "cookiecutter-batch-pipeline" / "{{cookiecutter.project_slug}}" / "data" / "landing"
 )
 
 
 def small_journey() -> CompleteJourney:
-    lines = [
-        (100 + day, 1 + day % 3, 10 + day % 2, f"2017-0{1 + day % 2}-1{day} 08:00:00") for day in range(6)
-    ]
-    transactions = pd.DataFrame(
-        lines, columns=["basket_id", "household_id", "product_id", "transaction_timestamp"]
-    )
+    lines = [(100 + day, 1 + day % 3, 10 + day % 2, f"2017-0{1 + day % 2}-1{day} 08:00:00") for day in range(6)]
+    transactions = pd.DataFrame(lines, columns=["basket_id", "household_id", "product_id", "transaction_timestamp"])
     transactions = transactions.assign(
         store_id=5, quantity=1, sales_value=1.5, week=2,
         transaction_timestamp=pd.to_datetime(transactions["transaction_timestamp"]),

@@ -56,9 +56,7 @@ def test_the_late_file_holds_only_a_few_households() -> None:
 
 
 def test_the_same_seed_gives_the_same_register_and_another_seed_another() -> None:
-    first, again, other = (
-        household_snapshots(REGISTER, seed)["households_2017-12-31.csv"] for seed in (7, 7, 8)
-    )
+    first, again, other = (household_snapshots(REGISTER, seed)["households_2017-12-31.csv"] for seed in (7, 7, 8))
 
     assert first.equals(again)
     assert not first.equals(other)

@@ -64,9 +64,7 @@ def household_versions(snapshots: pd.DataFrame) -> pd.DataFrame:
         for snapshot in history.to_dict("records"):
             values = {name: None if pd.isna(snapshot[name]) else snapshot[name] for name in TRACKED}
             is_active = snapshot["status"] == "active"
-            if open_version and (
-                not is_active or any(open_version[name] != values[name] for name in TRACKED)
-            ):
+            if open_version and (not is_active or any(open_version[name] != values[name] for name in TRACKED)):
                 open_version["effective_end_date"] = snapshot["snapshot_date"]
                 open_version = None
             if is_active and open_version is None:
@@ -105,9 +103,7 @@ def with_unknown_household(versions: pd.DataFrame) -> pd.DataFrame:
 
 def with_unknown_product(products: pd.DataFrame) -> pd.DataFrame:
     """Add the member that stands for a product the catalogue does not know."""
-    texts = dict.fromkeys(
-        ["department", "brand", "product_category", "product_type", "package_size"], "UNKNOWN"
-    )
+    texts = dict.fromkeys(["department", "brand", "product_category", "product_type", "package_size"], "UNKNOWN")
     unknown = pd.DataFrame([{"product_id": -1, "manufacturer_id": None, **texts, "is_fuel": False}])
     result: pd.DataFrame = pd.concat(
         [unknown.astype({"product_id": "Int64", "manufacturer_id": "Int64"}), products], ignore_index=True
@@ -166,9 +162,7 @@ def sales_lines(
     sales["units"] = sales["quantity"].where(~sales["is_fuel"], 0)
     sales["gross_amount"] = sales["sales_value"] + sales["retail_discount"] + sales["coupon_match_discount"]
     sales["net_amount"] = sales["sales_value"] - sales["coupon_discount"]
-    sales["discount_amount"] = (
-        sales["retail_discount"] + sales["coupon_discount"] + sales["coupon_match_discount"]
-    )
+    sales["discount_amount"] = sales["retail_discount"] + sales["coupon_discount"] + sales["coupon_match_discount"]
     result: pd.DataFrame = sales.assign(household_version_start=version_starts(sales, versions))
     return result
 
@@ -176,9 +170,7 @@ def sales_lines(
 def version_starts(sales: pd.DataFrame, versions: pd.DataFrame) -> pd.Series:
     """Return the first day of the household version valid on the sale's date, `NaT` when there is none."""
     dates = sales[["household_id", "sale_date"]].reset_index(names="line")
-    pairs = dates.merge(
-        versions[["household_id", "effective_start_date", "effective_end_date"]], on="household_id"
-    )
+    pairs = dates.merge(versions[["household_id", "effective_start_date", "effective_end_date"]], on="household_id")
     started = pairs["effective_start_date"] <= pairs["sale_date"]
     not_ended = pairs["effective_end_date"].isna() | (pairs["sale_date"] < pairs["effective_end_date"])
     valid = pairs[started & not_ended]
@@ -230,9 +222,7 @@ def business_metrics(sales: pd.DataFrame) -> pd.DataFrame:
             ),
             ("returning_household_rate", Decimal(len(active & seen)), len(active), "ratio"),
         ]
-        rows += [
-            (month, name, four_places(top, bottom), unit) for name, top, bottom, unit in candidates if bottom
-        ]
+        rows += [(month, name, four_places(top, bottom), unit) for name, top, bottom, unit in candidates if bottom]
         seen |= active
     result: pd.DataFrame = pd.DataFrame(rows, columns=["metric_date", "metric_name", "metric_value", "unit"])
     return result

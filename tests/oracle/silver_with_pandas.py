@@ -128,9 +128,7 @@ def read_silver(landing: Path, entity: Entity) -> Silver:
 
     Of several valid rows with one key the row of the file whose name sorts last wins, in a file the later.
     """
-    paths = sorted(
-        path for path in (landing / entity.folder).glob("*.*") if path.suffix in {".csv", ".jsonl"}
-    )
+    paths = sorted(path for path in (landing / entity.folder).glob("*.*") if path.suffix in {".csv", ".jsonl"})
     rows = pd.concat([_rows(path, entity) for path in paths], ignore_index=True)
     typed = pd.DataFrame({field.name: CASTS[field.kind](rows[field.source]) for field in entity.fields})
     broken = _broken_rules(rows, typed, entity)

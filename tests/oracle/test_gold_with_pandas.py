@@ -159,9 +159,7 @@ def test_a_sale_belongs_to_the_date_on_the_stores_wall() -> None:
 
 
 def test_a_sale_finds_the_household_version_of_its_day() -> None:
-    fact = sales(
-        *FIVE_LINES, (500, 10, 1, 1, 100, "2017-03-01 12:00:00"), (600, 10, 1, 1, 100, "2016-12-31 12:00:00")
-    )
+    fact = sales(*FIVE_LINES, (500, 10, 1, 1, 100, "2017-03-01 12:00:00"), (600, 10, 1, 1, 100, "2016-12-31 12:00:00"))
 
     starts = ["" if pd.isna(day) else f"{day:%m-%d}" for day in fact["household_version_start"]]
     assert starts == ["01-01", "01-01", "", "01-01", "02-01", "", ""]
@@ -201,9 +199,7 @@ def test_the_daily_aggregate_counts_a_basket_and_a_household_once() -> None:
 def test_the_monthly_aggregate_counts_baskets_of_the_whole_month() -> None:
     monthly = aggregate(sales(*FIVE_LINES), "month_start_date")
 
-    january = monthly[
-        (monthly["month_start_date"] == "2017-01-01") & (monthly["department"] == "GROCERY")
-    ].iloc[0]
+    january = monthly[(monthly["month_start_date"] == "2017-01-01") & (monthly["department"] == "GROCERY")].iloc[0]
     assert (january["baskets"], january["households"], january["lines"]) == (2, 1, 3)
     assert january["net_amount"] == Decimal("6.25")
 
@@ -211,12 +207,8 @@ def test_the_monthly_aggregate_counts_baskets_of_the_whole_month() -> None:
 def test_the_business_metrics_of_five_lines_are_those_on_paper() -> None:
     metrics = business_metrics(sales(*FIVE_LINES))
 
-    january = (
-        metrics[metrics["metric_date"] == "2017-01-01"].set_index("metric_name")["metric_value"].to_dict()
-    )
-    february = (
-        metrics[metrics["metric_date"] == "2017-02-01"].set_index("metric_name")["metric_value"].to_dict()
-    )
+    january = metrics[metrics["metric_date"] == "2017-01-01"].set_index("metric_name")["metric_value"].to_dict()
+    february = metrics[metrics["metric_date"] == "2017-02-01"].set_index("metric_name")["metric_value"].to_dict()
     assert january == {
         "revenue": Decimal("31.0000"),
         "baskets": Decimal(3),

@@ -34,9 +34,7 @@ def test_every_dirty_file_ends_as_worked_out_by_hand(entity: Entity) -> None:
     silver = read_silver(DIRTY, entity)
 
     counts = ("in", "valid", "quarantined", "duplicate")
-    assert silver.files == {
-        name: {key: file[key] for key in counts} for name, file in expected["files"].items()
-    }
+    assert silver.files == {name: {key: file[key] for key in counts} for name, file in expected["files"].items()}
     assert silver.reasons == {name: file["reasons"] for name, file in expected["files"].items()}
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import gzip
 from pathlib import Path
 
-from databricks_utils.medallion.file_readers import read_files
 from pyspark.sql import SparkSession
+
+from databricks_utils.medallion.file_readers import read_files
 
 COLUMNS = ("id", "name", "size")
 
@@ -29,7 +30,10 @@ def test_an_unexpected_csv_column_is_rescued_and_a_missing_one_is_null(spark: Sp
     file = tmp_path / "file.csv"
     file.write_text("id,colour\n1,red\n2,\n")
 
-    assert rows_of(spark, [file]) == [("1", None, None, '{"colour":"red"}', None), ("2", None, None, None, None)]
+    assert rows_of(spark, [file]) == [
+        ("1", None, None, '{"colour":"red"}', None),
+        ("2", None, None, None, None),
+    ]
 
 
 def test_a_csv_line_that_cannot_be_split_is_kept_and_its_neighbours_arrive(spark: SparkSession, tmp_path: Path) -> None:

@@ -13,11 +13,11 @@ from threading import Thread
 import pytest
 
 from databricks_utils.errors import MissingTool
+from databricks_utils.session.connect import free_port
 from databricks_utils.session.installation import installed_spark
 from databricks_utils.session.ivy import MIRROR_VARIABLE
 from databricks_utils.session.jar_lock import write_lock
 from databricks_utils.session.jars import locked_jars, resolve_jars
-from databricks_utils.session.connect import free_port
 
 pytest.importorskip("pyspark")
 
@@ -81,9 +81,7 @@ def test_a_damaged_jar_is_noticed_and_downloaded_again(tmp_path: Path) -> None:
     assert damaged.read_bytes() == whole
 
 
-def test_a_mirror_that_serves_other_content_is_refused_and_its_file_not_kept(
-    mirror: Path, tmp_path: Path
-) -> None:
+def test_a_mirror_that_serves_other_content_is_refused_and_its_file_not_kept(mirror: Path, tmp_path: Path) -> None:
     altered = storage_jar(mirror)
     altered.write_bytes(altered.read_bytes() + b"!")
 

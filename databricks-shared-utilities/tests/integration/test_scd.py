@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import date, timedelta
 
-from databricks_utils.medallion import timeline
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyspark.sql import SparkSession
+
+from databricks_utils.medallion import timeline
 
 State = tuple[int, str | None, int | None, date, bool]
 Period = tuple[int, str | None, int | None, date, date | None]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from databricks_utils.cli.commands import command_line
+from databricks_utils.cli.declarative import declare_project
 from databricks_utils.cli.project import Project
 
-__all__ = ["Project", "command_line"]
+__all__ = ["Project", "command_line", "declare_project"]

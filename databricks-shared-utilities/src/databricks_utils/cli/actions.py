@@ -111,9 +111,11 @@ def maintain(project: Opened, tables: Sequence[str]) -> int:
         names = [node.table, *([quarantine_of(node.table)] if isinstance(node, Silver) else [])]
         for name in (name for name in names if lakehouse.exists(name)):
             identifier = lakehouse.identifier(name)
-            expired = delta.delete_older(
-                lakehouse.spark, identifier, "_ingestion_date", days=retention.bronze_days
-            ) if node.layer == "bronze" else 0
+            expired = (
+                delta.delete_older(lakehouse.spark, identifier, "_ingestion_date", days=retention.bronze_days)
+                if node.layer == "bronze"
+                else 0
+            )
             removed = delta.optimize(lakehouse.spark, identifier)
             delta.vacuum(lakehouse.spark, identifier, retention_hours=retention.vacuum_hours)
             click.echo(f"{name}: {removed} small files compacted, {expired} expired rows deleted, vacuumed")
@@ -126,9 +128,7 @@ def restore(project: Opened, table: str, version_number: int) -> int:
     lakehouse = project.lakehouse()
     newest = lakehouse.version(table)
     if not 0 <= version_number <= newest:
-        raise InvalidInput(
-            f"{table} has no version {version_number}", hint=f"It has the versions 0 to {newest}"
-        )
+        raise InvalidInput(f"{table} has no version {version_number}", hint=f"It has the versions 0 to {newest}")
     delta.restore(lakehouse.spark, lakehouse.identifier(table), version_number)
     progress = load_progress(lakehouse)
     position = rewound(lakehouse, progress, table, version_number)

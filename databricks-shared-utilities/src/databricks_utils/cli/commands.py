@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from databricks_utils.cli import actions
-from databricks_utils.cli.project import Project, default_environment
+from databricks_utils.cli.project import Opened, Project, default_environment
 from databricks_utils.errors import InvalidInput, LakehouseError
 from databricks_utils.logging import redacted
 
@@ -31,7 +31,7 @@ def command_line(project: Project, arguments: Sequence[str]) -> int:
     except LakehouseError as error:
         click.echo(f"Error: {redacted(str(error))}", err=True)
         return error.exit_code
-    except Exception as error:  # noqa: BLE001  # the outermost frame: a user gets a sentence, and a traceback on request
+    except Exception as error:  # the outermost frame: a user gets a sentence, and a traceback on request
         return _unexpected(error, arguments)
     return outcome if isinstance(outcome, int) else 0
 
@@ -47,7 +47,12 @@ def _unexpected(error: Exception, arguments: Sequence[str]) -> int:
 
 def _common(function: Callable[..., Any]) -> Callable[..., Any]:
     options = [
-        click.option("--env", "environment", default=default_environment, help="Environment in config/ (default: local)."),
+        click.option(
+            "--env",
+            "environment",
+            default=default_environment,
+            help="Environment in config/ (default: local).",
+        ),
         click.option("--project", "folder", default=None, help="Folder of the project (default: found from here)."),
         click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Set a configuration value."),
         click.option("--catalog", default=None, help="Catalog, instead of the configuration's."),
@@ -62,7 +67,7 @@ def _common(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
-def _opened(project: Project, options: dict[str, Any]) -> actions.Opened:
+def _opened(project: Project, options: dict[str, Any]) -> Opened:
     overrides = dict(_pair(text) for text in options["settings"])
     if options["catalog"]:
         overrides["catalog"] = options["catalog"]
@@ -75,9 +80,7 @@ def _opened(project: Project, options: dict[str, Any]) -> actions.Opened:
 def _pair(text: str) -> tuple[str, str]:
     key, equals, value = text.partition("=")
     if not equals or not key:
-        raise InvalidInput(
-            f"--set {text!r} is not KEY=VALUE", hint="Write for example --set quality.minimum_score=0.9"
-        )
+        raise InvalidInput(f"--set {text!r} is not KEY=VALUE", hint="Write for example --set quality.minimum_score=0.9")
     return key, value
 
 
@@ -99,8 +102,14 @@ def _group(project: Project) -> click.Group:
 def _run(group: click.Group, project: Project) -> None:
     @group.command(help="Bring the tables up to date.")
     @click.option("--tables", callback=_names, help="Comma-separated layer.table names (default: all).")
-    @click.option("--full-refresh", type=click.BOOL, is_flag=False, flag_value=True, default=False,
-                  help="Compute silver and gold again from all of bronze.")
+    @click.option(
+        "--full-refresh",
+        type=click.BOOL,
+        is_flag=False,
+        flag_value=True,
+        default=False,
+        help="Compute silver and gold again from all of bronze.",
+    )
     @click.option("--run-id", default=None, help="Name of the run, shared by the tasks of one job run.")
     @_common
     def run(tables: tuple[str, ...], full_refresh: bool, run_id: str | None, **options: Any) -> int:
@@ -158,7 +167,10 @@ def _add(group: click.Group, project: Project) -> None:
     def add() -> None:
         """Hold the kinds of skeleton."""
 
-    @add.command(name="table", help="Write a contract and a transformation for LAYER.TABLE, and say what is left to do.")
+    @add.command(
+        name="table",
+        help="Write a contract and a transformation for LAYER.TABLE, and say what is left to do.",
+    )
     @click.argument("table")
     @click.option("--project", "folder", default=None, help="Folder of the project (default: found from here).")
     def add_table(table: str, folder: str | None) -> int:

@@ -81,9 +81,7 @@ class Opened:
         return Lakehouse(spark, self.configuration, self.contracts)
 
 
-def open_project(
-    project: Project, *, folder: str | None, environment: str, overrides: Mapping[str, str]
-) -> Opened:
+def open_project(project: Project, *, folder: str | None, environment: str, overrides: Mapping[str, str]) -> Opened:
     """Read configuration and contracts, and compare the contracts with the pipeline.
 
     Raises:

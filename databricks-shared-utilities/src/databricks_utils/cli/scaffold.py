@@ -44,13 +44,22 @@ def add_files(project: Project, root: Path, table: str) -> list[str]:
     files = {root / "contracts" / layer / f"{name}.yaml": scaffold_contract(layer, name)}
     function = {"silver": f"clean_{name}", "gold": name}.get(layer)
     if function:
-        text = TRANSFORMATION.format(title=name.replace("_", " ").capitalize(), function=function, layer=layer, name=name)
+        text = TRANSFORMATION.format(
+            title=name.replace("_", " ").capitalize(), function=function, layer=layer, name=name
+        )
         files[project.package_folder / "transformations" / layer / f"{name}.py"] = text
     present = [path for path in files if path.exists()]
     if present:
-        raise InvalidInput(f"{present[0].name} is there already", where=str(present[0]), hint="Edit it, or choose another name")
+        raise InvalidInput(
+            f"{present[0].name} is there already",
+            where=str(present[0]),
+            hint="Edit it, or choose another name",
+        )
     for path, text in files.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
     written = [f"Written: {path.relative_to(root) if path.is_relative_to(root) else path}" for path in files]
-    return [*written, f"Next: add a line for {table} to orchestration/pipeline_definition.py, and a task to resources/jobs.yml"]
+    return [
+        *written,
+        f"Next: add a line for {table} to orchestration/pipeline_definition.py, and a task to resources/jobs.yml",
+    ]

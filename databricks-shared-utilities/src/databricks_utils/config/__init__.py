@@ -16,7 +16,12 @@ from databricks_utils.config.model import (
     Telemetry,
 )
 from databricks_utils.config.schema import configuration_schema
-from databricks_utils.config.secrets import DatabricksSecrets, EnvironmentSecrets, SecretProvider, resolve_secret
+from databricks_utils.config.secrets import (
+    DatabricksSecrets,
+    EnvironmentSecrets,
+    SecretProvider,
+    resolve_secret,
+)
 from databricks_utils.config.yaml_source import Source, read_source
 
 __all__ = [

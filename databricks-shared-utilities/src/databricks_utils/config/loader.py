@@ -18,9 +18,7 @@ BASE = "base"
 PATH_KEYS = ("landing", "warehouse", "checkpoints", "reports")
 
 
-def load_configuration(
-    folder: Path, environment: str, overrides: Mapping[str, str] | None = None
-) -> Configuration:
+def load_configuration(folder: Path, environment: str, overrides: Mapping[str, str] | None = None) -> Configuration:
     """Read the configuration of an environment.
 
     Maps are merged key by key; lists and scalars of the later file replace those of the earlier.
@@ -64,7 +62,9 @@ def deep_merge(base: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, A
 
 def _files(folder: Path, environment: str) -> list[Path]:
     if not folder.is_dir():
-        raise InvalidInput("There is no configuration folder", where=str(folder), hint="Run inside the project's folder")
+        raise InvalidInput(
+            "There is no configuration folder", where=str(folder), hint="Run inside the project's folder"
+        )
     known = sorted(path.stem for path in folder.glob("*.yaml") if path.stem != BASE)
     if environment not in known:
         close = difflib.get_close_matches(environment, known, 1)
@@ -82,7 +82,9 @@ def _nested(key: str, text: str) -> dict[str, Any]:
     try:
         value = yaml.safe_load(text)
     except yaml.YAMLError:
-        raise InvalidInput(f"The value {text!r} cannot be read", where=f"--set {key}", hint="Put it in quotes") from None
+        raise InvalidInput(
+            f"The value {text!r} cannot be read", where=f"--set {key}", hint="Put it in quotes"
+        ) from None
     nested: Any = value
     for part in reversed(key.split(".")):
         if not part:

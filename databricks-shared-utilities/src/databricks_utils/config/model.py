@@ -77,7 +77,9 @@ class Logging(Section):
     """What is logged and how it looks."""
 
     level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level that is logged")
-    format: Literal["auto", "console", "json"] = Field("auto", description="auto: console on a terminal, JSON lines else")
+    format: Literal["auto", "console", "json"] = Field(
+        "auto", description="auto: console on a terminal, JSON lines else"
+    )
 
 
 class Telemetry(Section):
@@ -100,15 +102,23 @@ class Configuration(Section):
 
     environment: str = Field(description="Name of the environment", pattern=r"^[a-z][a-z0-9_-]*$")
     catalog: str = Field(description="Unity Catalog catalog; spark_catalog on a laptop", min_length=1)
-    schemas: Schemas = Field(default_factory=Schemas, description="Schema name of each layer")
+    schemas: Schemas = Field(
+        default_factory=lambda: Schemas.model_validate({}), description="Schema name of each layer"
+    )
     storage: Storage = Field(description="Folders and volumes")
-    spark: Spark = Field(default_factory=Spark, description="The session")
-    ingestion: Ingestion = Field(default_factory=Ingestion, description="How bronze reads files")
-    quality: Quality = Field(default_factory=Quality, description="Quality thresholds")
-    execution: Execution = Field(default_factory=Execution, description="How a run goes about its tables")
-    logging: Logging = Field(default_factory=Logging, description="Logging")
-    telemetry: Telemetry = Field(default_factory=Telemetry, description="Traces")
-    retention: Retention = Field(default_factory=Retention, description="How long things are kept")
+    spark: Spark = Field(default_factory=lambda: Spark.model_validate({}), description="The session")
+    ingestion: Ingestion = Field(
+        default_factory=lambda: Ingestion.model_validate({}), description="How bronze reads files"
+    )
+    quality: Quality = Field(default_factory=lambda: Quality.model_validate({}), description="Quality thresholds")
+    execution: Execution = Field(
+        default_factory=lambda: Execution.model_validate({}), description="How a run goes about its tables"
+    )
+    logging: Logging = Field(default_factory=lambda: Logging.model_validate({}), description="Logging")
+    telemetry: Telemetry = Field(default_factory=lambda: Telemetry.model_validate({}), description="Traces")
+    retention: Retention = Field(
+        default_factory=lambda: Retention.model_validate({}), description="How long things are kept"
+    )
     feature_flags: dict[str, bool] = Field(default_factory=dict, description="Switches by name")
     parameters: dict[str, Scalar] = Field(default_factory=dict, description="Values that transformations ask for")
     secrets: dict[str, SecretReference] = Field(

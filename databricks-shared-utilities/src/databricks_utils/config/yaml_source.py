@@ -45,7 +45,9 @@ def read_source(path: Path) -> Source:
         return Source(path)
     if not isinstance(values, dict):
         problem = InvalidInput(
-            f"A mapping of keys was expected, not a {type(values).__name__}", where=f"{path}:1", hint="Write key: value"
+            f"A mapping of keys was expected, not a {type(values).__name__}",
+            where=f"{path}:1",
+            hint="Write key: value",
         )
         return Source(path, problems=(problem,))
     lines: dict[KeyPath, int] = {}
@@ -55,12 +57,17 @@ def read_source(path: Path) -> Source:
 
 
 def _visit(
-    node: yaml.Node | None, prefix: KeyPath, lines: dict[KeyPath, int], problems: list[LakehouseError], path: Path
+    node: yaml.Node | None,
+    prefix: KeyPath,
+    lines: dict[KeyPath, int],
+    problems: list[LakehouseError],
+    path: Path,
 ) -> None:
     if isinstance(node, yaml.SequenceNode):
         for position, item in enumerate(node.value):
-            lines[(*prefix, str(position))] = item.start_mark.line + 1
-            _visit(item, (*prefix, str(position)), lines, problems, path)
+            place = (*prefix, str(position))
+            lines[place] = item.start_mark.line + 1
+            _visit(item, place, lines, problems, path)
     if not isinstance(node, yaml.MappingNode):
         return
     for key, value in node.value:
@@ -82,5 +89,9 @@ def _broken(path: Path, error: yaml.YAMLError) -> InvalidInput:
     mark = getattr(error, "problem_mark", None)
     where = f"{path}:{mark.line + 1}" if mark else str(path)
     reason = getattr(error, "problem", None) or "it cannot be parsed"
-    hint = "Indent with spaces, not tabs" if "\\t" in str(reason) else "Look at the indentation and the quotes of that line"
+    hint = (
+        "Indent with spaces, not tabs"
+        if "\\t" in str(reason)
+        else "Look at the indentation and the quotes of that line"
+    )
     return InvalidInput(f"This is not valid YAML: {reason}", where=where, hint=hint)

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from databricks_utils.contracts.ddl import create_table_sql
-from databricks_utils.contracts.documentation import column_lineage, data_dictionary, entity_relationship_diagram
+from databricks_utils.contracts.documentation import (
+    column_lineage,
+    data_dictionary,
+    entity_relationship_diagram,
+)
 from databricks_utils.contracts.model import Column, Contract, DeclaredRule, Severity
 from databricks_utils.contracts.reader import read_contract, read_contracts
 from databricks_utils.contracts.scaffold import scaffold_contract

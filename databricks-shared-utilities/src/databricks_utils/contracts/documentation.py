@@ -15,7 +15,10 @@ def data_dictionary(contracts: Mapping[str, Contract]) -> str:
         parts.append("| column | type | key | required | description | classification |\n|---|---|---|---|---|---|")
         parts.append("\n".join(_row(contract, column) for column in contract.columns) + "\n")
         if rules := [rule for rule in contract.declared_rules if rule.description or rule.predicate]:
-            lines = [f"- `{rule.name}` ({rule.severity}): {_cell(rule.description or rule.predicate or '')}" for rule in rules]
+            lines = [
+                f"- `{rule.name}` ({rule.severity}): {_cell(rule.description or rule.predicate or '')}"
+                for rule in rules
+            ]
             parts.append("Rules:\n\n" + "\n".join(lines) + "\n")
     return "\n".join(parts)
 
@@ -41,12 +44,16 @@ def entity_relationship_diagram(contracts: Mapping[str, Contract]) -> str:
 def column_lineage(contracts: Mapping[str, Contract]) -> str:
     """Return a Markdown table that says what each column is made from."""
     rows = [
-        f"| {contract.name} | `{column.name}` | {', '.join(f'`{item}`' for item in column.sources)} | {_cell(column.transform or 'cast')} |"
+        f"| {contract.name} | `{column.name}` | {_made_from(column)} | {_cell(column.transform or 'cast')} |"
         for contract in contracts.values()
         for column in contract.columns
         if column.sources
     ]
     return "## Columns\n\n| table | column | made from | how |\n|---|---|---|---|\n" + "\n".join(rows) + "\n"
+
+
+def _made_from(column: Column) -> str:
+    return ", ".join(f"`{item}`" for item in column.sources)
 
 
 def _facts(contract: Contract) -> str:
@@ -62,7 +69,9 @@ def _row(contract: Contract, column: Column) -> str:
     key = str(contract.key.index(column.name) + 1) if column.name in contract.key else ""
     required = "yes" if column.required or key else ""
     description = _cell(column.description + (f" → `{column.reference}`" if column.reference else ""))
-    return f"| `{column.name}` | {column.data_type} | {key} | {required} | {description} | {column.classification or ''} |"
+    return (
+        f"| `{column.name}` | {column.data_type} | {key} | {required} | {description} | {column.classification or ''} |"
+    )
 
 
 def _cell(text: str) -> str:

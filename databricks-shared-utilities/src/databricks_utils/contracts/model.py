@@ -127,5 +127,7 @@ class Contract:
             if column.name == name:
                 return column
         raise InvalidInput(
-            f"{self.name} has no column {name!r}", where=str(self.path), hint=f"Columns: {', '.join(self.column_names)}"
+            f"{self.name} has no column {name!r}",
+            where=str(self.path),
+            hint=f"Columns: {', '.join(self.column_names)}",
         )

@@ -43,14 +43,24 @@ def _problem(source: Source, error: ValidationError) -> LakehouseError:
     if error.validator in ("additionalProperties", "unevaluatedProperties"):
         return _unknown_key(source, error, path, where)
     if error.validator == "enum":
-        allowed = [str(item) for item in error.validator_value]
+        allowed = [str(item) for item in _allowed(error)]
         close = difflib.get_close_matches(str(error.instance), allowed, 1)
         hint = f"Did you mean {close[0]}?" if close else f"Allowed: {', '.join(allowed)}"
         return InvalidInput(f"{error.instance!r} is not allowed here", where=where, hint=hint)
-    if error.validator == "required" and isinstance(error.instance, dict) and "logicalType" not in error.instance and "properties" in path:
+    if (
+        error.validator == "required"
+        and isinstance(error.instance, dict)
+        and "logicalType" not in error.instance
+        and "properties" in path
+    ):
         # Without a logicalType the schema's conditions for structured types apply, and its message misleads.
         return InvalidInput("The key logicalType is missing", where=where, hint="For example logicalType: string")
     return InvalidInput(_first_words(error.message), where=where, hint="See the Open Data Contract Standard, version 3")
+
+
+def _allowed(error: ValidationError) -> list[Any]:
+    allowed = error.validator_value
+    return allowed if isinstance(allowed, list) else []
 
 
 def _unknown_key(source: Source, error: ValidationError, path: tuple[str, ...], where: str) -> LakehouseError:

@@ -18,7 +18,17 @@ from databricks_utils.errors import InputProblems, InvalidInput, LakehouseError
 
 LAYERS = ("bronze", "silver", "gold")
 ENGINE = "databricks_utils"
-HOURS = {"h": 1, "hr": 1, "hour": 1, "hours": 1, "d": 24, "day": 24, "days": 24, "m": 1 / 60, "minutes": 1 / 60}
+HOURS = {
+    "h": 1,
+    "hr": 1,
+    "hour": 1,
+    "hours": 1,
+    "d": 24,
+    "day": 24,
+    "days": 24,
+    "m": 1 / 60,
+    "minutes": 1 / 60,
+}
 
 
 def read_contracts(folder: Path) -> dict[str, Contract]:
@@ -81,10 +91,18 @@ class _Reading:
         values = self.source.values
         table, *others = values.get("schema") or [{}]
         if others or not table.get("properties"):
-            self._problem(("schema",), "Exactly one table with properties was expected", "Write one contract for each table")
+            self._problem(
+                ("schema",),
+                "Exactly one table with properties was expected",
+                "Write one contract for each table",
+            )
         name = str(table.get("physicalName") or table.get("name", ""))
         if name != self.source.path.stem:
-            self._problem(("schema", "0", "name"), f"The table is called {name!r}", f"Name it like the file: {self.source.path.stem}")
+            self._problem(
+                ("schema", "0", "name"),
+                f"The table is called {name!r}",
+                f"Name it like the file: {self.source.path.stem}",
+            )
         columns = tuple(self._column(position, item) for position, item in enumerate(table.get("properties") or []))
         self._check_names(columns)
         freshness = self._freshness(values.get("slaProperties") or [])
@@ -109,7 +127,11 @@ class _Reading:
         at = ("schema", "0", "properties", str(position))
         physical = item.get("physicalType") or LOGICAL.get(str(item.get("logicalType")), "")
         if not is_data_type(physical):
-            self._problem((*at, "physicalType"), f"{physical!r} is not a Spark type", "For example STRING, BIGINT, DECIMAL(10,2)")
+            self._problem(
+                (*at, "physicalType"),
+                f"{physical!r} is not a Spark type",
+                "For example STRING, BIGINT, DECIMAL(10,2)",
+            )
         sources = tuple(str(text) for text in item.get("transformSourceObjects") or [])
         cast_from = sources[0].rpartition(".")[2] if len(sources) == 1 and not item.get("transformLogic") else None
         return Column(
@@ -140,10 +162,18 @@ class _Reading:
         seen: set[str] = set()
         for position, column in enumerate(columns):
             if column.name.lower() in seen:
-                self._problem(("schema", "0", "properties", str(position)), f"The column {column.name!r} is there twice", "Remove one")
+                self._problem(
+                    ("schema", "0", "properties", str(position)),
+                    f"The column {column.name!r} is there twice",
+                    "Remove one",
+                )
             if column.name.startswith("_"):
                 hint = "Names that begin with _ belong to the pipeline's technical columns"
-                self._problem(("schema", "0", "properties", str(position)), f"A column cannot be called {column.name!r}", hint)
+                self._problem(
+                    ("schema", "0", "properties", str(position)),
+                    f"A column cannot be called {column.name!r}",
+                    hint,
+                )
             seen.add(column.name.lower())
 
     def _key(self, properties: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
@@ -151,10 +181,16 @@ class _Reading:
         return tuple(str(item["name"]) for item in sorted(marked, key=lambda item: item.get("primaryKeyPosition", 1)))
 
     def _rules(self, table: Mapping[str, Any]) -> tuple[DeclaredRule, ...]:
-        found = [self._rule(("schema", "0", "quality", str(n)), item, None) for n, item in enumerate(table.get("quality") or [])]
+        found = [
+            self._rule(("schema", "0", "quality", str(n)), item, None)
+            for n, item in enumerate(table.get("quality") or [])
+        ]
         for position, column in enumerate(table.get("properties") or []):
             at = ("schema", "0", "properties", str(position), "quality")
-            found += [self._rule((*at, str(n)), item, str(column["name"])) for n, item in enumerate(column.get("quality") or [])]
+            found += [
+                self._rule((*at, str(n)), item, str(column["name"]))
+                for n, item in enumerate(column.get("quality") or [])
+            ]
         rules = [rule for rule in found if rule is not None]
         names = [rule.name for rule in rules]
         for name in sorted({name for name in names if names.count(name) > 1}):
@@ -183,7 +219,9 @@ class _Reading:
             metric=metric,
             severity=severity,
             arguments=dict(item.get("arguments") or {}),
-            operators={key: value for key, value in item.items() if key.startswith("mustBe") or key.startswith("mustNot")},
+            operators={
+                key: value for key, value in item.items() if key.startswith("mustBe") or key.startswith("mustNot")
+            },
             predicate=predicate,
             description=_text(item.get("description")),
         )
@@ -194,19 +232,29 @@ class _Reading:
                 continue
             factor = HOURS.get(str(item.get("unit", "h")))
             if factor is None or not isinstance(item.get("value"), int | float):
-                self._problem(("slaProperties", str(position)), "A freshness needs a number and a unit", "For example value: 26, unit: h")
+                self._problem(
+                    ("slaProperties", str(position)),
+                    "A freshness needs a number and a unit",
+                    "For example value: 26, unit: h",
+                )
                 return None, None
             element = str(item.get("element") or "").rpartition(".")[2]
             return float(item["value"]) * factor, element or "_processing_timestamp"
         return None, None
 
-    def _cluster_by(self, values: Mapping[str, Any], table: Mapping[str, Any], columns: Sequence[Column]) -> tuple[str, ...]:
+    def _cluster_by(
+        self, values: Mapping[str, Any], table: Mapping[str, Any], columns: Sequence[Column]
+    ) -> tuple[str, ...]:
         custom = [*(values.get("customProperties") or []), *(table.get("customProperties") or [])]
         given = next((item["value"] for item in custom if item.get("property") == "clusterBy"), ())
         names = tuple([given] if isinstance(given, str) else given)
         for name in names:
             if name not in {column.name for column in columns}:
-                self._problem(("customProperties",), f"clusterBy names {name!r}, which is no column", "Use the table's columns")
+                self._problem(
+                    ("customProperties",),
+                    f"clusterBy names {name!r}, which is no column",
+                    "Use the table's columns",
+                )
         return names
 
     def _problem(self, at: tuple[str, ...], message: str, hint: str) -> None:
@@ -223,7 +271,11 @@ def _dangling_references(contracts: Mapping[str, Contract]) -> list[LakehouseErr
                 continue
             table, _, target = column.reference.rpartition(".")
             if table not in contracts or target not in contracts[table].column_names:
-                hint = f"Tables: {', '.join(contracts)}" if table not in contracts else f"Columns: {', '.join(contracts[table].column_names)}"
+                hint = (
+                    f"Tables: {', '.join(contracts)}"
+                    if table not in contracts
+                    else f"Columns: {', '.join(contracts[table].column_names)}"
+                )
                 where = f"{contract.path}, column {column.name}"
                 problems.append(InvalidInput(f"{column.reference} does not exist", where=where, hint=hint))
     return problems

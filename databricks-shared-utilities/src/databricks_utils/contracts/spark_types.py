@@ -76,7 +76,9 @@ def data_type(text: str) -> DataType:
             return T.MapType(data_type(parts[0]), data_type(parts[1]))
     if upper.startswith("STRUCT<") and upper.endswith(">"):
         return parse_schema(stripped[7:-1])
-    raise InvalidInput(f"{text!r} is not a Spark type", hint="For example STRING, BIGINT, DECIMAL(10,2), DATE, ARRAY<STRING>")
+    raise InvalidInput(
+        f"{text!r} is not a Spark type", hint="For example STRING, BIGINT, DECIMAL(10,2), DATE, ARRAY<STRING>"
+    )
 
 
 def parse_schema(text: str) -> StructType:

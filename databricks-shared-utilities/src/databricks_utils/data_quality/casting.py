@@ -1,85 +1,128 @@
-"""From text to the contract's types, with a note for every value that does not fit."""
+"""Received rows in the types of a contract; a value that would not survive is recorded, never changed."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
-from databricks_utils.contracts import Column as ContractColumn
-from databricks_utils.contracts import Contract
+from databricks_utils.contracts import Column, Contract, data_type
+from databricks_utils.data_quality.analysis import visible_schema
+from databricks_utils.data_quality.sql_text import quoted_name, string_literal
+from databricks_utils.data_quality.text_cast import INTEGERS, from_text, trimmed
+from databricks_utils.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from pyspark.sql import Column, DataFrame
-
-INTEGERS = ("TINYINT", "SMALLINT", "INT", "INTEGER", "BIGINT", "LONG")
-INTEGER_TEXT = r"^[+-]?[0-9]+$"
-DECIMAL_TEXT = r"^[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)$"
+    from pyspark.sql import DataFrame
+    from pyspark.sql.types import StructType
 
 
-def cast_to_contract(received: DataFrame, contract: Contract, *, available: Collection[str]) -> DataFrame:
-    """Cast text columns to a contract's types under the contract's names.
+def cast_to_contract(df: DataFrame, contract: Contract, *, available: Sequence[str] | None = None) -> DataFrame:
+    """Give received columns the names and types of a contract.
 
-    Blank text becomes NULL. A value that is no such type becomes NULL too and is named in `_cast_errors`; so is a
-    decimal that would be rounded and a fraction given for a whole number, since both would lose something silently.
+    A column of the contract is cast from the one column its contract names, or from the one of its own name.
+    Left alone, for the transformation to make, are columns with a `transformLogic` and columns whose source
+    is not there. A received column that goes by a new name now is dropped unless another column is made from
+    it too; all others stay, technical ones and unknown ones alike.
 
     Args:
-        received: Columns `available`, all STRING, and any others, which are kept.
-        contract: Names, types and source columns wanted.
-        available: The columns of the table read.
+        df: Received rows, of any types; which forms of text are accepted is said in `text_cast`.
+        contract: The wanted table.
+        available: Names of the received columns. With it the schema need not be known, as inside a
+            declarative pipeline, where every column is then taken for text.
 
     Returns:
-        The contract's columns that have a source, in their types; the columns of `received` that are no source;
-        `_cast_errors` ARRAY<STRING>, such as `quantity: not an INT`, empty when all fits.
+        As many rows, with the typed columns and `_cast_errors` ARRAY<STRING>: one entry such as
+        `quantity: not an INT` for each value that was there, was not blank, and is NULL now.
+
+    Raises:
+        InvalidInput: A column's type cannot be reached from what was received.
     """
-    present = {name.lower() for name in available}
-    cast = [(column, source) for column in contract.columns if (source := _source(column, present))]
-    typed = {column.name: _typed(column, source) for column, source in cast}
-    errors = F.filter(F.array(*[_error(column, source) for column, source in cast]), lambda text: text.isNotNull())
-    with_errors = received.withColumn("_cast_errors", errors if cast else F.array().cast("array<string>"))
-    consumed = {source for _, source in cast} - set(typed)
-    return with_errors.withColumns(typed).drop(*sorted(consumed))
+    schema = visible_schema(df)
+    names = tuple(available) if available is not None else tuple(schema.names if schema else df.columns)
+    casts = [
+        _Cast(column, source, _value(column, source, schema, str(contract.path)))
+        for column in contract.columns
+        if (source := cast_source(column)) and source in names
+    ]
+    typed = {cast.column.name: F.expr(cast.value) for cast in casts}
+    problems = [cast.problem for cast in casts if cast.can_fail]
+    listed = f"array_compact(array({', '.join(problems)}))" if problems else "CAST(array() AS ARRAY<STRING>)"
+    return df.withColumns({**typed, "_cast_errors": F.expr(listed)}).drop(*_renamed(contract, casts))
 
 
-def _source(column: ContractColumn, available: Collection[str]) -> str | None:
-    if column.source_column and column.source_column.lower() in available:
-        return column.source_column
-    return column.name if column.source_column is None and column.transform is None and column.name.lower() in available else None
+@dataclass(frozen=True)
+class _Cast:
+    column: Column
+    source: str
+    value: str
+
+    @property
+    def can_fail(self) -> bool:
+        return self.value != quoted_name(self.source) and self.column.data_type.upper() != "STRING"
+
+    @property
+    def problem(self) -> str:
+        given = f"{trimmed(quoted_name(self.source))} <> ''"
+        entry = string_literal(cast_problem(self.column))
+        return f"CASE WHEN {self.value} IS NULL AND {given} THEN {entry} END"
 
 
-def _text(source: str) -> str:
-    return f"nullif(trim(`{source}`), '')"
+def cast_source(column: Column) -> str | None:
+    """Return the received column that a column is cast from; None when a transformation makes it."""
+    if column.transform:
+        return None
+    return column.source_column or (None if column.sources else column.name)
 
 
-def _typed(column: ContractColumn, source: str) -> Column:
-    kind = column.data_type.upper()
-    if kind == "STRING":
-        return F.expr(_text(source))
-    return F.expr(f"CASE WHEN {_fits(column, source)} THEN try_cast({_text(source)} AS {column.data_type}) END")
+def cast_problem(column: Column) -> str:
+    """Return the entry of `_cast_errors` for a column."""
+    kind = "".join(column.data_type.upper().split())
+    article = "an" if kind[0] in "AEIO" else "a"
+    written = f" written {column.options['format']}" if _has_format(column) else ""
+    return f"{column.name}: not {article} {kind}{written}"
 
 
-def _fits(column: ContractColumn, source: str) -> str:
-    kind, text = column.data_type.upper(), _text(source)
-    if kind in INTEGERS:
-        return f"{text} RLIKE '{INTEGER_TEXT}'"
-    if kind.startswith(("DECIMAL", "NUMERIC", "DEC")):
-        # Wide enough for every digit of the text, so that a difference can only come from rounding.
-        wide = f"try_cast({text} AS DECIMAL(38,18))"
-        return f"{text} RLIKE '{DECIMAL_TEXT}' AND {wide} = try_cast({text} AS {column.data_type}) AND {_short(text)}"
-    return f"try_cast({text} AS {column.data_type}) IS NOT NULL"
+def _value(column: Column, source: str, schema: StructType | None, where: str) -> str:
+    name = quoted_name(source)
+    received = schema[source].dataType.simpleString() if schema and source in schema.names else "string"
+    wanted = data_type(column.data_type).simpleString()
+    if received == "string":
+        return from_text(name, column, where)
+    if received == wanted:
+        return name
+    if wanted == "string" and _family(received):
+        return f"CAST({name} AS STRING)"
+    if _family(received) is None or _family(received) != _family(wanted):
+        raise InvalidInput(
+            f"{source} was received as {received.upper()} and cannot become {column.data_type}",
+            where=f"{where}, column {column.name}",
+            hint="Give the column a transformLogic and build it in the table's transformation",
+        )
+    # What was lost on the way shows on the way back: 1.5 becomes 1, and 1 is not 1.5.
+    there = f"try_cast({name} AS {wanted})"
+    return f"CASE WHEN try_cast({there} AS {received}) = {name} THEN {there} END"
 
 
-def _short(text: str) -> str:
-    """Refuse more than 18 digits after the point: the wide decimal above would round them away unseen."""
-    return f"length(regexp_extract({text}, '[.]([0-9]*)', 1)) <= 18"
+def _family(kind: str) -> str | None:
+    """Return which types convert into each other; None for those that convert into nothing."""
+    plain = kind.partition("(")[0]
+    if plain in (*INTEGERS, "float", "double", "decimal", "boolean"):
+        return "number"
+    return "time" if plain in ("date", "timestamp", "timestamp_ntz") else None
 
 
-def _error(column: ContractColumn, source: str) -> Column:
-    kind = column.data_type.upper()
-    if kind == "STRING":
-        return F.lit(None).cast("string")
-    article = "an" if kind[0] in "AEIOU" else "a"
-    message = f"{column.name}: not {article} {kind}".replace("'", "\\'")
-    fits = f"coalesce({_fits(column, source)} AND try_cast({_text(source)} AS {column.data_type}) IS NOT NULL, false)"
-    return F.expr(f"CASE WHEN {_text(source)} IS NOT NULL AND NOT {fits} THEN '{message}' END")
+def _renamed(contract: Contract, casts: Sequence[_Cast]) -> list[str]:
+    made = [column for column in contract.columns if not cast_source(column)]
+    still_read = {text.rpartition(".")[2] for column in made for text in column.sources}
+    kept = still_read.union(contract.column_names)
+    return sorted({cast.source for cast in casts} - kept)
+
+
+def _has_format(column: Column) -> bool:
+    return (
+        data_type(column.data_type).simpleString() in ("date", "timestamp", "timestamp_ntz")
+        and "format" in column.options
+    )

@@ -1,73 +1,139 @@
-"""Labelling rows with the rules they break, in one evaluation."""
+"""Rows labelled with what is wrong with them, by the columns of the row alone."""
 
 from __future__ import annotations
 
+import difflib
+from collections import Counter
 from collections.abc import Sequence
+from functools import reduce
 from typing import TYPE_CHECKING
 
-from pyspark.errors import AnalysisException, ParseException
+from pyspark.errors import PySparkException
 from pyspark.sql import functions as F
 
-from databricks_utils.data_quality.rules import Rule
+from databricks_utils.contracts import Severity
+from databricks_utils.data_quality.analysis import condition_of, first_line, visible_schema
+from databricks_utils.data_quality.rules import ARRIVAL, MALFORMED, Rule
+from databricks_utils.data_quality.sql_text import string_literal
 from databricks_utils.errors import InputProblems, InvalidInput, LakehouseError
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
+    from pyspark.sql.types import StructType
 
-MALFORMED = "malformed_line"
-CAST_PREFIX = "cast: "
+ERRORS, WARNINGS, VALID = "_validation_errors", "_validation_warnings", "_is_valid"
 
 
-def label(rows: DataFrame, rules: Sequence[Rule], *, received: bool = False) -> DataFrame:
-    """Add what is wrong with each row.
+def label(df: DataFrame, rules: Sequence[Rule]) -> DataFrame:
+    """Add to each row the names of the rules it does not meet.
+
+    Every rule is evaluated once, and its answer depends on the row alone, so that the same row always gets
+    the same label and the valid and the invalid rows are together all rows. Rules are checked against the
+    frame's schema before anything runs, except inside a declarative pipeline, where Spark does that itself
+    later.
 
     Args:
-        rows: The columns the rules name; with `received` also `_malformed` BOOLEAN and `_cast_errors` ARRAY<STRING>.
-        rules: Row rules.
-        received: The rows come from files: a line that could not be split or a value that could not be cast is an
-            error too, and the column's other rules then only repeat it.
+        df: Typed rows. `_cast_errors` ARRAY<STRING> and `_malformed` BOOLEAN say how a row arrived; a frame
+            without them has nothing to say about it.
+        rules: From `row_rules`, or made by hand.
 
     Returns:
-        The rows given, with `_validation_errors` and `_validation_warnings` ARRAY<STRING> (names of broken rules) and
-        `_is_valid` BOOLEAN, which is true when there are no errors.
-    """
-    errors = _broken([rule for rule in rules if rule.severity == "error"])
-    if received:
-        cast = F.transform(F.col("_cast_errors"), lambda text: F.concat(F.lit(CAST_PREFIX), text))
-        malformed = F.when(F.col("_malformed"), F.array(F.lit(MALFORMED))).otherwise(F.array().cast("array<string>"))
-        errors = F.concat(malformed, cast, errors)
-    labelled = rows.withColumn("_validation_errors", errors).withColumn(
-        "_validation_warnings", _broken([rule for rule in rules if rule.severity == "warning"])
-    )
-    return labelled.withColumn("_is_valid", F.size("_validation_errors") == 0)
-
-
-def check_rules(rows: DataFrame, rules: Sequence[Rule], where: str) -> None:
-    """Try each rule against the schema of the rows; no row is read.
+        The rows with `_validation_errors` ARRAY<STRING> (`malformed`, the rules of severity error in their
+        order, then the entries of `_cast_errors` prefixed `cast:`), `_validation_warnings` ARRAY<STRING>, and
+        `_is_valid` BOOLEAN, none of them ever NULL.
 
     Raises:
-        InputProblems: Rules that name a missing column, cannot be parsed, or are no condition.
+        InvalidInput: A rule names a missing column, cannot be parsed or is no condition; several are reported
+            together.
     """
-    problems: list[LakehouseError] = []
-    for rule in rules:
-        try:
-            kind = rows.select(F.expr(rule.predicate).alias("it")).schema["it"].dataType.typeName()
-        except (AnalysisException, ParseException) as error:
-            reason = str(error).strip().splitlines()[0]
-            problems.append(InvalidInput(f"The rule {rule.name!r} cannot be evaluated: {reason}", where=where, hint=f"It says: {rule.predicate}"))
-            continue
-        if kind != "boolean":
-            problems.append(InvalidInput(f"The rule {rule.name!r} is a {kind}, not a condition", where=where, hint=f"It says: {rule.predicate}"))
+    schema = visible_schema(df)
+    checked = [rule for rule in rules if rule.kind not in ARRIVAL]
+    _check_unique(rules)
+    if schema is not None and checked:
+        _check(df, schema, checked)
+    errors = _compact([*_malformed(schema, rules), *_names(checked, "error")])
+    if _says(schema, "_cast_errors", "cast", rules):
+        refused = "transform(coalesce(_cast_errors, array()), entry -> concat('cast:', entry))"
+        errors = F.concat(errors, F.expr(refused))
+    labelled = df.withColumns({ERRORS: errors, WARNINGS: _compact(_names(checked, "warning"))})
+    return labelled.withColumn(VALID, F.expr(f"size({ERRORS}) = 0"))
+
+
+def _compact(names: Sequence[Column]) -> Column:
+    return F.array_compact(F.array(*names)) if names else F.expr("CAST(array() AS ARRAY<STRING>)")
+
+
+def _names(rules: Sequence[Rule], severity: Severity) -> list[Column]:
+    return [_name_unless(F.expr(rule.predicate), rule.name) for rule in rules if rule.severity == severity]
+
+
+def _name_unless(good: Column, name: str) -> Column:
+    return F.when(~F.coalesce(good, F.lit(True)), F.lit(name))
+
+
+def _malformed(schema: StructType | None, rules: Sequence[Rule]) -> list[Column]:
+    if not _says(schema, "_malformed", "malformed", rules):
+        return []
+    return [F.expr(f"CASE WHEN _malformed THEN {string_literal(MALFORMED)} END")]
+
+
+def _says(schema: StructType | None, column: str, kind: str, rules: Sequence[Rule]) -> bool:
+    """Say whether the frame has a column about its arrival; unseen, it has those that its rules are about."""
+    return any(rule.kind == kind for rule in rules) if schema is None else column in schema.names
+
+
+def _check_unique(rules: Sequence[Rule]) -> None:
+    twice = [name for name, times in Counter(rule.name for rule in rules).items() if times > 1]
+    if twice:
+        raise InvalidInput(f"Two rules are called {twice[0]!r}", where=rules[0].source or "rules", hint="Rename one")
+
+
+def _check(df: DataFrame, schema: StructType, rules: Sequence[Rule]) -> None:
+    """Ask Spark about all rules at once, and only when it objects about each."""
+    try:
+        conditions = [F.expr(rule.predicate) for rule in rules]
+        # WHERE refuses aggregates, windows and generators; SELECT shows each type, which WHERE would convert.
+        every = df.where(reduce(lambda left, right: left & right, conditions))
+        types = every.select(*[item.alias(f"rule_{n}") for n, item in enumerate(conditions)]).schema
+        if all(field.dataType.simpleString() == "boolean" for field in types):
+            return
+    except PySparkException:
+        pass
+    problems = [problem for rule in rules if (problem := _problem(df, schema, rule))]
     if problems:
-        raise InputProblems(problems)
+        raise problems[0] if len(problems) == 1 else InputProblems(problems)
 
 
-def _broken(rules: Sequence[Rule]) -> Column:
-    if not rules:
-        return F.array().cast("array<string>")
-    names = [F.expr(f"CASE WHEN NOT coalesce({rule.predicate}, true) THEN {_literal(rule.name)} END") for rule in rules]
-    return F.filter(F.array(*names), lambda name: name.isNotNull())
+def _problem(df: DataFrame, schema: StructType, rule: Rule) -> LakehouseError | None:
+    if rule.column is not None and rule.column.lower() not in {name.lower() for name in schema.names}:
+        return _missing(rule, rule.column, schema)
+    try:
+        condition = F.expr(rule.predicate)
+        kind = df.select(condition.alias("rule")).schema[0].dataType.simpleString()
+        if kind == "boolean":
+            _ = df.where(condition).schema
+            return None
+    except PySparkException as error:
+        if condition_of(error).startswith("UNRESOLVED_COLUMN"):
+            asked = str((error.getMessageParameters() or {}).get("objectName", "")).strip("`")
+            return _missing(rule, asked, schema)
+        return InvalidInput(
+            f"The predicate cannot be run: {first_line(error)}",
+            where=rule.where,
+            hint=f"It says: {rule.predicate}",
+        )
+    return InvalidInput(
+        f"The predicate gives {kind.upper()}, not true or false",
+        where=rule.where,
+        hint=f"It says: {rule.predicate}",
+    )
 
 
-def _literal(text: str) -> str:
-    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+def _missing(rule: Rule, column: str, schema: StructType) -> InvalidInput:
+    close = difflib.get_close_matches(column, schema.names, 1)
+    known = f"Columns: {', '.join(name for name in schema.names if not name.startswith('_'))}"
+    return InvalidInput(
+        f"The rule needs the column {column!r}, which is not there",
+        where=rule.where,
+        hint=f"Did you mean {close[0]}?" if close else known,
+    )

@@ -3,28 +3,48 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
+
+from databricks_utils.contracts import Severity
+
+RuleKind = Literal[
+    "not_null",
+    "range",
+    "set",
+    "pattern",
+    "length",
+    "date_order",
+    "expression",
+    "cast",
+    "malformed",
+    "unique",
+    "reference",
+    "freshness",
+    "row_count",
+    "tolerance",
+]
 
 
 @dataclass(frozen=True)
 class RuleResult:
-    """The outcome of one rule over the rows of one run.
+    """The outcome of one rule over one set of rows.
 
     Args:
-        rule: Name of the rule.
-        column: The column it looks at, or None.
-        kind: For example `not_null` or `range`.
+        rule: Name of the rule, unique within its table.
+        column: The column it is about; None when it is about several or about the whole table.
+        kind: What sort of rule it is.
         severity: `error` or `warning`.
-        rows_checked: Rows looked at.
-        rows_failed: Rows that broke it.
-        passed: It holds: no row failed, or a table rule's condition is met.
-        detail: More, for people.
+        rows_checked: Rows the rule looked at.
+        rows_failed: Rows that do not meet it.
+        passed: Whether the rule is met as a whole; a rule with a tolerance can pass with failed rows.
+        detail: One line for people, empty when there is nothing to add.
     """
 
     rule: str
     column: str | None
-    kind: str
-    severity: str
+    kind: RuleKind
+    severity: Severity
     rows_checked: int
     rows_failed: int
     passed: bool
-    detail: str | None = None
+    detail: str = ""

@@ -1,4 +1,4 @@
-"""Counting labelled rows: one aggregate gives everything a run reports about them."""
+"""Everything to know about labelled rows in one aggregation."""
 
 from __future__ import annotations
 
@@ -8,72 +8,70 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
-from databricks_utils.data_quality.label import CAST_PREFIX, MALFORMED
+from databricks_utils.data_quality.label import ERRORS, VALID, WARNINGS
 from databricks_utils.data_quality.results import RuleResult
-from databricks_utils.data_quality.rules import Rule
+from databricks_utils.data_quality.rules import ARRIVAL, Rule
+from databricks_utils.data_quality.sql_text import quoted_name, string_literal
 
 if TYPE_CHECKING:
-    from pyspark.sql import Column, DataFrame
+    from pyspark.sql import Column, DataFrame, Row
 
 
 @dataclass(frozen=True)
 class Summary:
-    """Counts over labelled rows.
+    """Counts of labelled rows.
 
     Args:
-        rows: All of them.
-        rows_valid: Those without errors.
-        distinct_keys: Distinct keys among the valid ones; the valid ones themselves where there is no key.
-        rules: A result for each rule.
+        rows: All rows.
+        rows_valid: Rows without an error.
+        rows_invalid: Rows with one error or more.
+        distinct_keys: Different keys among the valid rows; the valid rows themselves where there is no key.
+        rules: One result for each rule, in the order of the rules.
     """
 
     rows: int
     rows_valid: int
+    rows_invalid: int
     distinct_keys: int
     rules: tuple[RuleResult, ...]
 
-    @property
-    def rows_invalid(self) -> int:
-        """Rows with errors."""
-        return self.rows - self.rows_valid
 
-
-def summarise(labelled: DataFrame, rules: Sequence[Rule], *, key: Sequence[str] = (), received: bool = False) -> Summary:
-    """Count labelled rows in one pass.
+def summarise(rows: DataFrame, rules: Sequence[Rule], *, key: Sequence[str] = ()) -> Summary:
+    """Count labelled rows in one job.
 
     Args:
-        labelled: What `label` returned.
-        rules: The rules it was given.
-        key: Key columns.
-        received: As given to `label`; adds results for malformed lines and failed casts.
+        rows: From `label`, with the columns of the key.
+        rules: The rules the rows were labelled with.
+        key: Columns of the table's key.
     """
-    valid = F.col("_is_valid")
-    distinct = F.count_distinct(F.when(valid, F.struct(*key))) if key else F.count(F.when(valid, 1))
-    aggregates = [F.count(F.lit(1)), F.count(F.when(valid, 1)), distinct]
-    aggregates += [_failed(rule) for rule in rules]
-    if received:
-        aggregates += [_any("_validation_errors", MALFORMED), _any_cast()]
-    row = labelled.agg(*[column.alias(f"a{position}") for position, column in enumerate(aggregates)]).collect()[0]
-    counts = [int(value or 0) for value in row]
-    total, good, keys, *failed = counts
-    results = [
-        RuleResult(rule.name, rule.column, rule.kind, rule.severity, total, bad, bad == 0, rule.description or None)
-        for rule, bad in zip(rules, failed, strict=False)
-    ]
-    if received:
-        malformed, cast = failed[-2:]
-        results.insert(0, RuleResult("well_formed", None, "malformed", "error", total, malformed, malformed == 0, "Lines that could be split"))
-        results.insert(1, RuleResult("castable", None, "cast", "error", total, cast, cast == 0, "Values of the contract's types"))
-    return Summary(total, good, keys, tuple(results))
+    row = rows.agg(*summary_columns(rules, key=key)).collect()[0]
+    return summary_of(row, rules)
 
 
-def _failed(rule: Rule) -> Column:
-    return _any("_validation_errors" if rule.severity == "error" else "_validation_warnings", rule.name)
+def summary_columns(rules: Sequence[Rule], *, key: Sequence[str] = ()) -> list[Column]:
+    """Return the aggregates that `summary_of` reads; they can stand among others in one `agg`."""
+    keys = f"struct({', '.join(quoted_name(name) for name in key)})"
+    distinct = f"count(DISTINCT CASE WHEN {VALID} THEN {keys} END)" if key else f"count_if({VALID})"
+    counts = {"rows": "count(1)", "rows_valid": f"count_if({VALID})", "distinct_keys": distinct}
+    counts |= {f"rule_{number}": f"count_if({_failed(rule)})" for number, rule in enumerate(rules)}
+    return [F.expr(aggregate).alias(name) for name, aggregate in counts.items()]
 
 
-def _any(column: str, name: str) -> Column:
-    return F.count(F.when(F.array_contains(column, name), 1))
+def summary_of(row: Row, rules: Sequence[Rule]) -> Summary:
+    """Read the one row of `summary_columns`."""
+    results = tuple(_result(rule, row["rows"], row[f"rule_{number}"]) for number, rule in enumerate(rules))
+    return Summary(row["rows"], row["rows_valid"], row["rows"] - row["rows_valid"], row["distinct_keys"], results)
 
 
-def _any_cast() -> Column:
-    return F.count(F.when(F.exists("_validation_errors", lambda text: text.startswith(CAST_PREFIX)), 1))
+def _failed(rule: Rule) -> str:
+    if rule.severity == "warning":
+        return f"array_contains({WARNINGS}, {string_literal(rule.name)})"
+    # The first condition spares the valid rows, which are nearly all, a search for each rule.
+    if rule.kind in ARRIVAL:
+        return f"NOT {VALID} AND NOT ({rule.predicate})"
+    return f"NOT {VALID} AND array_contains({ERRORS}, {string_literal(rule.name)})"
+
+
+def _result(rule: Rule, checked: int, failed: int) -> RuleResult:
+    detail = f"{failed} of {checked} rows" if failed else ""
+    return RuleResult(rule.name, rule.column, rule.kind, rule.severity, checked, failed, failed == 0, detail)

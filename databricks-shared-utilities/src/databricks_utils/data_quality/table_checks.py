@@ -1,93 +1,151 @@
-"""Rules about whole tables, checked after the table was written."""
+"""Running the rules about whole tables."""
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from pyspark.sql import functions as F
+from pyspark.errors import AnalysisException
 
+from databricks_utils.data_quality.analysis import condition_of, first_line
+from databricks_utils.data_quality.limits import described, within
 from databricks_utils.data_quality.results import RuleResult
 from databricks_utils.data_quality.rules import TableRule
+from databricks_utils.data_quality.sql_text import quoted_name
+from databricks_utils.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
+    from pyspark.sql import Row, SparkSession
 
-COMPARE: dict[str, Callable[[float, float], bool]] = {
-    "=": operator.eq,
-    "<>": operator.ne,
-    ">": operator.gt,
-    ">=": operator.ge,
-    "<": operator.lt,
-    "<=": operator.le,
-}
+#: From a table's `layer.table` to its quoted SQL identifier.
+Resolve = Callable[[str], str]
+
+#: What Spark and Delta say of a table that is not there, by name or by path.
+_ABSENT = ("TABLE_OR_VIEW_NOT_FOUND", "DELTA_TABLE_NOT_FOUND", "DELTA_MISSING_DELTA_TABLE", "PATH_NOT_FOUND")
 
 
 def run_table_rules(
-    spark: SparkSession, identifier: str, rules: Sequence[TableRule], resolve: Callable[[str], str], *, now: datetime
+    spark: SparkSession, table: str, rules: Sequence[TableRule], resolve: Resolve, *, now: datetime
 ) -> list[RuleResult]:
-    """Check table rules.
+    """Check a table against its rules.
 
-    Counts, uniqueness and freshness share one pass over the table; each reference is an anti join.
+    One query counts for all rules that need a single pass; each key and each reference is a further one. Rows
+    with a NULL in a key or a reference are not looked at: that is what not_null rules are for.
 
     Args:
         spark: The session.
-        identifier: Quoted table.
-        rules: Table rules.
-        resolve: Gives the identifier of a `layer.table` a reference names.
-        now: The moment freshness counts from, with a time zone.
+        table: Quoted SQL identifier of the table.
+        rules: From `table_rules`.
+        resolve: Gives the identifiers of tables referred to.
+        now: The moment that ages are measured against, with a time zone. A DATE counts as the end of its day,
+            UTC.
+
+    Returns:
+        One result for each rule, in the order of the rules.
+
+    Raises:
+        InvalidInput: A rule names a column the table does not have, or `now` has no time zone.
     """
-    table = spark.table(identifier)
-    shared = [rule for rule in rules if rule.kind != "reference"]
-    columns = [_measure(rule) for rule in shared]
-    row = table.agg(F.count(F.lit(1)), *[column.alias(f"a{n}") for n, column in enumerate(columns)]).collect()[0]
-    total = int(row[0])
-    results = {rule.name: _judged(rule, total, row[n + 1], now) for n, rule in enumerate(shared)}
-    for rule in rules:
+    if now.tzinfo is None:
+        raise InvalidInput("The moment has no time zone", where=f"now={now!r}", hint="Use datetime.now(timezone.utc)")
+    if not rules:
+        return []
+    check = _Check(spark, table, resolve, now)
+    counts = check.counts(rules)
+    return [check.result(rule, counts["n"], counts[f"n{number}"]) for number, rule in enumerate(rules)]
+
+
+@dataclass(frozen=True)
+class _Check:
+    spark: SparkSession
+    table: str
+    resolve: Resolve
+    now: datetime
+
+    def counts(self, rules: Sequence[TableRule]) -> Row:
+        """Run the one pass that all rules share."""
+        wanted = [f"{_counted(rule)} AS n{number}" for number, rule in enumerate(rules)]
+        query = f"SELECT count(1) AS n, {', '.join(wanted)} FROM {self.table}"
+        try:
+            return self.spark.sql(query).collect()[0]
+        except AnalysisException as error:
+            names = ", ".join(rule.name for rule in rules)
+            raise InvalidInput(
+                f"A rule does not fit the table: {first_line(error)}",
+                where=f"{rules[0].source}, rules {names}",
+                hint="Compare the contract's columns with the table's",
+            ) from error
+
+    def result(self, rule: TableRule, rows: int, counted: Any) -> RuleResult:
+        """Decide one rule from the rows of the table and what the rule counted in them."""
         if rule.kind == "reference":
-            results[rule.name] = _reference(spark, identifier, rule, resolve, total)
-    return [results[rule.name] for rule in rules]
+            return self._reference(rule, counted)
+        if rule.kind == "freshness":
+            return self._freshness(rule, counted)
+        if rule.kind == "unique":
+            surplus = self._surplus(rule)
+            detail = f"{surplus} surplus rows, {described(rule.limits)}" if surplus else ""
+            return _outcome(rule, counted, surplus, within(rule.limits, surplus), detail)
+        passed = within(rule.limits, counted)
+        detail = f"{counted} rows, {described(rule.limits)}"
+        if rule.kind == "row_count":
+            return _outcome(rule, 1, 0 if passed else 1, passed, detail)
+        return _outcome(rule, rows, counted, passed, detail)
+
+    def _surplus(self, rule: TableRule) -> int:
+        """Count the rows that would have to go to make the key unique."""
+        keys = ", ".join(map(quoted_name, rule.columns))
+        groups = f"SELECT count(1) AS n FROM {self.table} WHERE {_present(rule.columns)} GROUP BY {keys}"
+        rows = self.spark.sql(f"SELECT coalesce(sum(n - 1), 0) AS surplus FROM ({groups})").collect()
+        return int(rows[0]["surplus"])
+
+    def _reference(self, rule: TableRule, checked: int) -> RuleResult:
+        target, _, column = str(rule.reference).rpartition(".")
+        own, other = quoted_name(rule.columns[0]), quoted_name(column)
+        # Both sides are reduced to their different values first: a small join, and no row counts twice.
+        present = f"FROM {self.table} WHERE {own} IS NOT NULL"
+        values = f"SELECT {own} AS value, count(1) AS n {present} GROUP BY {own}"
+        known = f"SELECT DISTINCT {other} AS value FROM {self.resolve(target)} WHERE {other} IS NOT NULL"
+        query = f"SELECT coalesce(sum(n), 0) AS n FROM ({values}) LEFT ANTI JOIN ({known}) USING (value)"
+        try:
+            orphans = int(self.spark.sql(query).collect()[0]["n"])
+        except AnalysisException as error:
+            if condition_of(error) not in _ABSENT:
+                raise
+            return _outcome(rule, 0, 0, False, f"{target} does not exist yet")
+        detail = f"{orphans} of {checked} values are not in {rule.reference}" if orphans else ""
+        return _outcome(rule, checked, orphans, orphans == 0, detail)
+
+    def _freshness(self, rule: TableRule, newest: float | None) -> RuleResult:
+        limit = rule.maximum_age_hours or 0.0
+        if newest is None:
+            return _outcome(rule, 1, 1, False, f"no value of {rule.column}, so no age")
+        age = max(0.0, (self.now - datetime.fromtimestamp(0, timezone.utc)).total_seconds() - newest) / 3600
+        passed = age <= limit
+        return _outcome(rule, 1, 0 if passed else 1, passed, f"{age:.1f} hours old, at most {limit:g}")
 
 
-def _measure(rule: TableRule):  # type: ignore[no-untyped-def]  # a Column; pyspark has two classes of that name
-    if rule.kind == "unique":
-        return F.count(F.col(rule.column or "")) - F.count_distinct(F.col(rule.column or ""))
+def _counted(rule: TableRule) -> str:
+    if rule.kind == "tolerance":
+        return f"count_if(NOT coalesce(({rule.predicate}), true))"
     if rule.kind == "freshness":
-        return F.max(F.col(rule.column or "")).cast("timestamp").cast("double")
-    if rule.kind == "share":
-        return F.count(F.when(~F.coalesce(F.expr(rule.predicate or "true"), F.lit(True)), 1))
-    return F.count(F.lit(1))
+        return _newest(quoted_name(rule.columns[0]))
+    return f"count_if({_present(rule.columns)})" if rule.columns else "count(1)"
 
 
-def _judged(rule: TableRule, total: int, value: float | None, now: datetime) -> RuleResult:
-    if rule.kind == "freshness":
-        return _freshness(rule, total, value, now)
-    measured = float(value or 0)
-    compared = 100 * measured / total if rule.percent and total else measured
-    passed = all(COMPARE[sign](compared, bound) for sign, bound in rule.condition)
-    wanted = " and ".join(f"{sign} {bound:g}" for sign, bound in rule.condition)
-    failed = int(measured) if rule.kind in ("unique", "share") and not passed else 0
-    return RuleResult(rule.name, rule.column, rule.kind, rule.severity, total, failed, passed, f"{compared:g}, wanted {wanted}")
+def _newest(column: str) -> str:
+    """Return SQL for the newest value in seconds since 1970, UTC; of a DATE it is the end of the day."""
+    newest = f"max({column})"
+    end_of_day = f"(unix_date(CAST({newest} AS DATE)) + 1) * 86400D"
+    moment = f"unix_micros(CAST({newest} AS TIMESTAMP)) / 1000000D"
+    return f"CASE WHEN typeof({newest}) = 'date' THEN {end_of_day} ELSE {moment} END"
 
 
-def _freshness(rule: TableRule, total: int, newest: float | None, now: datetime) -> RuleResult:
-    if newest is None:
-        return RuleResult(rule.name, rule.column, rule.kind, rule.severity, total, 0, True, "the table is empty")
-    age = (now.astimezone(timezone.utc).timestamp() - newest) / 3600
-    limit = rule.hours or 0.0
-    passed = age <= limit
-    return RuleResult(
-        rule.name, rule.column, rule.kind, rule.severity, total, 0, passed, f"{max(age, 0):.1f} hours old, at most {limit:g}"
-    )
+def _present(columns: Sequence[str]) -> str:
+    return " AND ".join(f"{quoted_name(column)} IS NOT NULL" for column in columns)
 
 
-def _reference(
-    spark: SparkSession, identifier: str, rule: TableRule, resolve: Callable[[str], str], total: int
-) -> RuleResult:
-    table, _, target = (rule.reference or "").rpartition(".")
-    known = spark.table(resolve(table)).select(F.col(target).alias("_known")).where("_known IS NOT NULL").distinct()
-    used = spark.table(identifier).select(F.col(rule.column or "").alias("_known")).where("_known IS NOT NULL")
-    missing = used.join(known, "_known", "left_anti").count()
-    return RuleResult(rule.name, rule.column, rule.kind, rule.severity, total, missing, missing == 0, f"every value is in {rule.reference}")
+def _outcome(rule: TableRule, checked: int, failed: int, passed: bool, detail: str) -> RuleResult:
+    return RuleResult(rule.name, rule.column, rule.kind, rule.severity, checked, failed, passed, detail)

@@ -150,5 +150,3 @@ def literal(text: str) -> str:
 
 def _counts(metrics: Mapping[str, str] | None) -> list[tuple[str, str]]:
     return [(key, text) for key, text in (metrics or {}).items() if text.isdigit()]
-
-

@@ -34,9 +34,7 @@ def check_tool(name: str) -> Check:
     if executable is None:
         return Check(name, False, "not installed", _TOOLS[name])
     try:
-        answer = subprocess.run(
-            [executable, "--version"], capture_output=True, text=True, timeout=30, check=True
-        )
+        answer = subprocess.run([executable, "--version"], capture_output=True, text=True, timeout=30, check=True)
     except (OSError, subprocess.SubprocessError) as error:
         return Check(name, False, f"{executable} does not start: {error}", _TOOLS[name])
     return Check(name, True, answer.stdout.strip())

@@ -10,7 +10,14 @@ from databricks_utils.logging.context import current_fields, log_context
 from databricks_utils.logging.formatter import ConsoleFormatter, JsonFormatter
 from databricks_utils.logging.redaction import redacted
 
-__all__ = ["ConsoleFormatter", "JsonFormatter", "configure_logging", "current_fields", "log_context", "redacted"]
+__all__ = [
+    "ConsoleFormatter",
+    "JsonFormatter",
+    "configure_logging",
+    "current_fields",
+    "log_context",
+    "redacted",
+]
 
 ROOT = "databricks_utils"
 

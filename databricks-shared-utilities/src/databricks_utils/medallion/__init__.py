@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from databricks_utils.medallion.declarative import declare
 from databricks_utils.medallion.dim_date import calendar_between, with_calendar_columns, with_holidays
 from databricks_utils.medallion.lakehouse import Lakehouse, namespace_of
 from databricks_utils.medallion.pipeline import (
@@ -36,6 +37,7 @@ __all__ = [
     "Upsert",
     "calendar_between",
     "check_pipeline",
+    "declare",
     "namespace_of",
     "quarantine_of",
     "run_pipeline",

@@ -17,7 +17,7 @@ from databricks_utils.medallion.pipeline import Bronze
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
-    from pyspark.sql.streaming import DataStreamReader
+    from pyspark.sql.streaming.readwriter import DataStreamReader
 
 DISCOVERED = "path STRING, modificationTime TIMESTAMP, length BIGINT, content BINARY"
 
@@ -47,7 +47,16 @@ def ingest(lakehouse: Lakehouse, node: Bronze) -> int:
         _stream(lakehouse, node, folder)
         .writeStream.option("checkpointLocation", checkpoint)
         .trigger(availableNow=True)
-        .foreachBatch(_BatchWriter(identifier, columns, node, system, _generation(lakehouse, node, checkpoint), _reads_files(lakehouse)))
+        .foreachBatch(
+            _BatchWriter(
+                identifier,
+                columns,
+                node,
+                system,
+                _generation(lakehouse, node, checkpoint),
+                _reads_files(lakehouse),
+            )
+        )
         .queryName(f"{node.table}-{uuid.uuid4().hex[:8]}")
         .start()
     )
@@ -59,7 +68,13 @@ class _BatchWriter:
     """Writes one micro-batch. It holds only plain values, because Connect sends it to the server."""
 
     def __init__(
-        self, identifier: str, columns: tuple[str, ...], node: Bronze, system: str, generation: str, discovered: bool
+        self,
+        identifier: str,
+        columns: tuple[str, ...],
+        node: Bronze,
+        system: str,
+        generation: str,
+        discovered: bool,
     ) -> None:
         self.identifier = identifier
         self.columns = columns

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from databricks_utils.config import Configuration
@@ -24,7 +23,7 @@ from databricks_utils.medallion.pipeline import Bronze, Gold, Pipeline, Silver
 from databricks_utils.medallion.silver import accepted, newest_by_key, prepare, quarantine_of, rejected
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+    from pyspark.sql import DataFrame, SparkSession
 
 
 @dataclass(frozen=True)
@@ -36,22 +35,22 @@ class DeclaredLakehouse(Lakehouse):
         return self.spark.read.table(self.identifier(table))
 
 
-def declare(pipeline: Pipeline, configuration: Configuration, contracts: Mapping[str, Contract]) -> None:
+def declare(
+    spark: SparkSession, pipeline: Pipeline, configuration: Configuration, contracts: Mapping[str, Contract]
+) -> None:
     """Declare every table of the pipeline to `pyspark.pipelines`.
 
     Bronze tables are streaming tables; silver tables, their quarantines and gold tables are materialized views over
     the same functions that the job runs. On Databricks the row rules also appear as expectations.
 
     Args:
+        spark: The session the engine gives.
         pipeline: The definition.
         configuration: Names, landing folder and parameters.
         contracts: Contracts by `layer.table`.
     """
     from pyspark import pipelines as dp  # type: ignore[attr-defined,unused-ignore]  # there from Spark 4.1
 
-    spark = SparkSession.getActiveSession()
-    if spark is None:
-        raise RuntimeError("A declarative pipeline is run by `spark-pipelines` or by Databricks, which give a session")
     lakehouse = DeclaredLakehouse(spark, configuration, contracts)
     for node in pipeline:
         if isinstance(node, Bronze):
@@ -131,7 +130,9 @@ def _stream(lakehouse: Lakehouse, node: Bronze) -> DataFrame:
     if node.source.format == "csv":
         # Without Auto Loader columns are taken by position; the job's reader takes them by name.
         reader = reader.option("header", "true").option("sep", node.source.delimiter).option("escape", '"')
-    return _with_file(reader.format(node.source.format).load(folder).withColumn("_rescued_data", F.lit(None).cast("string")))
+    return _with_file(
+        reader.format(node.source.format).load(folder).withColumn("_rescued_data", F.lit(None).cast("string"))
+    )
 
 
 def _auto_loader(lakehouse: Lakehouse, node: Bronze) -> Any:

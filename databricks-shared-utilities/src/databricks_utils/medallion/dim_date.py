@@ -96,9 +96,9 @@ def with_holidays(days: DataFrame, *, country: str, years: tuple[int, int] = (19
         InvalidInput: The package does not know the country.
     """
     names = _holiday_names(country, years)
-    return days.withColumn("holiday_name", F.coalesce(names[F.date_format("date", "yyyyMMdd")], F.lit(None))).withColumn(
-        "is_holiday", F.col("holiday_name").isNotNull()
-    )
+    return days.withColumn(
+        "holiday_name", F.coalesce(names[F.date_format("date", "yyyyMMdd")], F.lit(None))
+    ).withColumn("is_holiday", F.col("holiday_name").isNotNull())
 
 
 def _holiday_names(country: str, years: tuple[int, int]) -> Column:
@@ -106,7 +106,8 @@ def _holiday_names(country: str, years: tuple[int, int]) -> Column:
         import holidays
     except ImportError:
         raise MissingTool(
-            "The package holidays is not installed", hint="Add the extra: databricks-shared-utilities[holidays]"
+            "The package holidays is not installed",
+            hint="Add the extra: databricks-shared-utilities[holidays]",
         ) from None
     try:
         found = holidays.country_holidays(country, years=range(years[0], years[1] + 1))

@@ -20,7 +20,12 @@ if TYPE_CHECKING:
 
 
 def read_files(
-    spark: SparkSession, paths: Sequence[str], file_format: str, columns: Sequence[str], *, delimiter: str = ","
+    spark: SparkSession,
+    paths: Sequence[str],
+    file_format: str,
+    columns: Sequence[str],
+    *,
+    delimiter: str = ",",
 ) -> DataFrame | None:
     """Read files of one batch by column name.
 
@@ -107,11 +112,15 @@ def _rescued(names: Iterable[str]) -> Column:
 
 
 def _read_json(spark: SparkSession, paths: Sequence[str], columns: Sequence[str]) -> DataFrame:
-    lines = spark.read.text(list(paths)).where("trim(value) <> ''").select(
-        "value",
-        # A map keeps every key, also those nobody expected; NULL tells a line that is no JSON object.
-        F.from_json("value", "map<string,string>").alias("fields"),
-        F.col("_metadata.file_path").alias("_source_file"),
+    lines = (
+        spark.read.text(list(paths))
+        .where("trim(value) <> ''")
+        .select(
+            "value",
+            # A map keeps every key, also those nobody expected; NULL tells a line that is no JSON object.
+            F.from_json("value", "map<string,string>").alias("fields"),
+            F.col("_metadata.file_path").alias("_source_file"),
+        )
     )
     expected = F.array(*[F.lit(name) for name in columns])
     others = F.map_filter("fields", lambda key, _: ~F.array_contains(expected, key))

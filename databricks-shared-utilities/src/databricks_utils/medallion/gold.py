@@ -101,7 +101,10 @@ def _replace(lakehouse: Lakehouse, node: Gold, write: Replace, contract: Contrac
     rows = increment.everything().where(f"{expression} IN ({values})")
     shaped = _shaped(lakehouse.transformed(node, rows), contract)
     commit = overwrite(
-        lakehouse.spark, lakehouse.identifier(node.table), _stamped(shaped), where=f"`{write.by}` IN ({values})"
+        lakehouse.spark,
+        lakehouse.identifier(node.table),
+        _stamped(shaped),
+        where=f"`{write.by}` IN ({values})",
     )
     return Refreshed(commit.rows_written, _summary(lakehouse, contract, commit, shaped))
 
@@ -205,5 +208,3 @@ def _summary(lakehouse: Lakehouse, contract: Contract, commit: Commit, rows: Dat
         return None
     written = lakehouse.read(contract.name) if rows is None else rows
     return summarise(label(written, rules), rules, key=contract.key)
-
-

@@ -79,7 +79,9 @@ class Lakehouse:
         except KeyError:
             layer, _, name = table.partition(".")
             raise InvalidInput(
-                f"{table} has no contract", where=f"contracts/{layer}/{name}.yaml", hint=f"Write one: add table {table}"
+                f"{table} has no contract",
+                where=f"contracts/{layer}/{name}.yaml",
+                hint=f"Write one: add table {table}",
             ) from None
 
     def ensure_table(self, contract: Contract, technical: StructType) -> bool:
@@ -90,9 +92,7 @@ class Lakehouse:
                 wanted = wanted.add(item)
             add_missing_columns(self.spark, self.identifier(contract.name), wanted)
             return False
-        statement = create_table_sql(
-            contract, self.identifier(contract.name), TABLE_PROPERTIES, technical=technical
-        )
+        statement = create_table_sql(contract, self.identifier(contract.name), TABLE_PROPERTIES, technical=technical)
         create_table(self.spark, self.namespace, contract.name, statement)
         return True
 

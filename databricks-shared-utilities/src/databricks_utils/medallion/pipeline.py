@@ -222,7 +222,8 @@ class Pipeline:
             if node.table == table:
                 return node
         raise InvalidInput(
-            f"The pipeline {self.name} has no table {table!r}", hint=f"Tables: {', '.join(sorted(n.table for n in self.nodes))}"
+            f"The pipeline {self.name} has no table {table!r}",
+            hint=f"Tables: {', '.join(sorted(n.table for n in self.nodes))}",
         )
 
     def selected(self, tables: Sequence[str]) -> tuple[Node, ...]:
@@ -258,4 +259,6 @@ class Pipeline:
             return tuple(TopologicalSorter(graph).static_order())
         except CycleError as error:
             cycle = " → ".join(error.args[1])
-            raise InvalidInput(f"Tables read each other in a circle: {cycle}", where=f"Pipeline({self.name!r})") from None
+            raise InvalidInput(
+                f"Tables read each other in a circle: {cycle}", where=f"Pipeline({self.name!r})"
+            ) from None

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from databricks_utils.medallion.lakehouse import Lakehouse
 
 TABLE = "operations.progress"
-SCHEMA = "table_name STRING, source_name STRING, source_version BIGINT, target_version BIGINT, run_id STRING, sequence BIGINT"
+SCHEMA = (
+    "table_name STRING, source_name STRING, source_version BIGINT, "
+    "target_version BIGINT, run_id STRING, sequence BIGINT"
+)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import contextvars
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from graphlib import TopologicalSorter
 from uuid import uuid4
 
@@ -122,13 +122,13 @@ class _Walk:
         missing = [source for source in node.inputs if self._failed(source)]
         if missing:
             reason = f"not run because {', '.join(missing)} failed"
-            return Step(clock.result(node, status="blocked", error=reason))
+            return Step(replace(clock.result(node, "blocked"), error=reason))
         position: Position = self.progress.of(node.table)
         try:
             return run_step(self.lakehouse, node, position, full_refresh=self.full_refresh)
-        except Exception as error:  # noqa: BLE001  # one table's failure, whatever it is, must not hide the others
+        except Exception as error:  # one table's failure, whatever it is, must not hide the others
             _LOG.error("table failed", exc_info=error, extra={"event": "table_failed", "status": "failed"})
-            return Step(clock.result(node, status="failed", error=redacted(_described(error))))
+            return Step(replace(clock.result(node, "failed"), error=redacted(_described(error))))
 
     def _failed(self, table: str) -> bool:
         step = self.finished.get(table)

@@ -51,7 +51,11 @@ def timeline(
     known = states.where(" AND ".join(f"`{name}` IS NOT NULL" for name in (*keys, sequence_by)))
     deleted = F.coalesce(F.expr(delete_when), F.lit(False)) if delete_when else F.lit(False)
     marked = known.select(
-        *keys, *attributes, F.col(sequence_by).alias(START), deleted.alias("_deleted"), _content(attributes).alias("_content")
+        *keys,
+        *attributes,
+        F.col(sequence_by).alias(START),
+        deleted.alias("_deleted"),
+        _content(attributes).alias("_content"),
     )
     by_time = Window.partitionBy(*keys).orderBy(START)
     boundaries = (
@@ -95,7 +99,6 @@ def differences(wanted: DataFrame, stored: DataFrame, *, key_column: str) -> Dat
         tells them apart.
     """
     obsolete = stored.join(wanted.select(key_column), key_column, "left_anti").select(key_column)
-    return (
-        wanted.withColumn("_obsolete", F.lit(False))
-        .unionByName(obsolete.withColumn("_obsolete", F.lit(True)), allowMissingColumns=True)
+    return wanted.withColumn("_obsolete", F.lit(False)).unionByName(
+        obsolete.withColumn("_obsolete", F.lit(True)), allowMissingColumns=True
     )

@@ -12,7 +12,7 @@ from pyspark.sql import Window
 from pyspark.sql import functions as F
 
 from databricks_utils.contracts import Contract
-from databricks_utils.data_quality import Rule, Summary, cast_to_contract, label, row_rules, summarise
+from databricks_utils.data_quality import Summary, cast_to_contract, label, row_rules, summarise
 from databricks_utils.delta import append, commits_since, create_table, last_commit, merge_by_key, overwrite
 from databricks_utils.errors import RunFailed
 from databricks_utils.medallion import technical
@@ -23,7 +23,15 @@ from databricks_utils.medallion.pipeline import Silver, Upsert
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-CARRIED = ("_raw", "_source_file", "_ingestion_timestamp", "_batch_id", "_rescued_data", "_corrupt_record", "_cast_errors")
+CARRIED = (
+    "_raw",
+    "_source_file",
+    "_ingestion_timestamp",
+    "_batch_id",
+    "_rescued_data",
+    "_corrupt_record",
+    "_cast_errors",
+)
 
 
 @dataclass(frozen=True)
@@ -59,7 +67,7 @@ def prepare(
     typed = cast_to_contract(raw, contract, available=received)
     transformed = lakehouse.transformed(node, typed)
     marked = transformed.withColumn("_malformed", F.col("_corrupt_record").isNotNull())
-    return label(marked, row_rules(contract), received=True).select(
+    return label(marked, row_rules(contract)).select(
         *[column.name for column in contract.columns],
         *CARRIED[:-1],
         "_validation_errors",
@@ -88,7 +96,7 @@ def refine(lakehouse: Lakehouse, node: Silver, increment: Increment) -> Refined:
     _ensure_tables(lakehouse, contract)
     labelled = _checked_columns(node, lambda: prepare(increment.new_rows(), contract, received, lakehouse, node))
     with _kept(labelled) as rows:
-        summary = summarise(rows, rules, key=contract.key, received=True)
+        summary = summarise(rows, rules, key=contract.key)
         quarantined = _quarantine(lakehouse, contract, increment, rows, summary)
         unique = newest_by_key(rows.where("_is_valid"), contract, node.write.sequence_by)
         written, known = _write(lakehouse, contract, node.write, increment, unique, summary.distinct_keys)
@@ -112,7 +120,12 @@ def newest_by_key(rows: DataFrame, contract: Contract, sequence_by: str | None) 
         return rows
     content = F.xxhash64(*[F.col(column.name) for column in contract.columns])
     sequence = [F.col(sequence_by).desc_nulls_last()] if sequence_by else []
-    order = [*sequence, F.col("_ingestion_timestamp").desc_nulls_last(), F.col("_source_file").desc(), content.desc()]
+    order = [
+        *sequence,
+        F.col("_ingestion_timestamp").desc_nulls_last(),
+        F.col("_source_file").desc(),
+        content.desc(),
+    ]
     ranked = Window.partitionBy(*contract.key).orderBy(*order)
     return rows.withColumn("_rank", F.row_number().over(ranked)).where("_rank = 1").drop("_rank")
 
@@ -169,7 +182,12 @@ def _quarantine(
 
 
 def _write(
-    lakehouse: Lakehouse, contract: Contract, write: Upsert, increment: Increment, unique: DataFrame, offered: int
+    lakehouse: Lakehouse,
+    contract: Contract,
+    write: Upsert,
+    increment: Increment,
+    unique: DataFrame,
+    offered: int,
 ) -> tuple[int, int]:
     """Write valid rows; return how many were inserted or updated, and how many were known already."""
     identifier = lakehouse.identifier(contract.name)
@@ -181,7 +199,13 @@ def _write(
     compared = [column.name for column in contract.columns if column.name not in contract.key]
     newer = f"s.`{write.sequence_by}` >= t.`{write.sequence_by}`" if write.sequence_by else None
     commit = merge_by_key(
-        lakehouse.spark, identifier, rows, contract.key, columns=columns_of(contract), compared=compared, update_when=newer
+        lakehouse.spark,
+        identifier,
+        rows,
+        contract.key,
+        columns=columns_of(contract),
+        compared=compared,
+        update_when=newer,
     )
     # A MERGE that changes nothing makes no commit; then all that was offered was known already.
     return commit.rows_written, commit.metrics.get("numSourceRows", offered) - commit.rows_written

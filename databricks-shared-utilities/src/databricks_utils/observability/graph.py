@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from html import escape
 
 BOX_WIDTH, BOX_HEIGHT, GAP_X, GAP_Y, MARGIN = 178, 40, 90, 16, 8
-MARKS = {"succeeded": "✓", "skipped": "–", "failed": "✕", "blocked": "‖", "breached": "!"}
+MARKS = {"succeeded": "✓", "skipped": "\u2013", "failed": "✕", "blocked": "‖", "breached": "!"}
 
 
 @dataclass(frozen=True)
@@ -88,5 +88,6 @@ def _box(node: GraphNode, place: tuple[int, int], status: str) -> str:
         f'<rect x="{x}" y="{y}" width="{BOX_WIDTH}" height="{BOX_HEIGHT}" rx="6"/>'
         f'<text x="{x + 12}" y="{y + 17}" class="layer">{escape(node.layer)}</text>'
         f'<text x="{x + 12}" y="{y + 32}" class="name">{escape(shown)}</text>'
-        f'<text x="{x + BOX_WIDTH - 12}" y="{y + 25}" class="mark" text-anchor="end">{MARKS.get(status, "?")}</text></g>'
+        f'<text x="{x + BOX_WIDTH - 12}" y="{y + 25}" class="mark" text-anchor="end">'
+        f"{MARKS.get(status, '?')}</text></g>"
     )

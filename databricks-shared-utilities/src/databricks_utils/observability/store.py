@@ -19,13 +19,14 @@ TABLES = "operations.table_runs"
 QUALITY = "operations.quality_results"
 SCHEMAS = {
     RUNS: (
-        "run_id STRING, pipeline STRING, environment STRING, status STRING, started_at TIMESTAMP, duration_seconds DOUBLE, "
-        "tables_succeeded INT, tables_failed INT, parameters MAP<STRING, STRING>"
+        "run_id STRING, pipeline STRING, environment STRING, status STRING, started_at TIMESTAMP, "
+        "duration_seconds DOUBLE, tables_succeeded INT, tables_failed INT, parameters MAP<STRING, STRING>"
     ),
     TABLES: (
-        "run_id STRING, pipeline STRING, position INT, table_name STRING, layer STRING, status STRING, started_at TIMESTAMP, "
-        "duration_seconds DOUBLE, rows_read BIGINT, rows_valid BIGINT, rows_written BIGINT, rows_quarantined BIGINT, "
-        "rows_duplicate BIGINT, rows_reprocessed BIGINT, score DOUBLE, breaches ARRAY<STRING>, error STRING, "
+        "run_id STRING, pipeline STRING, position INT, table_name STRING, layer STRING, status STRING, "
+        "started_at TIMESTAMP, duration_seconds DOUBLE, rows_read BIGINT, rows_valid BIGINT, rows_written BIGINT, "
+        "rows_quarantined BIGINT, rows_duplicate BIGINT, "
+        "rows_reprocessed BIGINT, score DOUBLE, breaches ARRAY<STRING>, error STRING, "
         "target_version BIGINT"
     ),
     QUALITY: (
@@ -68,7 +69,8 @@ class RunStore:
         if not table_exists(spark, self.namespace, RUNS):
             return []
         runs = spark.sql(
-            f"SELECT run_id, any_value(pipeline) pipeline, any_value(environment) environment, min(started_at) started_at, "
+            f"SELECT run_id, any_value(pipeline) pipeline, any_value(environment) environment, "
+            f"min(started_at) started_at, "
             f"sum(duration_seconds) duration_seconds, max_by(parameters, started_at) parameters "
             f"FROM {self.namespace.identifier(RUNS)} GROUP BY run_id ORDER BY started_at DESC LIMIT {int(limit)}"
         ).collect()
@@ -170,7 +172,14 @@ def _table(row: Any, rules: Sequence[Any]) -> TableResult:
 
 def _rule(row: Any) -> RuleResult:
     return RuleResult(
-        row.rule, row.column_name, row.kind, row.severity, row.rows_checked, row.rows_failed, row.passed, row.detail
+        row.rule,
+        row.column_name,
+        row.kind,
+        row.severity,
+        row.rows_checked,
+        row.rows_failed,
+        row.passed,
+        row.detail,
     )
 
 

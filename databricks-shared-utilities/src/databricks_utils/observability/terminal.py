@@ -14,7 +14,13 @@ from databricks_utils.observability.results import RunResult, TableResult
 #: Column names and rows of a look at a table.
 Samples = tuple[tuple[str, ...], tuple[tuple[object, ...], ...]]
 
-COLOURS = {"succeeded": "green", "skipped": "dim", "failed": "bold red", "blocked": "yellow", "breached": "bold yellow"}
+COLOURS = {
+    "succeeded": "green",
+    "skipped": "dim",
+    "failed": "bold red",
+    "blocked": "yellow",
+    "breached": "bold yellow",
+}
 MARKS = {"succeeded": "ok", "skipped": "nothing new", "failed": "failed", "blocked": "blocked"}
 
 
@@ -50,7 +56,14 @@ def print_samples(name: str, samples: Samples, console: Console | None = None) -
     """Print some rows of a table."""
     console = console or Console(highlight=False)
     columns, rows = samples
-    table = Table(title=name, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table = Table(
+        title=name,
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
+    )
     for position, column in enumerate(columns):
         table.add_column(column, justify="right" if _numeric(rows, position) else "left", overflow="ellipsis")
     for row in rows:

@@ -16,9 +16,17 @@ SERVICE = "databricks-shared-utilities"
 class TelemetrySettings(Protocol):
     """The part of the configuration that says where spans go."""
 
-    traces: str
-    endpoint: str | None
-    file: str | None
+    @property
+    def traces(self) -> str:
+        """`none`, `file` or `otlp`."""
+
+    @property
+    def endpoint(self) -> str | None:
+        """OTLP endpoint."""
+
+    @property
+    def file(self) -> str | None:
+        """File for JSON lines."""
 
 
 @contextmanager
@@ -75,4 +83,6 @@ def _exporter(telemetry: TelemetrySettings) -> Any:
     path = Path(telemetry.file or ".lakehouse/traces.jsonl")
     path.parent.mkdir(parents=True, exist_ok=True)
     # The exporter writes as long as the process lives, so the file is not closed here.
-    return ConsoleSpanExporter(out=path.open("a", encoding="utf-8"), formatter=lambda item: item.to_json(indent=None) + "\n")
+    return ConsoleSpanExporter(
+        out=path.open("a", encoding="utf-8"), formatter=lambda item: item.to_json(indent=None) + "\n"
+    )

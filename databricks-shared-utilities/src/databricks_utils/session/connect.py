@@ -10,8 +10,9 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
-from databricks_utils.errors import LakehouseError
+from databricks_utils.errors import InvalidInput, LakehouseError
 from databricks_utils.session.installation import SparkInstallation, installed_spark
 from databricks_utils.session.jars import resolve_jars
 from databricks_utils.session.launch import new_log, not_started, prepare_environment
@@ -22,6 +23,10 @@ START_SECONDS = 90.0
 
 STOP_SECONDS = 15.0
 
+ANSWER_SECONDS = 10.0
+DEFAULT_PORT = 15002
+
+_PROXIES = ("grpc_proxy", "https_proxy", "http_proxy")
 _SERVER = "org.apache.spark.sql.connect.service.SparkConnectServer"
 
 
@@ -51,9 +56,7 @@ class ConnectServer:
             self.process.wait(STOP_SECONDS)
 
 
-def start_connect_server(
-    spark: SparkSettings, warehouse: Path, *, short_lived: bool = False
-) -> ConnectServer:
+def start_connect_server(spark: SparkSettings, warehouse: Path, *, short_lived: bool = False) -> ConnectServer:
     """Start a Connect server with Delta Lake on a free loopback port and wait until it answers.
 
     Args:
@@ -93,9 +96,7 @@ def start_connect_server(
 
 
 @contextlib.contextmanager
-def connect_server(
-    spark: SparkSettings, warehouse: Path, *, short_lived: bool = False
-) -> Iterator[ConnectServer]:
+def connect_server(spark: SparkSettings, warehouse: Path, *, short_lived: bool = False) -> Iterator[ConnectServer]:
     """Give a server for the length of a `with` block; arguments and errors as in `start_connect_server`."""
     server = start_connect_server(spark, warehouse, short_lived=short_lived)
     try:
@@ -111,6 +112,32 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def require_answer(url: str, environ: Mapping[str, str] | None = None) -> None:
+    """Check that something listens at the address, since the client itself would try for ten minutes.
+
+    Args:
+        url: Address, `sc://host:port`.
+        environ: Environment; with a proxy in it nothing is checked, for the address is reached through that.
+
+    Raises:
+        InvalidInput: The address is not one of a Connect server.
+        LakehouseError: Nobody listens there.
+    """
+    environ = os.environ if environ is None else environ
+    place = url.partition(";")[0]
+    host, port = _host_and_port(place)
+    if any(environ.get(name) or environ.get(name.upper()) for name in _PROXIES):
+        return
+    try:
+        socket.create_connection((host, port), ANSWER_SECONDS).close()
+    except OSError as error:
+        raise LakehouseError(
+            f"The Connect server does not answer: {error.strerror or error}",
+            where=place,
+            hint="Check the address in spark.remote and that the server runs",
+        ) from error
+
+
 def connect_jars(installation: SparkInstallation) -> list[Path]:
     """Return the jars a Connect server needs besides Delta Lake's: none from Spark 4 on, which ships it.
 
@@ -119,6 +146,16 @@ def connect_jars(installation: SparkInstallation) -> list[Path]:
     """
     shipped = any(installation.jars.glob("spark-connect_*.jar"))
     return [] if shipped else resolve_jars(group="connect", spark=installation)
+
+
+def _host_and_port(place: str) -> tuple[str, int]:
+    address = urlsplit(place)
+    with contextlib.suppress(ValueError):  # a port that is no number
+        if address.scheme == "sc" and address.hostname:
+            return address.hostname, address.port or DEFAULT_PORT
+    raise InvalidInput(
+        f"{place!r} is no address of a Connect server", where="spark.remote", hint="Write sc://host:15002"
+    )
 
 
 def _command(installation: SparkInstallation, settings: Mapping[str, str]) -> list[str]:

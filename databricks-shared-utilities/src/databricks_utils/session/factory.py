@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from databricks_utils.errors import InvalidInput, LakehouseError, MissingTool
-from databricks_utils.session.connect import start_connect_server
+from databricks_utils.session.connect import require_answer, start_connect_server
 from databricks_utils.session.installation import installed_spark
 from databricks_utils.session.jars import resolve_jars
 from databricks_utils.session.launch import start_classic
@@ -57,20 +57,14 @@ def create_session(
     )
 
 
-def _local(
-    spark: SparkSettings, application_name: str, warehouse: Path | None, short_lived: bool
-) -> SparkSession:
+def _local(spark: SparkSettings, application_name: str, warehouse: Path | None, short_lived: bool) -> SparkSession:
     _refuse_remote_variable()
     installation = installed_spark()
-    settings = local_settings(
-        spark, _existing(warehouse), resolve_jars(spark=installation), short_lived=short_lived
-    )
+    settings = local_settings(spark, _existing(warehouse), resolve_jars(spark=installation), short_lived=short_lived)
     return start_classic(settings, application_name, installation)
 
 
-def _connect(
-    spark: SparkSettings, application_name: str, warehouse: Path | None, short_lived: bool
-) -> SparkSession:
+def _connect(spark: SparkSettings, application_name: str, warehouse: Path | None, short_lived: bool) -> SparkSession:
     if spark.remote is None:
         raise InvalidInput(
             "Mode connect needs an address",
@@ -89,8 +83,10 @@ def open_remote(url: str, application_name: str, settings: Mapping[str, str] | N
 
     Raises:
         MissingTool: The packages of the Connect client are not installed.
-        LakehouseError: The server does not answer.
+        InvalidInput: The address is not one of a Connect server.
+        LakehouseError: The server does not answer, or refuses the session.
     """
+    require_answer(url)
     from pyspark.errors import PySparkException
     from pyspark.sql import SparkSession
 
@@ -103,9 +99,9 @@ def open_remote(url: str, application_name: str, settings: Mapping[str, str] | N
         ) from error
     except PySparkException as error:
         raise LakehouseError(
-            f"The Connect server does not answer: {error}",
+            f"The Connect server gives no session: {error}",
             where=url.partition(";")[0],
-            hint="Check the address in spark.remote and that the server runs",
+            hint="Check the address and its token in spark.remote, and the server's version of Spark",
         ) from error
 
 
@@ -138,9 +134,11 @@ def _existing(warehouse: Path | None) -> Path:
 
 
 def _refuse_remote_variable() -> None:
-    if os.environ.get("SPARK_REMOTE"):
-        raise InvalidInput(
-            "SPARK_REMOTE is set, so that pyspark would not start a local Spark",
-            where="spark.mode: local",
-            hint="Unset SPARK_REMOTE, or write mode: connect with this address as spark.remote",
-        )
+    # pyspark sets the second one itself once a process has used Connect.
+    for name in ("SPARK_REMOTE", "SPARK_CONNECT_MODE_ENABLED"):
+        if os.environ.get(name):
+            raise InvalidInput(
+                f"{name} is set, so that pyspark would not start a local Spark",
+                where="spark.mode: local",
+                hint=f"Unset {name}, or write mode: connect and the server's address as remote",
+            )

@@ -18,6 +18,7 @@ MIRROR_VARIABLE = "MAVEN_REPOSITORY_URL"
 DOWNLOAD_SECONDS = 300
 
 _UNREACHABLE = re.compile(r"UnknownHost|Host .* not found|refused|timed out|unreachable", re.IGNORECASE)
+_NOT_FOUND = re.compile(r":: ([\w.-]+)#([\w.-]+);([\w.-]+): not found")
 _UNTRUSTED = re.compile(r"PKIX|SSLHandshake|certificate", re.IGNORECASE)
 
 
@@ -58,7 +59,8 @@ def download(
     jars = [folder / file_name(coordinate) for coordinate in coordinates]
     missing = [name for name, jar in zip(coordinates, jars, strict=True) if not jar.is_file()]
     if missing:
-        raise _not_downloaded(missing, output, environ)
+        # Ivy copies nothing when one jar is not found, so its own list is the shorter one.
+        raise _not_downloaded(_not_found(output) or missing, output, environ)
     return jars
 
 
@@ -107,12 +109,14 @@ def _module_xml(coordinates: Sequence[str]) -> str:
 
 def _run(command: Sequence[str]) -> str:
     try:
-        answer = subprocess.run(
-            command, capture_output=True, text=True, timeout=DOWNLOAD_SECONDS, check=False
-        )
+        answer = subprocess.run(command, capture_output=True, text=True, timeout=DOWNLOAD_SECONDS, check=False)
     except subprocess.TimeoutExpired:
         return f"timed out after {DOWNLOAD_SECONDS} seconds"
     return answer.stdout + answer.stderr
+
+
+def _not_found(output: str) -> list[str]:
+    return [":".join(found) for found in dict.fromkeys(_NOT_FOUND.findall(output))]
 
 
 def _not_downloaded(missing: Sequence[str], output: str, environ: Mapping[str, str]) -> MissingTool:

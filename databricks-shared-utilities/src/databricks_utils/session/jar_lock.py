@@ -50,8 +50,7 @@ def write_lock(path: Path, coordinates: Coordinates = JARS) -> None:
         MissingTool: Java or a jar is missing.
     """
     lock = {
-        series: {group: _lock_group(names) for group, names in groups.items()}
-        for series, groups in coordinates.items()
+        series: {group: _lock_group(names) for group, names in groups.items()} for series, groups in coordinates.items()
     }
     path.write_text(json.dumps(lock, indent=2) + "\n", encoding="utf-8")
 
@@ -61,7 +60,4 @@ def _lock_group(coordinates: Sequence[str]) -> list[dict[str, str]]:
     java = find_java(spark.series)
     with tempfile.TemporaryDirectory() as folder:
         jars = download(coordinates, Path(folder), java=java.executable, spark_jars=spark.jars)
-        return [
-            {"coordinate": name, "sha256": sha256_of(jar)}
-            for name, jar in zip(coordinates, jars, strict=True)
-        ]
+        return [{"coordinate": name, "sha256": sha256_of(jar)} for name, jar in zip(coordinates, jars, strict=True)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -45,9 +46,7 @@ def prepare_environment(spark: SparkInstallation) -> None:
     os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
 
 
-def start_classic(
-    settings: Mapping[str, str], application_name: str, spark: SparkInstallation
-) -> SparkSession:
+def start_classic(settings: Mapping[str, str], application_name: str, spark: SparkInstallation) -> SparkSession:
     """Start Java and return a session in it.
 
     Whatever Java, Spark and Delta Lake print goes to a log file: none of it is meant for the reader of a run.
@@ -62,40 +61,41 @@ def start_classic(
     from pyspark.sql import SparkSession
 
     conf = SparkConf(loadDefaults=False).setAppName(application_name).setAll(list(settings.items()))
-    if SparkContext._gateway is None:
-        log = new_log()
-        try:
+    log = new_log() if SparkContext._gateway is None else None
+    try:
+        if log is not None:
             SparkContext(conf=conf, gateway=_gateway(conf, log))
-        except (PySparkException, Py4JError) as error:
-            raise not_started(log, str(error)) from error
-    return SparkSession.builder.config(conf=conf).getOrCreate()
+        return SparkSession.builder.config(conf=conf).getOrCreate()
+    except (PySparkException, Py4JError) as error:
+        raise not_started(log, str(error)) from error
 
 
 def new_log() -> Path:
-    """Return the path of a new log file for Spark's own output; the oldest ones are removed."""
+    """Make a new log file for Spark's own output; the oldest ones are removed."""
     folder = cache_folder().parent / "logs"
     folder.mkdir(parents=True, exist_ok=True)
     earlier = sorted(folder.glob("spark-*.log"), key=lambda path: path.stat().st_mtime)
     for old in earlier[: max(0, len(earlier) - KEPT_LOGS + 1)]:
         old.unlink(missing_ok=True)
-    return folder / f"spark-{os.getpid()}.log"
+    handle, name = tempfile.mkstemp(prefix=f"spark-{os.getpid()}-", suffix=".log", dir=folder)
+    os.close(handle)
+    return Path(name)
 
 
-def not_started(log: Path, reason: str = "") -> MissingTool:
+def not_started(log: Path | None, reason: str = "") -> MissingTool:
     """Return the error for a Spark that did not start, with its last words.
 
     Args:
-        log: File with everything it printed.
+        log: File with everything it printed; None where this process had started Java before.
         reason: What Python learned, which may be as little as an exit.
     """
-    printed = log.read_text(encoding="utf-8", errors="replace") if log.is_file() else ""
-    lines = [
-        line for line in (printed + "\n" + reason).splitlines() if line.strip() and not _FRAME.match(line)
-    ]
+    printed = log.read_text(encoding="utf-8", errors="replace") if log else ""
+    learned = [line for line in reason.splitlines() if line.strip(": ") not in printed]
+    lines = [line for line in [*printed.splitlines(), *learned] if line.strip() and not _FRAME.match(line)]
     last = "\n    ".join(lines[-SHOWN_LINES:])
     return MissingTool(
         f"Spark did not start:\n    {last}",
-        where=str(log),
+        where=str(log) if log else "the Java process of an earlier session",
         hint="Check memory and settings of the section spark, then run the command doctor",
     )
 

@@ -101,7 +101,8 @@ def local_settings(
         "spark.master": f"local[{spark.cores}]",
         "spark.driver.memory": spark.memory,
         "spark.sql.shuffle.partitions": str(spark.shuffle_partitions),
-        "spark.sql.warehouse.dir": warehouse.resolve().as_uri(),
+        # A path and no URI: Spark would take the %20 of a blank literally.
+        "spark.sql.warehouse.dir": warehouse.resolve().as_posix(),
         # On the class path from the start: no copy of each jar into each session's own folder.
         "spark.driver.extraClassPath": os.pathsep.join(str(jar) for jar in jars),
         **spark.settings,

@@ -21,8 +21,9 @@ def frame(spark: SparkSession, text: str, schema: str) -> DataFrame:
     Args:
         spark: Any session.
         text: A Markdown table: a header of column names, then rows. An empty cell or `null` is NULL, `""`
-            the empty string; arrays, maps and structs are JSON. A line of dashes is skipped.
-        schema: Spark DDL of the columns, as in `household_id BIGINT, price DECIMAL(10,2) NOT NULL`.
+            the empty string; arrays, maps and structs are JSON. A line of dashes is skipped. Every column
+            may hold NULL: a NOT NULL in the schema is accepted, so that a table's own DDL can be given.
+        schema: Spark DDL of the columns, as in `household_id BIGINT, price DECIMAL(10,2)`.
 
     Raises:
         InvalidInput: Header and schema differ, or a row has another number of cells.
@@ -112,11 +113,7 @@ def _query(types: dict[str, str], rows: list[list[str]]) -> str:
 def _column(source: str, name: str, data_type: str) -> str:
     kind = _NOT_NULL.sub("", data_type)
     nested = kind.lower().startswith(_NESTED)
-    value = (
-        f"from_json({source}, '{kind}', map('mode', 'FAILFAST'))" if nested else f"CAST({source} AS {kind})"
-    )
-    if kind != data_type:
-        return f"{value} AS `{name}`"
+    value = f"from_json({source}, '{kind}', map('mode', 'FAILFAST'))" if nested else f"CAST({source} AS {kind})"
     # A CASE without ELSE is nullable whatever its literals are, so the schema does not depend on the rows.
     return f"CASE WHEN {source} IS NOT NULL THEN {value} END AS `{name}`"
 

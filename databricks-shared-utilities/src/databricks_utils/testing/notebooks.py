@@ -65,7 +65,7 @@ def run_notebook(path: Path, spark: SparkSession, names: Mapping[str, object] | 
         try:
             with contextlib.redirect_stdout(output):
                 _run(cell, path, spark, scope)
-        except Exception as error:  # noqa: BLE001  # whatever a cell raises is the notebook's failure
+        except Exception as error:  # whatever a cell raises is the notebook's failure
             raise RunFailed(f"A cell fails: {type(error).__name__}: {error}", where=f"{path}:{cell.line}") from error
     return output.getvalue()
 
@@ -116,6 +116,8 @@ def _cell(path: Path, lines: list[str], line: int, comment: str) -> list[Cell]:
     body = [text.removeprefix(mark).removeprefix(" ") for text in lines]
     magic, _, rest = body[0].partition(" ")
     if magic not in ("%md", "%sql", "%python"):
-        raise InvalidInput(f"The magic {magic} cannot be run here", where=f"{path}:{line}", hint="Use %md, %sql or %python")
+        raise InvalidInput(
+            f"The magic {magic} cannot be run here", where=f"{path}:{line}", hint="Use %md, %sql or %python"
+        )
     language: Literal["python", "sql", "md"] = "md" if magic == "%md" else "sql" if magic == "%sql" else "python"
     return [Cell(language, "\n".join([rest, *body[1:]]).strip(), line)]

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
 from databricks_utils.session.connect import connect_server
 from databricks_utils.session.factory import create_session, open_remote
 from databricks_utils.session.settings import LocalSpark

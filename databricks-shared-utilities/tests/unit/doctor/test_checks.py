@@ -7,7 +7,13 @@ from pathlib import Path
 import pytest
 
 from databricks_utils.doctor import Check, examine, render_checks
-from databricks_utils.doctor.machine import check_disk, check_loopback, check_python, check_tool, check_writable
+from databricks_utils.doctor.machine import (
+    check_disk,
+    check_loopback,
+    check_python,
+    check_tool,
+    check_writable,
+)
 from databricks_utils.doctor.spark import check_java, check_variables
 
 
@@ -34,7 +40,9 @@ def test_python_is_required_from_3_10_on(version: tuple[int, ...], ok: bool) -> 
     assert check_python(version).ok is ok
 
 
-def test_a_tool_that_is_not_installed_comes_with_the_way_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_tool_that_is_not_installed_comes_with_the_way_to_install_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("PATH", "")
 
     check = check_tool("git")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from databricks_utils.errors import InputProblems, InvalidInput
 from databricks_utils.medallion import Bronze, Files, Gold, Lookup, Pipeline, Silver
 
@@ -12,7 +13,9 @@ SHOPS = Bronze("shops", source=Files("shops", format="json"))
 
 def test_tables_come_after_what_they_read_whatever_order_they_are_written_in() -> None:
     fact = Gold("fact", reads="silver.sales", lookups=[Lookup("silver.shops", on="shop_id")])
-    pipeline = Pipeline("p", fact, Silver("sales", reads="bronze.sales"), Silver("shops", reads="bronze.shops"), SALES, SHOPS)
+    pipeline = Pipeline(
+        "p", fact, Silver("sales", reads="bronze.sales"), Silver("shops", reads="bronze.shops"), SALES, SHOPS
+    )
 
     order = pipeline.tables
 
@@ -24,7 +27,10 @@ def test_tables_come_after_what_they_read_whatever_order_they_are_written_in() -
 def test_a_selection_keeps_the_running_order() -> None:
     pipeline = Pipeline("p", SALES, Silver("sales", reads="bronze.sales"))
 
-    assert [node.table for node in pipeline.selected(["silver.sales", "bronze.sales"])] == ["bronze.sales", "silver.sales"]
+    assert [node.table for node in pipeline.selected(["silver.sales", "bronze.sales"])] == [
+        "bronze.sales",
+        "silver.sales",
+    ]
 
 
 def test_an_unknown_table_is_answered_with_those_there_are() -> None:

@@ -29,8 +29,16 @@ def test_mode_databricks_is_refused_outside_databricks(monkeypatch: pytest.Monke
         create_session(LocalSpark(mode="databricks"))
 
 
-def test_a_remote_in_the_environment_contradicts_mode_local(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SPARK_REMOTE", "sc://elsewhere")
+@pytest.mark.parametrize("name", ["SPARK_REMOTE", "SPARK_CONNECT_MODE_ENABLED"])
+def test_a_variable_that_switches_connect_on_contradicts_mode_local(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SPARK_CONNECT_MODE_ENABLED", raising=False)
+    monkeypatch.setenv(name, "1")
 
-    with pytest.raises(InvalidInput, match="SPARK_REMOTE is set"):
+    with pytest.raises(InvalidInput, match=f"{name} is set"):
         create_session(LocalSpark())
+
+
+@pytest.mark.parametrize("address", ["localhost:15002", "http://host", "sc://", "sc://host:port"])
+def test_an_address_that_is_none_of_a_connect_server_is_refused(address: str) -> None:
+    with pytest.raises(InvalidInput, match="no address of a Connect server"):
+        create_session(LocalSpark(mode="connect", remote=address))

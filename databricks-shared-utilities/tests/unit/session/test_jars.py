@@ -27,9 +27,7 @@ def test_the_lock_holds_exactly_the_coordinates_it_is_written_from() -> None:
 
 
 def test_every_locked_jar_has_a_hash_of_its_own() -> None:
-    hashes = [
-        entry["sha256"] for groups in read_lock().values() for entries in groups.values() for entry in entries
-    ]
+    hashes = [entry["sha256"] for groups in read_lock().values() for entries in groups.values() for entry in entries]
 
     assert all(re.fullmatch("[0-9a-f]{64}", digest) for digest in hashes)
     assert len(set(hashes)) == len(hashes)

@@ -48,10 +48,10 @@ def test_no_java_gives_the_line_that_installs_one() -> None:
     assert "a Java 17 to 21" in (raised.value.hint or "")
 
 
-@pytest.mark.parametrize(("series", "version"), [("4.1", "25.0.1"), ("4.0", "11.0.2"), ("3.5", "21"), ("4.1", "1.8.0_402")])
-def test_a_java_that_does_not_fit_the_series_is_named_with_its_place(
-    tmp_path: Path, series: str, version: str
-) -> None:
+@pytest.mark.parametrize(
+    ("series", "version"), [("4.1", "25.0.1"), ("4.0", "11.0.2"), ("3.5", "21"), ("4.1", "1.8.0_402")]
+)
+def test_a_java_that_does_not_fit_the_series_is_named_with_its_place(tmp_path: Path, series: str, version: str) -> None:
     program = stand_in(tmp_path / "wrong", version)
 
     with pytest.raises(MissingTool, match=f"Spark {series} runs on Java 17") as raised:

@@ -25,9 +25,7 @@ HEADLINES = {
 }
 
 
-def render_report(
-    run: RunResult, history: Sequence[RunResult], graph: Graph, samples: Mapping[str, Samples]
-) -> str:
+def render_report(run: RunResult, history: Sequence[RunResult], graph: Graph, samples: Mapping[str, Samples]) -> str:
     """Return a page that needs nothing but a browser: no network, no script.
 
     Args:
@@ -62,7 +60,7 @@ def render_report(
 def _header(run: RunResult) -> str:
     when = f"{run.started_at:%Y-%m-%d %H:%M:%S} UTC"
     return (
-        f"<header><h1>{escape(run.pipeline)} <span class=\"soft\">in {escape(run.environment)}</span></h1>"
+        f'<header><h1>{escape(run.pipeline)} <span class="soft">in {escape(run.environment)}</span></h1>'
         f'<span class="badge {run.status}">{HEADLINES[run.status]}</span>'
         f'<p class="soft">{when} · {run.duration_seconds:.1f} s · run {escape(run.run_id[:12])}</p></header>'
     )
@@ -72,5 +70,7 @@ def _parameters(run: RunResult) -> str:
     given = {name: value for name, value in run.parameters.items() if value}
     if not given:
         return ""
-    rows = "".join(f"<tr><td>{escape(name)}</td><td class=\"wrap\">{escape(value)}</td></tr>" for name, value in given.items())
+    rows = "".join(
+        f'<tr><td>{escape(name)}</td><td class="wrap">{escape(value)}</td></tr>' for name, value in given.items()
+    )
     return f"<section><h2>Parameters</h2><table>{rows}</table></section>"

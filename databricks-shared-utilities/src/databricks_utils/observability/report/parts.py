@@ -36,7 +36,7 @@ def facts(run: RunResult) -> str:
         (f"{sum(table.rows_written for table in run.tables):,}", "rows written"),
         (f"{sum(table.rows_quarantined for table in run.tables):,}", "in quarantine"),
         (f"{sum(table.rows_duplicate for table in run.tables):,}", "duplicates"),
-        (f"{min(scores):.3f}" if scores else "–", "lowest quality score"),
+        (f"{min(scores):.3f}" if scores else "\u2013", "lowest quality score"),
         (f"{run.duration_seconds:.1f} s", "duration"),
     )
     return '<div class="facts">' + "".join(_fact(value, name) for value, name in shown) + "</div>"
@@ -74,14 +74,26 @@ def quality_section(run: RunResult) -> str:
         return ""
     broken = sorted((item for item in rules if not item[1].passed), key=_worst_first)
     held = [item for item in rules if item[1].passed]
-    head = "".join(_head(name, right) for name, right in (("table", False), ("rule", False), ("severity", False), ("failed", True), ("of", True), ("", False), ("", False)))
+    head = "".join(
+        _head(name, right)
+        for name, right in (
+            ("table", False),
+            ("rule", False),
+            ("severity", False),
+            ("failed", True),
+            ("of", True),
+            ("", False),
+            ("", False),
+        )
+    )
     shown = (
-        f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{"".join(_rule_row(*item) for item in broken)}</tbody></table></div>'
+        f'<div class="scroll"><table><thead><tr>{head}</tr></thead>'
+        f"<tbody>{''.join(_rule_row(*item) for item in broken)}</tbody></table></div>"
         if broken
         else '<p class="good">Every rule held.</p>'
     )
     folded = (
-        f"<details><summary>{len(held)} rules held</summary><div class=\"scroll\"><table><tbody>"
+        f'<details><summary>{len(held)} rules held</summary><div class="scroll"><table><tbody>'
         f"{''.join(_rule_row(*item) for item in held)}</tbody></table></div></details>"
         if held
         else ""
@@ -101,15 +113,19 @@ def history_section(history: Sequence[RunResult]) -> str:
         tall = max(2.0, height * run.duration_seconds / longest)
         x, y = 4 + position * step, 16 + height - tall
         written = sum(table.rows_written for table in run.tables)
-        title = escape(f"{run.started_at:%Y-%m-%d %H:%M} UTC, {run.status}, {run.duration_seconds:.1f} s, {written:,} rows written")
+        title = escape(
+            f"{run.started_at:%Y-%m-%d %H:%M} UTC, {run.status}, {run.duration_seconds:.1f} s, {written:,} rows written"
+        )
         bars.append(
-            f'<g><title>{title}</title><rect class="{run.status}" x="{x}" y="{y:.1f}" width="26" height="{tall:.1f}" rx="3"/>'
+            f"<g><title>{title}</title>"
+            f'<rect class="{run.status}" x="{x}" y="{y:.1f}" width="26" height="{tall:.1f}" rx="3"/>'
             f'<text x="{x + 13}" y="{y - 4:.1f}" text-anchor="middle">{run.duration_seconds:.0f}</text></g>'
         )
     width = 8 + len(runs) * step
     return (
         '<section><h2>Last runs <span class="soft">(seconds; newest on the right)</span></h2>'
-        f'<svg class="history" role="img" aria-label="Seconds of the last {len(runs)} runs" viewBox="0 0 {width} {height + 20}" '
+        f'<svg class="history" role="img" aria-label="Seconds of the last {len(runs)} runs" '
+        f'viewBox="0 0 {width} {height + 20}" '
         f'style="max-width:{width * 1.4:.0f}px">{"".join(bars)}</svg></section>'
     )
 
@@ -142,7 +158,8 @@ def _table_row(table: TableResult, longest: float) -> str:
     share = 100 * table.duration_seconds / longest
     return (
         f'<tr><td>{escape(table.table)}</td><td><span class="badge {status}">{word}</span></td>'
-        f'<td class="n">{table.rows_read:,}</td><td class="n">{table.rows_valid:,}</td><td class="n">{table.rows_written:,}</td>'
+        f'<td class="n">{table.rows_read:,}</td><td class="n">{table.rows_valid:,}</td>'
+        f'<td class="n">{table.rows_written:,}</td>'
         f'{quarantined}<td class="n">{table.rows_duplicate:,}</td><td class="n">{score}</td>'
         f'<td class="n">{table.duration_seconds:.1f}</td><td>{_bar(share)}</td></tr>'
     )
@@ -164,17 +181,19 @@ def _worst_first(item: tuple[str, RuleResult]) -> tuple[bool, float]:
 
 
 def _bar(share: float) -> str:
-    return f'<span class="track"><i style="width:{min(100.0, share):.1f}%"></i></span>' if share else '<span class="track"></span>'
+    return (
+        f'<span class="track"><i style="width:{min(100.0, share):.1f}%"></i></span>'
+        if share
+        else '<span class="track"></span>'
+    )
 
 
 def _sample(name: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     numeric = [all(_is_number(row[n]) for row in rows) and bool(rows) for n in range(len(columns))]
     head = "".join(_head(escape(column), numeric[n]) for n, column in enumerate(columns))
-    body = "".join(
-        "<tr>" + "".join(_cell(value, numeric[n]) for n, value in enumerate(row)) + "</tr>"
-        for row in rows
-    )
-    return f'<div><h3>{escape(name)}</h3><div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div></div>'
+    body = "".join("<tr>" + "".join(_cell(value, numeric[n]) for n, value in enumerate(row)) + "</tr>" for row in rows)
+    table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    return f'<div><h3>{escape(name)}</h3><div class="scroll">{table}</div></div>'
 
 
 def _cell(value: object, right: bool) -> str:

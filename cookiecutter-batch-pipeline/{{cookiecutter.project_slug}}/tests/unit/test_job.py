@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from databricks_utils.cli.project import Opened
+from databricks_utils.config import load_configuration
+
+from {{ cookiecutter.package_name }}.__main__ import PROJECT
+from {{ cookiecutter.package_name }}.orchestration.pipeline_definition import PIPELINE
+
+LAST = "report"
+
+Task = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def tasks(project: Opened) -> dict[str, Task]:
+    """Return the tasks of the job by key."""
+    text = (project.root / "resources" / "jobs.yml").read_text(encoding="utf-8")
+    (job,) = yaml.safe_load(text)["resources"]["jobs"].values()
+    return {task["task_key"]: task for task in job["tasks"]}
+
+
+def key_of(table: str) -> str:
+    return table.replace(".", "_")
+
+
+def waits_for(task: Task) -> set[str]:
+    return {item["task_key"] for item in task.get("depends_on", [])}
+
+
+def option(task: Task, name: str) -> list[str]:
+    words = task["python_wheel_task"]["parameters"]
+    return [word.removeprefix(f"--{name}=") for word in words if word.startswith(f"--{name}=")]
+
+
+def test_the_job_has_one_task_for_each_table_and_one_for_the_report(tasks: dict[str, Task]) -> None:
+    assert set(tasks) == {key_of(table) for table in PIPELINE.tables} | {LAST}
+
+
+def test_a_task_waits_for_exactly_the_tables_that_its_table_reads(tasks: dict[str, Task]) -> None:
+    waiting = {key: waits_for(task) for key, task in tasks.items() if key != LAST}
+
+    assert waiting == {key_of(node.table): {key_of(table) for table in node.inputs} for node in PIPELINE}
+
+
+def test_the_report_waits_for_every_table_that_no_other_table_reads(tasks: dict[str, Task]) -> None:
+    read = {source for source, _ in PIPELINE.edges}
+
+    assert waits_for(tasks[LAST]) == {key_of(table) for table in PIPELINE.tables if table not in read}
+
+
+def test_a_task_runs_its_own_table_and_no_other(tasks: dict[str, Task]) -> None:
+    tables = {key: option(task, "tables") for key, task in tasks.items() if key != LAST}
+
+    assert tables == {key_of(table): [table] for table in PIPELINE.tables}
+
+
+def test_every_task_calls_the_command_of_the_project(tasks: dict[str, Task]) -> None:
+    calls = {key: task["python_wheel_task"] for key, task in tasks.items()}
+
+    assert {call["entry_point"] for call in calls.values()} == {PROJECT.command}
+    assert {key: call["parameters"][0] for key, call in calls.items()} == {
+        key: "report" if key == LAST else "run" for key in tasks
+    }
+
+
+def test_the_values_that_tasks_set_are_keys_of_the_configuration(tasks: dict[str, Task], project: Opened) -> None:
+    settings = {pair.partition("=")[0] for task in tasks.values() for pair in option(task, "set")}
+    # The level is a choice of a few words; what the bundle puts in its place is one of them.
+    values = {key: "INFO" if key == "logging.level" else "/Volumes/c/s/v" for key in settings}
+
+    configuration = load_configuration(project.root / "config", "dev", values)
+
+    assert {"storage.landing", "storage.checkpoints", "storage.reports"} <= settings
+    assert configuration.storage.landing == "/Volumes/c/s/v"
+
+
+def test_the_bundle_includes_the_job(project: Opened) -> None:
+    bundle = yaml.safe_load((project.root / "bundle.yml").read_text(encoding="utf-8"))
+    included = {path for pattern in bundle["include"] for path in project.root.glob(pattern)}
+
+    assert Path(project.root / "resources" / "jobs.yml") in included

@@ -1,0 +1,98 @@
+"""How a text becomes a typed value: which forms are accepted, as SQL.
+
+Spark's own casts take more than they should. `2017` becomes the first of January, `12:30` becomes today at
+half past twelve, everything after a date is ignored, `1.005` is rounded to `1.01`, `1.5d` is a number. Here a
+text is either one of the forms below, whose value survives the cast, or it is refused.
+
+=============  ====================================================================================
+integers       digits with an optional sign, within the type's range
+DECIMAL(p,s)   digits with an optional sign and point; no digit that is not zero beyond the scale
+FLOAT, DOUBLE  the same, with an optional exponent; finite
+BOOLEAN        true, t, yes, y, 1 and false, f, no, n, 0 in any case
+DATE           year-month-day, or the contract's format; a time must be midnight
+TIMESTAMP      the same, then hour:minute[:second[.fraction]] after a blank or T, then Z, UTC or an offset
+STRING         anything
+=============  ====================================================================================
+
+Blanks around a value do not count, and a text of blanks alone is NULL. A timestamp without an offset is taken
+in the session's time zone.
+"""
+
+from __future__ import annotations
+
+from databricks_utils.contracts import Column, data_type
+from databricks_utils.data_quality.date_format import date_format
+from databricks_utils.data_quality.sql_text import string_literal
+from databricks_utils.errors import InvalidInput
+
+#: What counts as blank at the ends of a value: ASCII blanks, the no-break space, the byte order mark.
+BLANKS = " \t\n\r\f\x0b\u00a0\ufeff"
+INTEGERS = ("tinyint", "smallint", "int", "bigint")
+_DAY = "(?!0000)[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}"
+_DATE = f"{_DAY}([T ]00:00(:00([.]0+)?)?Z?)?"
+_TIME = "[0-9]{1,2}:[0-9]{2}(:[0-9]{2}([.][0-9]{1,6}0*)?)?"
+_ZONE = "( ?(Z|UTC|[+-][0-9]{2}:?[0-9]{2}))?"
+_GUARDS = {
+    "date": _DATE,
+    "timestamp": f"{_DAY}([T ]{_TIME}{_ZONE})?",
+    "timestamp_ntz": f"{_DAY}([T ]{_TIME})?",
+    "double": "[+-]?(?=[.]?[0-9])[0-9]*[.]?[0-9]*([eE][+-]?[0-9]+)?",
+}
+_GUARDS["float"] = _GUARDS["double"]
+
+
+def trimmed(source: str) -> str:
+    """Return SQL for a text without blanks at its ends."""
+    return f"trim(BOTH {string_literal(BLANKS)} FROM CAST({source} AS STRING))"
+
+
+def from_text(source: str, column: Column, where: str) -> str:
+    """Return SQL for a column's value from a text, or for NULL where it is blank or has another form.
+
+    Args:
+        source: SQL of the text.
+        column: Its data type, and for dates and times its option `format`.
+        where: The contract's file.
+
+    Raises:
+        InvalidInput: No text can be cast to the column's type.
+    """
+    kind = data_type(column.data_type).simpleString()
+    text = trimmed(source)
+    if kind == "string":
+        return f"CASE WHEN {text} <> '' THEN CAST({source} AS STRING) END"
+    if kind == "binary":
+        return f"CASE WHEN {text} <> '' THEN CAST({source} AS BINARY) END"
+    if kind == "boolean" or kind in INTEGERS:
+        return f"try_cast({text} AS {kind})"
+    if kind.startswith("decimal"):
+        return _guarded(text, _decimal_guard(kind), kind)
+    if kind in ("float", "double"):
+        number = _guarded(text, _GUARDS[kind], kind)
+        return f"CASE WHEN abs({number}) < double('Infinity') THEN {number} END"
+    if kind in _GUARDS:
+        return _guarded(_iso(text, column, where), _GUARDS[kind], kind)
+    raise InvalidInput(
+        f"{column.name} is {column.data_type}, which no text can be cast to",
+        where=f"{where}, column {column.name}",
+        hint="Give the column a transformLogic and build it in the table's transformation",
+    )
+
+
+def _guarded(text: str, pattern: str, kind: str) -> str:
+    whole = string_literal(rf"\A{pattern}\z")
+    return f"CASE WHEN {text} RLIKE {whole} THEN try_cast({text} AS {kind}) END"
+
+
+def _decimal_guard(kind: str) -> str:
+    scale = kind.rstrip(")").rpartition(",")[2]
+    return f"[+-]?(?=[.]?[0-9])[0-9]*([.][0-9]{{0,{scale}}}0*)?"
+
+
+def _iso(text: str, column: Column, where: str) -> str:
+    given = column.options.get("format")
+    if given is None:
+        return text
+    form = date_format(str(given), f"{where}, column {column.name}, logicalTypeOptions.format")
+    pattern, replacement = string_literal(form.pattern), string_literal(form.replacement)
+    return f"CASE WHEN {text} RLIKE {pattern} THEN regexp_replace({text}, {pattern}, {replacement}) END"
