@@ -2,8 +2,9 @@
 # MAGIC %md
 # MAGIC # 1. Read, transform, write
 # MAGIC
-# MAGIC Run the cells from top to bottom, on a laptop or in a workspace. You will read the landed files, apply the same
-# MAGIC function that the pipeline applies, look at the plan Spark makes, and write the result as Parquet and as Delta.
+# MAGIC Run the cells from top to bottom, on a laptop or in a workspace. You will read the landed files, apply
+# MAGIC the same function that the pipeline applies, look at the plan Spark makes, and write the result as
+# MAGIC Parquet and as Delta.
 # MAGIC
 # MAGIC On a laptop `spark` is started by the next cell; in a workspace it joins the notebook's own session.
 
@@ -22,8 +23,8 @@ print("Spark", spark.version, "reading", landing)
 # MAGIC %md
 # MAGIC ## Read
 # MAGIC
-# MAGIC The schema is written down instead of inferred: inferring reads the files twice, and a column of digits that once
-# MAGIC holds a letter would change its type.
+# MAGIC The schema is written down instead of inferred: inferring reads the files twice, and a column of digits
+# MAGIC that once holds a letter would change its type.
 
 # COMMAND ----------
 
@@ -41,8 +42,8 @@ received.show(5, truncate=False)
 # MAGIC %md
 # MAGIC ## Transform
 # MAGIC
-# MAGIC A transformation is a plain function from DataFrames to a DataFrame. It needs no pipeline around it, so you can try
-# MAGIC it here, and the unit tests can try it with three rows.
+# MAGIC A transformation is a plain function from DataFrames to a DataFrame. It needs no pipeline around it, so
+# MAGIC you can try it here, and the unit tests can try it with three rows.
 
 # COMMAND ----------
 
@@ -66,9 +67,10 @@ sales.select("transaction_date", "department", "quantity", "gross_amount", "net_
 # MAGIC %md
 # MAGIC ## Read the plan
 # MAGIC
-# MAGIC Read a plan from the bottom: `FileScan` lists the columns really read; `BroadcastExchange` means the small side of the
-# MAGIC join is sent to every task, so the large side does not move; an `Exchange hashpartitioning` is a shuffle, the costly
-# MAGIC kind of step; `AdaptiveSparkPlan` says that Spark may still change its mind when it sees real sizes.
+# MAGIC Read a plan from the bottom: `FileScan` lists the columns really read; `BroadcastExchange` means the
+# MAGIC small side of the join is sent to every task, so the large side does not move; an `Exchange
+# MAGIC hashpartitioning` is a shuffle, the costly kind of step; `AdaptiveSparkPlan` says that Spark may still
+# MAGIC change its mind when it sees real sizes.
 
 # COMMAND ----------
 

@@ -2,8 +2,8 @@
 # MAGIC %md
 # MAGIC # 3. Skew and memory, seen in plans
 # MAGIC
-# MAGIC One product sells more than a thousand others together. A shuffle by product then gives one task most of the rows,
-# MAGIC and everybody waits for it. This notebook makes such data, shows the skew, and three ways out.
+# MAGIC One product sells more than a thousand others together. A shuffle by product then gives one task most of
+# MAGIC the rows, and everybody waits for it. This notebook makes such data, shows the skew, and three ways out.
 
 # COMMAND ----------
 
@@ -35,8 +35,8 @@ shares.show(3)
 # MAGIC %md
 # MAGIC ## Way out 1: broadcast the small side
 # MAGIC
-# MAGIC No shuffle, no skew. `BroadcastHashJoin` in the plan instead of `SortMergeJoin`. Spark does it by itself below
-# MAGIC `spark.sql.autoBroadcastJoinThreshold` (10 MB); say it with `broadcast` when you know better.
+# MAGIC No shuffle, no skew. `BroadcastHashJoin` in the plan instead of `SortMergeJoin`. Spark does it by itself
+# MAGIC below `spark.sql.autoBroadcastJoinThreshold` (10 MB); say it with `broadcast` when you know better.
 
 # COMMAND ----------
 
@@ -48,9 +48,9 @@ broadcasted.explain()
 # MAGIC %md
 # MAGIC ## Way out 2: let adaptive execution split the large partition
 # MAGIC
-# MAGIC With a sort-merge join Spark looks at the real partition sizes after the shuffle. A partition both five times the
-# MAGIC median and above `skewedPartitionThresholdInBytes` is read by several tasks. The plan says `isFinalPlan=false` until
-# MAGIC it has run. The thresholds below are tiny because the data is.
+# MAGIC With a sort-merge join Spark looks at the real partition sizes after the shuffle. A partition both five
+# MAGIC times the median and above `skewedPartitionThresholdInBytes` is read by several tasks. The plan says
+# MAGIC `isFinalPlan=false` until it has run. The thresholds below are tiny because the data is.
 
 # COMMAND ----------
 
@@ -65,9 +65,10 @@ print("rows:", merged.count())
 # MAGIC %md
 # MAGIC ## Way out 3: salting
 # MAGIC
-# MAGIC For aggregations adaptive execution does not help. Add a second key with a few values, aggregate by both, then once
-# MAGIC more without it: the plan has two exchanges, and no task has more than an eighth of the large key. (For sums Spark
-# MAGIC already aggregates before the shuffle; salting pays where it cannot, as with `collect_list` or exact medians.)
+# MAGIC For aggregations adaptive execution does not help. Add a second key with a few values, aggregate by both,
+# MAGIC then once more without it: the plan has two exchanges, and no task has more than an eighth of the large
+# MAGIC key. (For sums Spark already aggregates before the shuffle; salting pays where it cannot, as with
+# MAGIC `collect_list` or exact medians.)
 
 # COMMAND ----------
 
@@ -88,9 +89,10 @@ assert salted.exceptAll(plain).isEmpty()
 # MAGIC %md
 # MAGIC ## Memory
 # MAGIC
-# MAGIC What a task holds is its partition. More partitions, less memory for each: `spark.sql.shuffle.partitions` for shuffles,
-# MAGIC `spark.sql.files.maxPartitionBytes` for reading. Select early: the plan's `ReadSchema` shows what is really read. Cache
-# MAGIC only what is used twice, and unpersist it; the plan then shows `InMemoryTableScan`.
+# MAGIC What a task holds is its partition. More partitions, less memory for each: `spark.sql.shuffle.partitions`
+# MAGIC for shuffles, `spark.sql.files.maxPartitionBytes` for reading. Select early: the plan's `ReadSchema`
+# MAGIC shows what is really read. Cache only what is used twice, and unpersist it; the plan then shows
+# MAGIC `InMemoryTableScan`.
 
 # COMMAND ----------
 

@@ -17,7 +17,7 @@ from {{ cookiecutter.package_name }}.__main__ import PROJECT
 ROOT = Path(__file__).resolve().parents[1]
 SAMPLE = ROOT / "data" / "landing"
 
-#: What the second delivery brings: new sales, corrected history, and products that were sold before they were described.
+#: What the second delivery brings: sales, corrected history, and descriptions of products that were sold before.
 LATE = ("transactions/transactions_2017-12.csv", "households/households_late_2017-05-15.csv")
 PRODUCTS_AT_FIRST = 1400
 

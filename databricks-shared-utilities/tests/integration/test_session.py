@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from databricks_utils.session import record_classes
 from databricks_utils.testing import TableFactory, assert_frame, frame
 
 if TYPE_CHECKING:
@@ -230,3 +231,22 @@ def test_a_server_that_does_not_answer_is_named_without_its_token() -> None:
 
     assert "The Connect server does not answer" in done.stdout, done.stderr
     assert "s3cret" not in done.stdout
+
+
+def test_a_recorded_archive_of_classes_is_taken_up_by_java(tmp_path: Path) -> None:
+    archive = record_classes(tmp_path / "my folder" / "spark.jsa")
+    log = tmp_path / "loaded.txt"
+    options = f'"-XX:SharedArchiveFile={archive}" -Xlog:class+load:file={log}'
+
+    done = run_python(
+        f"""
+        from databricks_utils.session import LocalSpark, create_session
+        settings = {{"spark.driver.extraJavaOptions": {options!r}}}
+        print(create_session(LocalSpark(settings=settings)).range(3).count())
+        """
+    )
+
+    shared = [line for line in log.read_text().splitlines() if "shared objects file (top)" in line]
+    assert done.stdout == "3\n", done.stderr
+    assert any("org.apache.spark.sql" in line for line in shared)
+    assert [path.name for path in archive.parent.iterdir()] == ["spark.jsa"]

@@ -33,6 +33,8 @@ from databricks_utils.observability import (
 
 #: Runs shown in the report's history.
 HISTORY = 20
+#: Rows of each table the report shows.
+REPORTED_ROWS = 8
 
 
 def library_version() -> str:
@@ -50,7 +52,7 @@ def opened(project: Project, folder: str | None, environment: str, overrides: Ma
     return result
 
 
-def run(project: Opened, tables: Sequence[str], full_refresh: bool, run_id: str | None) -> int:
+def run(project: Opened, tables: Sequence[str], full_refresh: bool, run_id: str | None, show: int = 0) -> int:
     """Run the pipeline and show what happened; the exit code says how it went."""
     project.project.pipeline.selected(tables)
     lakehouse = project.lakehouse()
@@ -63,7 +65,10 @@ def run(project: Opened, tables: Sequence[str], full_refresh: bool, run_id: str 
         on_table=_announce,
     )
     print_run(outcome)
-    path = _write_report(project, lakehouse, outcome)
+    samples = _samples(project, lakehouse, REPORTED_ROWS)
+    for table, (columns, rows) in samples.items() if show else ():
+        print_samples(table, (columns, rows[:show]))
+    path = _write_report(project, lakehouse, outcome, samples)
     click.echo(f"Report: {path}")
     return outcome.exit_code
 
@@ -81,7 +86,9 @@ def status(project: Opened, rows: int) -> int:
 def report(project: Opened) -> int:
     """Write the report of the last run again."""
     lakehouse = project.lakehouse()
-    click.echo(f"Report: {_write_report(project, lakehouse, _last_run(lakehouse))}")
+    click.echo(
+        f"Report: {_write_report(project, lakehouse, _last_run(lakehouse), _samples(project, lakehouse, REPORTED_ROWS))}"
+    )
     return 0
 
 
@@ -163,9 +170,9 @@ def _last_run(lakehouse: Lakehouse) -> RunResult:
     return runs[0]
 
 
-def _write_report(project: Opened, lakehouse: Lakehouse, outcome: RunResult) -> Path:
+def _write_report(project: Opened, lakehouse: Lakehouse, outcome: RunResult, samples: Mapping[str, Samples]) -> Path:
     history = RunStore(lakehouse.namespace).latest(lakehouse.spark, HISTORY)
-    page = render_report(outcome, history, _graph(project), _samples(project, lakehouse, 8))
+    page = render_report(outcome, history, _graph(project), samples)
     folder = Path(project.configuration.storage.reports)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{outcome.started_at:%Y%m%dT%H%M%SZ}-{outcome.run_id[:8]}.html"

@@ -111,9 +111,10 @@ def _run(group: click.Group, project: Project) -> None:
         help="Compute silver and gold again from all of bronze.",
     )
     @click.option("--run-id", default=None, help="Name of the run, shared by the tasks of one job run.")
+    @click.option("--show", default=0, metavar="ROWS", help="Show rows of the gold tables afterwards.")
     @_common
-    def run(tables: tuple[str, ...], full_refresh: bool, run_id: str | None, **options: Any) -> int:
-        return actions.run(_opened(project, options), tables, full_refresh, run_id)
+    def run(tables: tuple[str, ...], full_refresh: bool, run_id: str | None, show: int, **options: Any) -> int:
+        return actions.run(_opened(project, options), tables, full_refresh, run_id, show)
 
 
 def _status(group: click.Group, project: Project) -> None:

@@ -77,7 +77,12 @@ class Opened:
         storage = self.configuration.storage
         warehouse = Path(storage.warehouse) if storage.warehouse else None
         configure_tracing(self.configuration.telemetry)
-        spark = create_session(self.configuration.spark, self.project.command, warehouse=warehouse)
+        spark = create_session(
+            self.configuration.spark,
+            self.project.command,
+            warehouse=warehouse,
+            short_lived=self.configuration.spark.short_runs,
+        )
         return Lakehouse(spark, self.configuration, self.contracts)
 
 

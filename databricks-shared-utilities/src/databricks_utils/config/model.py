@@ -47,6 +47,9 @@ class Spark(Section):
     cores: int = Field(2, ge=1, le=256, description="Cores of a local session")
     memory: str = Field("2g", pattern=r"^[1-9][0-9]*[mg]$", description="Driver memory of a local session, as in 2g")
     shuffle_partitions: int = Field(2, ge=1, le=10000, description="Partitions of a local shuffle")
+    short_runs: bool = Field(
+        False, description="Compile less: small data is done sooner, gigabytes later (local session only)"
+    )
     settings: dict[str, str] = Field(default_factory=dict, description="Further Spark settings")
 
 

@@ -10,8 +10,8 @@ from pyspark.sql import functions as F
 
 from databricks_utils.contracts import Column, Contract, data_type
 from databricks_utils.data_quality.analysis import visible_schema
-from databricks_utils.data_quality.sql_text import quoted_name, string_literal
-from databricks_utils.data_quality.text_cast import INTEGERS, from_text, trimmed
+from databricks_utils.data_quality.sql_text import joined, quoted_name, string_literal
+from databricks_utils.data_quality.text_cast import INTEGERS, from_text, is_blank
 from databricks_utils.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from pyspark.sql.types import StructType
 
 
-def cast_to_contract(df: DataFrame, contract: Contract, *, available: Sequence[str] | None = None) -> DataFrame:
+def cast_to_contract(
+    df: DataFrame, contract: Contract, *, available: Sequence[str] | None = None
+) -> DataFrame:
     """Give received columns the names and types of a contract.
 
     A column of the contract is cast from the one column its contract names, or from the one of its own name.
@@ -49,8 +51,9 @@ def cast_to_contract(df: DataFrame, contract: Contract, *, available: Sequence[s
     ]
     typed = {cast.column.name: F.expr(cast.value) for cast in casts}
     problems = [cast.problem for cast in casts if cast.can_fail]
-    listed = f"array_compact(array({', '.join(problems)}))" if problems else "CAST(array() AS ARRAY<STRING>)"
-    return df.withColumns({**typed, "_cast_errors": F.expr(listed)}).drop(*_renamed(contract, casts))
+    return df.withColumns({**typed, "_cast_errors": F.expr(joined(problems))}).drop(
+        *_renamed(contract, casts)
+    )
 
 
 @dataclass(frozen=True)
@@ -65,9 +68,10 @@ class _Cast:
 
     @property
     def problem(self) -> str:
-        given = f"{trimmed(quoted_name(self.source))} <> ''"
+        # In this order the blank is looked for only where there is no value, which is rare.
         entry = string_literal(cast_problem(self.column))
-        return f"CASE WHEN {self.value} IS NULL AND {given} THEN {entry} END"
+        blank = is_blank(quoted_name(self.source))
+        return f"CASE WHEN {self.value} IS NOT NULL THEN NULL WHEN NOT {blank} THEN {entry} END"
 
 
 def cast_source(column: Column) -> str | None:

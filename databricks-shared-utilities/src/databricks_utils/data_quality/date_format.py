@@ -24,7 +24,9 @@ _FIELDS = {
     "ss": ("second", "([0-9]{2})"),
     "XXX": ("zone", "(Z|[+-][0-9]{2}:[0-9]{2})"),
 }
-_TOKEN = re.compile(r"'(?P<quoted>(?:[^']|'')*)'|(?P<letters>(?P<letter>[A-Za-z])(?P=letter)*)|(?P<other>[^A-Za-z'])")
+_TOKEN = re.compile(
+    r"'(?P<quoted>(?:[^']|'')*)'|(?P<letters>(?P<letter>[A-Za-z])(?P=letter)*)|(?P<other>[^A-Za-z'])"
+)
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class DateFormat:
     """How a text becomes ISO.
 
     Args:
-        pattern: Java pattern of a whole value.
+        pattern: Java pattern of the text.
         replacement: The ISO form with `$1`, `$2`, … for the parts.
     """
 
@@ -63,7 +65,7 @@ def date_format(text: str, where: str) -> DateFormat:
     missing = [name for name in ("year", "month", "day") if name not in parts]
     if missing:
         raise _refused(text, f"leaves out {', '.join(missing)}", where)
-    return DateFormat(rf"\A{''.join(pattern)}\z", _iso(parts))
+    return DateFormat("".join(pattern), _iso(parts))
 
 
 def _part(token: re.Match[str], parts: dict[str, int], text: str, where: str) -> str:
@@ -71,7 +73,9 @@ def _part(token: re.Match[str], parts: dict[str, int], text: str, where: str) ->
     if letters is None:
         literal = token["other"] if token["quoted"] is None else token["quoted"].replace("''", "'") or "'"
         return re.sub(r"([^A-Za-z0-9 ])", r"\\\1", literal)
-    fraction = ("fraction", f"([0-9]{{{len(letters)}}})") if set(letters) == {"S"} and len(letters) <= 6 else None
+    fraction = (
+        ("fraction", f"([0-9]{{{len(letters)}}})") if set(letters) == {"S"} and len(letters) <= 6 else None
+    )
     found = _FIELDS.get(letters) or fraction
     if found is None:
         raise _refused(text, f"has {letters!r}", where)

@@ -14,11 +14,11 @@ from pyspark.sql import functions as F
 from databricks_utils.contracts import Severity
 from databricks_utils.data_quality.analysis import condition_of, first_line, visible_schema
 from databricks_utils.data_quality.rules import ARRIVAL, MALFORMED, Rule
-from databricks_utils.data_quality.sql_text import string_literal
+from databricks_utils.data_quality.sql_text import SEPARATOR, joined, string_literal
 from databricks_utils.errors import InputProblems, InvalidInput, LakehouseError
 
 if TYPE_CHECKING:
-    from pyspark.sql import Column, DataFrame
+    from pyspark.sql import DataFrame
     from pyspark.sql.types import StructType
 
 ERRORS, WARNINGS, VALID = "_validation_errors", "_validation_warnings", "_is_valid"
@@ -51,30 +51,30 @@ def label(df: DataFrame, rules: Sequence[Rule]) -> DataFrame:
     _check_unique(rules)
     if schema is not None and checked:
         _check(df, schema, checked)
-    errors = _compact([*_malformed(schema, rules), *_names(checked, "error")])
-    if _says(schema, "_cast_errors", "cast", rules):
-        refused = "transform(coalesce(_cast_errors, array()), entry -> concat('cast:', entry))"
-        errors = F.concat(errors, F.expr(refused))
-    labelled = df.withColumns({ERRORS: errors, WARNINGS: _compact(_names(checked, "warning"))})
+    errors = joined([*_malformed(schema, rules), *_names(checked, "error"), *_refused(schema, rules)])
+    labelled = df.withColumns({ERRORS: F.expr(errors), WARNINGS: F.expr(joined(_names(checked, "warning")))})
     return labelled.withColumn(VALID, F.expr(f"size({ERRORS}) = 0"))
 
 
-def _compact(names: Sequence[Column]) -> Column:
-    return F.array_compact(F.array(*names)) if names else F.expr("CAST(array() AS ARRAY<STRING>)")
+def _names(rules: Sequence[Rule], severity: Severity) -> list[str]:
+    return [
+        f"CASE WHEN NOT coalesce(({rule.predicate}\n), true) THEN {string_literal(rule.name)} END"
+        for rule in rules
+        if rule.severity == severity
+    ]
 
 
-def _names(rules: Sequence[Rule], severity: Severity) -> list[Column]:
-    return [_name_unless(F.expr(rule.predicate), rule.name) for rule in rules if rule.severity == severity]
-
-
-def _name_unless(good: Column, name: str) -> Column:
-    return F.when(~F.coalesce(good, F.lit(True)), F.lit(name))
-
-
-def _malformed(schema: StructType | None, rules: Sequence[Rule]) -> list[Column]:
+def _malformed(schema: StructType | None, rules: Sequence[Rule]) -> list[str]:
     if not _says(schema, "_malformed", "malformed", rules):
         return []
-    return [F.expr(f"CASE WHEN _malformed THEN {string_literal(MALFORMED)} END")]
+    return [f"CASE WHEN _malformed THEN {string_literal(MALFORMED)} END"]
+
+
+def _refused(schema: StructType | None, rules: Sequence[Rule]) -> list[str]:
+    if not _says(schema, "_cast_errors", "cast", rules):
+        return []
+    between = string_literal(f"{SEPARATOR}cast:")
+    return [f"CASE WHEN size(_cast_errors) > 0 THEN concat('cast:', concat_ws({between}, _cast_errors)) END"]
 
 
 def _says(schema: StructType | None, column: str, kind: str, rules: Sequence[Rule]) -> bool:
@@ -85,43 +85,54 @@ def _says(schema: StructType | None, column: str, kind: str, rules: Sequence[Rul
 def _check_unique(rules: Sequence[Rule]) -> None:
     twice = [name for name, times in Counter(rule.name for rule in rules).items() if times > 1]
     if twice:
-        raise InvalidInput(f"Two rules are called {twice[0]!r}", where=rules[0].source or "rules", hint="Rename one")
+        raise InvalidInput(
+            f"Two rules are called {twice[0]!r}", where=rules[0].source or "rules", hint="Rename one"
+        )
 
 
 def _check(df: DataFrame, schema: StructType, rules: Sequence[Rule]) -> None:
     """Ask Spark about all rules at once, and only when it objects about each."""
+    refused = _refusal(df, rules)
+    if refused is None:
+        return
+    problems = [problem for rule in rules if (problem := _problem(df, schema, rule))]
+    if not problems:
+        raise refused
+    raise problems[0] if len(problems) == 1 else InputProblems(problems)
+
+
+def _refusal(df: DataFrame, rules: Sequence[Rule]) -> Exception | None:
+    """Return Spark's objection to some rules; None when each of them is a condition on a row."""
     try:
         conditions = [F.expr(rule.predicate) for rule in rules]
         # WHERE refuses aggregates, windows and generators; SELECT shows each type, which WHERE would convert.
-        every = df.where(reduce(lambda left, right: left & right, conditions))
-        types = every.select(*[item.alias(f"rule_{n}") for n, item in enumerate(conditions)]).schema
-        if all(field.dataType.simpleString() == "boolean" for field in types):
-            return
-    except PySparkException:
-        pass
-    problems = [problem for rule in rules if (problem := _problem(df, schema, rule))]
-    if problems:
-        raise problems[0] if len(problems) == 1 else InputProblems(problems)
+        rows = df.where(reduce(lambda left, right: left & right, conditions))
+        schema = rows.select(*[item.alias(f"rule_{n}") for n, item in enumerate(conditions)]).schema
+    except PySparkException as error:
+        return error
+    for rule, field in zip(rules, schema, strict=True):
+        if field.dataType.simpleString() != "boolean":
+            return _not_a_condition(rule, field.dataType.simpleString())
+    return None
 
 
 def _problem(df: DataFrame, schema: StructType, rule: Rule) -> LakehouseError | None:
     if rule.column is not None and rule.column.lower() not in {name.lower() for name in schema.names}:
         return _missing(rule, rule.column, schema)
-    try:
-        condition = F.expr(rule.predicate)
-        kind = df.select(condition.alias("rule")).schema[0].dataType.simpleString()
-        if kind == "boolean":
-            _ = df.where(condition).schema
-            return None
-    except PySparkException as error:
-        if condition_of(error).startswith("UNRESOLVED_COLUMN"):
-            asked = str((error.getMessageParameters() or {}).get("objectName", "")).strip("`")
-            return _missing(rule, asked, schema)
-        return InvalidInput(
-            f"The predicate cannot be run: {first_line(error)}",
-            where=rule.where,
-            hint=f"It says: {rule.predicate}",
-        )
+    refused = _refusal(df, [rule])
+    if not isinstance(refused, PySparkException):
+        return refused if isinstance(refused, LakehouseError) else None
+    if condition_of(refused).startswith("UNRESOLVED_COLUMN"):
+        asked = str((refused.getMessageParameters() or {}).get("objectName", "")).strip("`")
+        return _missing(rule, asked, schema)
+    return InvalidInput(
+        f"The predicate cannot be run: {first_line(refused)}",
+        where=rule.where,
+        hint=f"It says: {rule.predicate}",
+    )
+
+
+def _not_a_condition(rule: Rule, kind: str) -> InvalidInput:
     return InvalidInput(
         f"The predicate gives {kind.upper()}, not true or false",
         where=rule.where,

@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 
 from databricks_utils.contracts import Contract
 from databricks_utils.data_quality.sql_text import quoted_name, string_literal
-from databricks_utils.data_quality.text_cast import BLANKS
+from databricks_utils.data_quality.text_cast import is_blank
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, Row
@@ -86,7 +86,9 @@ def profile(df: DataFrame, *, classified: Collection[str] = ()) -> list[ColumnPr
 
 def classified_columns(contract: Contract) -> frozenset[str]:
     """Return the columns that a contract classifies as anything but public."""
-    return frozenset(column.name for column in contract.columns if column.classification not in (None, "public"))
+    return frozenset(
+        column.name for column in contract.columns if column.classification not in (None, "public")
+    )
 
 
 def _aggregates(item: StructField, hidden: bool) -> dict[str, str]:
@@ -99,21 +101,24 @@ def _aggregates(item: StructField, hidden: bool) -> dict[str, str]:
         parts |= {"minimum": f"CAST(min({name}) AS STRING)", "maximum": f"CAST(max({name}) AS STRING)"}
     if kind == "string":
         parts |= {"shortest": f"min(char_length({name}))", "longest": f"max(char_length({name}))"}
-        parts |= {f"shape_{shape}": f"count_if({_shape(name)} = '{shape}')" for shape in (*SHAPES, "blank", "other")}
+        parts |= {
+            f"shape_{shape}": f"count_if({_shape(name)} = '{shape}')" for shape in (*SHAPES, "blank", "other")
+        }
     return parts
 
 
 def _shape(name: str) -> str:
     tests = {shape: string_literal("^(?:" + pattern + ")$") for shape, pattern in SHAPES.items()}
     cases = [f"WHEN {name} RLIKE {pattern} THEN '{shape}'" for shape, pattern in tests.items()]
-    blank = f"WHEN trim(BOTH {string_literal(BLANKS)} FROM {name}) = '' THEN 'blank'"
+    blank = f"WHEN {is_blank(name)} THEN 'blank'"
     return f"CASE WHEN {name} IS NULL THEN NULL {blank} {' '.join(cases)} ELSE 'other' END"
 
 
 def _profile(number: int, item: StructField, row: Row) -> ColumnProfile:
     values = row.asDict()
     found = {
-        name: values.get(f"c{number}_{name}") for name in ("distinct", "minimum", "maximum", "shortest", "longest")
+        name: values.get(f"c{number}_{name}")
+        for name in ("distinct", "minimum", "maximum", "shortest", "longest")
     }
     shapes = {shape: values.get(f"c{number}_shape_{shape}") or 0 for shape in (*SHAPES, "blank", "other")}
     return ColumnProfile(

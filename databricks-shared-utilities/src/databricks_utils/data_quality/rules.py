@@ -113,4 +113,6 @@ class TableRule:
 
 
 def _place(source: str, name: str, column: str | None) -> str:
-    return ", ".join([*([source] if source else []), f"rule {name}", *([f"column {column}"] if column else [])])
+    return ", ".join(
+        [*([source] if source else []), f"rule {name}", *([f"column {column}"] if column else [])]
+    )

@@ -14,7 +14,7 @@ TIMESTAMP      the same, then hour:minute[:second[.fraction]] after a blank or T
 STRING         anything
 =============  ====================================================================================
 
-Blanks around a value do not count, and a text of blanks alone is NULL. A timestamp without an offset is taken
+Blanks and control characters around a value do not count, and a text of them alone is NULL. A timestamp without an offset is taken
 in the session's time zone.
 """
 
@@ -25,8 +25,8 @@ from databricks_utils.data_quality.date_format import date_format
 from databricks_utils.data_quality.sql_text import string_literal
 from databricks_utils.errors import InvalidInput
 
-#: What counts as blank at the ends of a value: ASCII blanks, the no-break space, the byte order mark.
-BLANKS = " \t\n\r\f\x0b\u00a0\ufeff"
+#: What counts as blank: what Spark's own casts take off the ends of a text.
+BLANK = r"[\x00-\x20]*"
 INTEGERS = ("tinyint", "smallint", "int", "bigint")
 _DAY = "(?!0000)[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}"
 _DATE = f"{_DAY}([T ]00:00(:00([.]0+)?)?Z?)?"
@@ -41,9 +41,9 @@ _GUARDS = {
 _GUARDS["float"] = _GUARDS["double"]
 
 
-def trimmed(source: str) -> str:
-    """Return SQL for a text without blanks at its ends."""
-    return f"trim(BOTH {string_literal(BLANKS)} FROM CAST({source} AS STRING))"
+def is_blank(source: str) -> str:
+    """Return SQL that is true for a text of blanks alone, and NULL for NULL."""
+    return f"(CAST({source} AS STRING) RLIKE {string_literal(_whole(''))})"
 
 
 def from_text(source: str, column: Column, where: str) -> str:
@@ -58,20 +58,17 @@ def from_text(source: str, column: Column, where: str) -> str:
         InvalidInput: No text can be cast to the column's type.
     """
     kind = data_type(column.data_type).simpleString()
-    text = trimmed(source)
-    if kind == "string":
-        return f"CASE WHEN {text} <> '' THEN CAST({source} AS STRING) END"
-    if kind == "binary":
-        return f"CASE WHEN {text} <> '' THEN CAST({source} AS BINARY) END"
+    if kind in ("string", "binary"):
+        return f"CASE WHEN NOT {is_blank(source)} THEN CAST({source} AS {kind}) END"
     if kind == "boolean" or kind in INTEGERS:
-        return f"try_cast({text} AS {kind})"
+        return f"try_cast({source} AS {kind})"
     if kind.startswith("decimal"):
-        return _guarded(text, _decimal_guard(kind), kind)
+        return _guarded(source, _decimal_guard(kind), kind)
     if kind in ("float", "double"):
-        number = _guarded(text, _GUARDS[kind], kind)
+        number = _guarded(source, _GUARDS[kind], kind)
         return f"CASE WHEN abs({number}) < double('Infinity') THEN {number} END"
     if kind in _GUARDS:
-        return _guarded(_iso(text, column, where), _GUARDS[kind], kind)
+        return _guarded(_iso(source, column, where), _GUARDS[kind], kind)
     raise InvalidInput(
         f"{column.name} is {column.data_type}, which no text can be cast to",
         where=f"{where}, column {column.name}",
@@ -80,8 +77,11 @@ def from_text(source: str, column: Column, where: str) -> str:
 
 
 def _guarded(text: str, pattern: str, kind: str) -> str:
-    whole = string_literal(rf"\A{pattern}\z")
-    return f"CASE WHEN {text} RLIKE {whole} THEN try_cast({text} AS {kind}) END"
+    return f"CASE WHEN {text} RLIKE {string_literal(_whole(pattern))} THEN try_cast({text} AS {kind}) END"
+
+
+def _whole(pattern: str) -> str:
+    return rf"\A{BLANK}{pattern}{BLANK}\z"
 
 
 def _decimal_guard(kind: str) -> str:
@@ -94,5 +94,6 @@ def _iso(text: str, column: Column, where: str) -> str:
     if given is None:
         return text
     form = date_format(str(given), f"{where}, column {column.name}, logicalTypeOptions.format")
-    pattern, replacement = string_literal(form.pattern), string_literal(form.replacement)
-    return f"CASE WHEN {text} RLIKE {pattern} THEN regexp_replace({text}, {pattern}, {replacement}) END"
+    pattern = string_literal(_whole(form.pattern))
+    iso = f"regexp_replace({text}, {pattern}, {string_literal(form.replacement)})"
+    return f"CASE WHEN {text} RLIKE {pattern} THEN {iso} END"

@@ -93,11 +93,11 @@ def refine(lakehouse: Lakehouse, node: Silver, increment: Increment) -> Refined:
     contract = lakehouse.contract(node.table)
     rules = row_rules(contract)
     received = tuple(column.name for column in lakehouse.contract(node.reads).columns)
-    _ensure_tables(lakehouse, contract)
+    created = _ensure_tables(lakehouse, contract)
     labelled = _checked_columns(node, lambda: prepare(increment.new_rows(), contract, received, lakehouse, node))
     with _kept(labelled) as rows:
         summary = summarise(rows, rules, key=contract.key)
-        quarantined = _quarantine(lakehouse, contract, increment, rows, summary)
+        quarantined = _quarantine(lakehouse, contract, increment, rows, summary, created)
         unique = newest_by_key(rows.where("_is_valid"), contract, node.write.sequence_by)
         written, known = _write(lakehouse, contract, node.write, increment, unique, summary.distinct_keys)
     reprocessed = _reprocess(lakehouse, contract, node, increment, received)
@@ -156,20 +156,23 @@ def quarantine_of(table: str) -> str:
     return f"{table}_quarantine"
 
 
-def _ensure_tables(lakehouse: Lakehouse, contract: Contract) -> None:
+def _ensure_tables(lakehouse: Lakehouse, contract: Contract) -> bool:
+    """Create what is missing, and say whether the quarantine was."""
     lakehouse.ensure_table(contract, technical.columns("silver"))
     quarantine = quarantine_of(contract.name)
     if not lakehouse.exists(quarantine):
         create_table(lakehouse.spark, lakehouse.namespace, quarantine, schema=technical.columns("quarantine"))
+        return True
+    return False
 
 
 def _quarantine(
-    lakehouse: Lakehouse, contract: Contract, increment: Increment, rows: DataFrame, summary: Summary
+    lakehouse: Lakehouse, contract: Contract, increment: Increment, rows: DataFrame, summary: Summary, created: bool
 ) -> int:
     """Put bad rows aside as they were received, each with its reasons."""
     identifier = lakehouse.identifier(quarantine_of(contract.name))
     first = increment.after < 0
-    if summary.rows_invalid == 0 and not first:
+    if summary.rows_invalid == 0 and (created or not first):
         return 0
     bad = rejected(rows, increment.until)
     before = last_commit(lakehouse.spark, identifier).version

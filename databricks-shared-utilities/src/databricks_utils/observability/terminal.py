@@ -53,22 +53,41 @@ def print_table(item: TableResult, console: Console | None = None) -> None:
 
 
 def print_samples(name: str, samples: Samples, console: Console | None = None) -> None:
-    """Print some rows of a table."""
+    """Print some rows of a table: as many columns as fit, so that none is cut in the middle."""
     console = console or Console(highlight=False)
     columns, rows = samples
+    shown = _fitting(columns, rows, console.width)
+    left_out = len(columns) - len(shown)
+    title = f"{name} [dim](and {left_out} more columns)[/]" if left_out else name
     table = Table(
-        title=name,
+        title=title,
         title_justify="left",
         title_style="bold",
         box=box.SIMPLE_HEAD,
         pad_edge=False,
         padding=(0, 1, 0, 0),
     )
-    for position, column in enumerate(columns):
-        table.add_column(column, justify="right" if _numeric(rows, position) else "left", overflow="ellipsis")
+    for position in shown:
+        table.add_column(columns[position], justify="right" if _numeric(rows, position) else "left", no_wrap=True)
     for row in rows:
-        table.add_row(*[escape("" if value is None else str(value)) for value in row])
+        table.add_row(*[escape(_shown(row[position])) for position in shown])
     console.print(table)
+
+
+def _fitting(columns: Sequence[str], rows: Sequence[tuple[object, ...]], width: int) -> list[int]:
+    """Return the positions of the first columns that fit beside each other."""
+    used = 1
+    shown: list[int] = []
+    for position, column in enumerate(columns):
+        used += 2 + max(len(column), *(len(_shown(row[position])) for row in rows), 0)
+        if shown and used > width:
+            break
+        shown.append(position)
+    return shown
+
+
+def _shown(value: object) -> str:
+    return "" if value is None else str(value)
 
 
 def _print_alerts(run: RunResult, console: Console) -> None:

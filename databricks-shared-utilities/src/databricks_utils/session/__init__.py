@@ -1,5 +1,6 @@
 """Spark sessions: local with Delta Lake, over Connect, and on Databricks."""
 
+from databricks_utils.session.class_recording import record_classes
 from databricks_utils.session.connect import ConnectServer, connect_server, start_connect_server
 from databricks_utils.session.factory import create_session
 from databricks_utils.session.jars import resolve_jars
@@ -11,6 +12,7 @@ __all__ = [
     "SparkSettings",
     "connect_server",
     "create_session",
+    "record_classes",
     "resolve_jars",
     "start_connect_server",
 ]

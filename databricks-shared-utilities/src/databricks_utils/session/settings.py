@@ -9,6 +9,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Protocol
 
+from databricks_utils.session.class_archive import archive_file, archive_options
+
 
 class SparkSettings(Protocol):
     """What a session reads of the configuration's `spark` section."""
@@ -123,4 +125,4 @@ def java_options(*, short_lived: bool) -> str:
     options = [f"-Dlog4j.configurationFile={Path(str(log_settings)).as_uri()}", "-Duser.timezone=UTC"]
     if short_lived:
         options += [_FIRST_COMPILER, _CODE_CACHE]
-    return " ".join(options)
+    return " ".join([*options, *archive_options(archive_file())])

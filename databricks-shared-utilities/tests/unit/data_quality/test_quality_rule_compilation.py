@@ -14,11 +14,17 @@ from databricks_utils.errors import InvalidInput
 PATH = Path("contracts/gold/sales.yaml")
 
 
-def contract(*columns: Column, rules: tuple[DeclaredRule, ...] = (), layer: str = "gold", **fields: Any) -> Contract:
-    return Contract(layer, "sales", "1.0.0", "active", "", "", columns, declared_rules=rules, path=PATH, **fields)
+def contract(
+    *columns: Column, rules: tuple[DeclaredRule, ...] = (), layer: str = "gold", **fields: Any
+) -> Contract:
+    return Contract(
+        layer, "sales", "1.0.0", "active", "", "", columns, declared_rules=rules, path=PATH, **fields
+    )
 
 
-def declared(metric: str, column: str | None = "code", severity: Severity = "error", **fields: Any) -> DeclaredRule:
+def declared(
+    metric: str, column: str | None = "code", severity: Severity = "error", **fields: Any
+) -> DeclaredRule:
     return DeclaredRule("mine", column, metric, severity, **fields)
 
 
@@ -147,7 +153,9 @@ def test_a_silver_table_also_asks_how_rows_arrived() -> None:
 def test_a_comparison_of_two_dates_is_known_as_such(predicate: str, kind: str) -> None:
     columns = (Column("start", "DATE"), Column("end", "TIMESTAMP"), Column("other", "STRING"))
 
-    assert predicates(*columns, rules=(declared("row", None, predicate=predicate),)) == {"mine": (kind, predicate)}
+    assert predicates(*columns, rules=(declared("row", None, predicate=predicate),)) == {
+        "mine": (kind, predicate)
+    }
 
 
 @pytest.mark.parametrize(
