@@ -96,10 +96,11 @@ assert salted.exceptAll(plain).isEmpty()
 
 # COMMAND ----------
 
+partitions_before = spark.conf.get("spark.sql.shuffle.partitions")
 spark.conf.set("spark.sql.shuffle.partitions", "8")
 totals = lines.groupBy("product_id").agg(F.sum("quantity").alias("quantity"))
 totals.explain("formatted")
 
-spark.conf.unset("spark.sql.shuffle.partitions")
+spark.conf.set("spark.sql.shuffle.partitions", partitions_before)
 spark.conf.unset("spark.sql.autoBroadcastJoinThreshold")
 spark.conf.unset("spark.sql.adaptive.skewJoin.skewedPartitionThresholdInBytes")

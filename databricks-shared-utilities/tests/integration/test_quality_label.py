@@ -47,9 +47,7 @@ CONTRACT = Contract(
             {"mustBe": 0},
         ),
         DeclaredRule("in_order", None, "row", predicate="start <= end"),
-        DeclaredRule(
-            "few of brand a\\b", None, "row", "warning", predicate="quantity < 5 OR brand <> 'a\\\\b'"
-        ),
+        DeclaredRule("few of brand a\\b", None, "row", "warning", predicate="quantity < 5 OR brand <> 'a\\\\b'"),
     ),
     path=PATH,
 )
@@ -190,9 +188,7 @@ def test_refused_values_reach_the_label_and_the_summary(spark: SparkSession) -> 
 def test_arrival_rules_can_be_asked_of_a_labelled_row_by_their_predicate(spark: SparkSession) -> None:
     rows = labelled(spark, [Sale(1, None, "abc", None, None, None, True, [QUANTITY])])
     predicates = [
-        rule.predicate
-        for rule in row_rules(CONTRACT)
-        if rule.name in ("malformed", "cast:quantity", "cast:id")
+        rule.predicate for rule in row_rules(CONTRACT) if rule.name in ("malformed", "cast:quantity", "cast:id")
     ]
 
     assert list(rows.selectExpr(*predicates).collect()[0]) == [False, True, False]
@@ -207,9 +203,7 @@ def test_a_predicate_pushed_below_the_label_gives_the_same_rows(spark: SparkSess
 
 
 def test_no_rows_give_a_summary_of_zeros(spark: SparkSession) -> None:
-    summary = summarise(
-        labelled(spark, [Sale(None, *[None] * 7)]).where("false"), row_rules(CONTRACT), key=("id",)
-    )
+    summary = summarise(labelled(spark, [Sale(None, *[None] * 7)]).where("false"), row_rules(CONTRACT), key=("id",))
 
     assert (summary.rows, summary.rows_valid, summary.rows_invalid, summary.distinct_keys) == (0, 0, 0, 0)
     assert all(result.passed for result in summary.rules)
@@ -235,9 +229,7 @@ def rule(predicate: str, column: str | None = None, name: str = "mine") -> Rule:
         (rule("no_such_function(quantity)"), "cannot be run: Cannot resolve"),
     ],
 )
-def test_a_rule_that_cannot_run_is_named_before_anything_runs(
-    spark: SparkSession, wrong: Rule, message: str
-) -> None:
+def test_a_rule_that_cannot_run_is_named_before_anything_runs(spark: SparkSession, wrong: Rule, message: str) -> None:
     rows = spark.createDataFrame([(1, "a")], "quantity INT, brand STRING")
 
     with pytest.raises(InvalidInput, match=message):

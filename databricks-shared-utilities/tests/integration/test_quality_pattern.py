@@ -48,12 +48,8 @@ def matches(spark: SparkSession, pattern: str, values: list[str]) -> list[bool]:
     return [row._is_valid for row in label(rows, row_rules(contract)).orderBy("n").collect()]
 
 
-atoms = st.sampled_from(
-    ["a", "b", "[ab]", "[^a]", ".", r"\d", r"\w", "(?:a|b)", "(a)", "^", "$", r"[&\]]", "-", r"\."]
-)
-patterns = st.lists(
-    st.builds(str.__add__, atoms, st.sampled_from(["", "", "?", "*", "{1,2}"])), min_size=1, max_size=5
-)
+atoms = st.sampled_from(["a", "b", "[ab]", "[^a]", ".", r"\d", r"\w", "(?:a|b)", "(a)", "^", "$", r"[&\]]", "-", r"\."])
+patterns = st.lists(st.builds(str.__add__, atoms, st.sampled_from(["", "", "?", "*", "{1,2}"])), min_size=1, max_size=5)
 
 
 @settings(
@@ -63,9 +59,7 @@ patterns = st.lists(
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(parts=patterns, values=st.lists(st.text("ab1.-&]\u00e9\n", max_size=5), min_size=20, max_size=20))
-def test_plain_patterns_match_what_python_matches(
-    spark: SparkSession, parts: list[str], values: list[str]
-) -> None:
+def test_plain_patterns_match_what_python_matches(spark: SparkSession, parts: list[str], values: list[str]) -> None:
     pattern = "".join(part for part in parts if part[0] not in "^$" or len(part) == 1)
     python = re.compile(pattern.replace("$", r"\Z") or "a", re.ASCII)
 
@@ -73,8 +67,6 @@ def test_plain_patterns_match_what_python_matches(
 
 
 def test_the_translation_is_a_pattern_java_accepts_for_every_example(spark: SparkSession) -> None:
-    rows = spark.createDataFrame(
-        [(java_pattern(pattern, "here"),) for pattern, _, _ in MATCHES], "pattern STRING"
-    )
+    rows = spark.createDataFrame([(java_pattern(pattern, "here"),) for pattern, _, _ in MATCHES], "pattern STRING")
 
     assert rows.selectExpr("'' RLIKE pattern").count() == len(MATCHES)

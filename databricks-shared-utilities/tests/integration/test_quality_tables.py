@@ -46,9 +46,7 @@ def values(rows: str, names: str) -> str:
     return f"SELECT * FROM VALUES {rows} AS t({names})"
 
 
-keys = st.lists(
-    st.tuples(st.none() | st.integers(1, 3), st.none() | st.integers(1, 2)), min_size=1, max_size=15
-)
+keys = st.lists(st.tuples(st.none() | st.integers(1, 3), st.none() | st.integers(1, 2)), min_size=1, max_size=15)
 
 
 @settings(
@@ -84,9 +82,7 @@ def test_surplus_rows_of_a_key_are_counted_and_nulls_are_left_out(
 def test_orphans_of_a_reference_are_counted_once_whatever_is_repeated_there(
     spark: SparkSession, own: list[int | None], known: list[int | None]
 ) -> None:
-    spark.createDataFrame([(value,) for value in own], "product_id INT").createOrReplaceTempView(
-        "quality_sales"
-    )
+    spark.createDataFrame([(value,) for value in own], "product_id INT").createOrReplaceTempView("quality_sales")
     spark.createDataFrame([(value,) for value in known], "id INT").createOrReplaceTempView("quality_products")
     rule = TableRule("product", "reference", "error", ("product_id",), reference="silver.products.id")
 
@@ -136,10 +132,7 @@ def test_freshness_reads_the_moment_in_its_own_time_zone(spark: SparkSession) ->
     rule = TableRule("fresh", "freshness", "warning", ("at",), maximum_age_hours=24)
     now = NOW.astimezone(timezone(timedelta(hours=9)))
 
-    assert (
-        check(spark, "SELECT TIMESTAMP'2018-01-02 10:00:00' AS at", rule, now).detail
-        == "2.0 hours old, at most 24"
-    )
+    assert check(spark, "SELECT TIMESTAMP'2018-01-02 10:00:00' AS at", rule, now).detail == "2.0 hours old, at most 24"
 
 
 def test_a_table_without_any_value_is_not_fresh(spark: SparkSession) -> None:

@@ -16,6 +16,7 @@ from pyspark.sql import SparkSession
 from {{ cookiecutter.package_name }}.__main__ import PROJECT, main
 
 CAMPAIGNS = "--tables=bronze.campaigns,silver.campaigns"
+DIRTY = "--set=storage.landing=tests/fixtures/landing_dirty"
 
 
 @pytest.fixture
@@ -51,14 +52,16 @@ def replaced(path: Path, old: str, new: str) -> None:
     path.write_text(text.replace(old, new, 1), encoding="utf-8")
 
 
-def test_run_then_status_then_report(
+def test_bad_rows_within_the_thresholds_given_are_exit_code_0_then_status_then_report(
     project_copy: Path, own_tables: Callable[..., list[str]], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert command_line(PROJECT, own_tables("run", CAMPAIGNS)) == 0
+    lenient = ("--set=quality.minimum_score=0", "--set=quality.fail_invalid_share=0.5")
+
+    assert command_line(PROJECT, own_tables("run", CAMPAIGNS, DIRTY, *lenient)) == 0
     assert "silver.campaigns" in capsys.readouterr().out
 
     assert command_line(PROJECT, own_tables("status")) == 0
-    assert "291" in capsys.readouterr().out
+    assert "silver.campaigns" in capsys.readouterr().out
 
     assert command_line(PROJECT, own_tables("report")) == 0
     page = Path(capsys.readouterr().out.split("Report: ")[1].strip())
@@ -66,24 +69,19 @@ def test_run_then_status_then_report(
     assert "silver.campaigns" in page.read_text(encoding="utf-8")
 
 
-def test_a_breached_threshold_is_exit_code_3_and_the_tables_are_written(
-    project_copy: Path, own_tables: Callable[..., list[str]], capsys: pytest.CaptureFixture[str]
+def test_the_same_rows_above_the_thresholds_are_exit_code_3_and_the_tables_are_written(
+    project_copy: Path,
+    own_tables: Callable[..., list[str]],
+    capsys: pytest.CaptureFixture[str],
+    one_session: SparkSession,
+    schemas: dict[str, str],
 ) -> None:
-    landing = project_copy / "tests" / "fixtures" / "landing_dirty"
+    code = command_line(PROJECT, own_tables("run", CAMPAIGNS, DIRTY))
 
-    code = command_line(PROJECT, own_tables("run", CAMPAIGNS, f"--set=storage.landing={landing}"))
-
+    shown = " ".join(capsys.readouterr().out.split())
     assert code == 3
-    assert "quarantine" in capsys.readouterr().out
-
-
-def test_the_same_rows_pass_with_thresholds_set_on_the_command_line(
-    project_copy: Path, own_tables: Callable[..., list[str]]
-) -> None:
-    landing = project_copy / "tests" / "fixtures" / "landing_dirty"
-    lenient = ("--set=quality.minimum_score=0", "--set=quality.fail_invalid_share=1")
-
-    assert command_line(PROJECT, own_tables("run", CAMPAIGNS, f"--set=storage.landing={landing}", *lenient)) == 0
+    assert "50.00% of the rows are invalid, more than 5.00%" in shown
+    assert one_session.table(f"{schemas['silver']}.campaigns").count() == 2
 
 
 def test_a_table_that_fails_is_exit_code_1_and_the_next_one_is_blocked(
@@ -133,12 +131,12 @@ def test_mistakes_in_contract_and_configuration_are_reported_together(
 
 @pytest.mark.usefixtures("no_spark")
 def test_a_contract_that_is_missing_is_named(project_copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (project_copy / "contracts" / "gold" / "dim_date.yaml").unlink()
+    (project_copy / "contracts" / "gold" / "business_metrics.yaml").unlink()
 
     code = command_line(PROJECT, ["run"])
 
     assert code == 2
-    assert "contracts/gold/dim_date.yaml" in capsys.readouterr().err
+    assert "contracts/gold/business_metrics.yaml" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("no_spark")
@@ -192,13 +190,15 @@ def test_add_table_writes_a_contract_and_a_function_once(
     assert command_line(copied, ["add", "table", "silver.stores"]) == 2
 
 
-def test_the_command_ends_the_process_with_the_exit_code(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.usefixtures("no_spark")
+def test_the_process_ends_with_the_exit_code_and_a_good_end_just_returns(
+    project_copy: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("sys.argv", [PROJECT.command, "--help"])
-
+    monkeypatch.setattr("sys.argv", [PROJECT.command, "run", "--tables", "gold.nothing"])
     with pytest.raises(SystemExit) as ended:
         main()
+    assert ended.value.code == 2
 
-    assert ended.value.code == 0
+    monkeypatch.setattr("sys.argv", [PROJECT.command, "--help"])
+    main()
     assert "run" in capsys.readouterr().out

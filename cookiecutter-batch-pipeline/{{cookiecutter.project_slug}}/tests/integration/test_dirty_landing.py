@@ -126,7 +126,7 @@ def test_a_line_in_quarantine_is_kept_as_it_was_received(table: str, dirty: Lake
 
 
 def test_a_share_of_bad_lines_above_the_threshold_is_a_breach(run: RunResult) -> None:
-    breached = {result.table for result in run.tables if any("quarantine" in text for text in result.breaches)}
+    breached = {result.table for result in run.tables if any("rows are invalid" in text for text in result.breaches)}
 
     assert run.exit_code == 3
     assert breached == {f"silver.{table}" for table in TABLES}

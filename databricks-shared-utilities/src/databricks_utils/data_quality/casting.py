@@ -19,9 +19,7 @@ if TYPE_CHECKING:
     from pyspark.sql.types import StructType
 
 
-def cast_to_contract(
-    df: DataFrame, contract: Contract, *, available: Sequence[str] | None = None
-) -> DataFrame:
+def cast_to_contract(df: DataFrame, contract: Contract, *, available: Sequence[str] | None = None) -> DataFrame:
     """Give received columns the names and types of a contract.
 
     A column of the contract is cast from the one column its contract names, or from the one of its own name.
@@ -51,9 +49,7 @@ def cast_to_contract(
     ]
     typed = {cast.column.name: F.expr(cast.value) for cast in casts}
     problems = [cast.problem for cast in casts if cast.can_fail]
-    return df.withColumns({**typed, "_cast_errors": F.expr(joined(problems))}).drop(
-        *_renamed(contract, casts)
-    )
+    return df.withColumns({**typed, "_cast_errors": F.expr(joined(problems))}).drop(*_renamed(contract, casts))
 
 
 @dataclass(frozen=True)

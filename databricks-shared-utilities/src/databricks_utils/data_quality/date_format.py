@@ -24,9 +24,7 @@ _FIELDS = {
     "ss": ("second", "([0-9]{2})"),
     "XXX": ("zone", "(Z|[+-][0-9]{2}:[0-9]{2})"),
 }
-_TOKEN = re.compile(
-    r"'(?P<quoted>(?:[^']|'')*)'|(?P<letters>(?P<letter>[A-Za-z])(?P=letter)*)|(?P<other>[^A-Za-z'])"
-)
+_TOKEN = re.compile(r"'(?P<quoted>(?:[^']|'')*)'|(?P<letters>(?P<letter>[A-Za-z])(?P=letter)*)|(?P<other>[^A-Za-z'])")
 
 
 @dataclass(frozen=True)
@@ -73,9 +71,7 @@ def _part(token: re.Match[str], parts: dict[str, int], text: str, where: str) ->
     if letters is None:
         literal = token["other"] if token["quoted"] is None else token["quoted"].replace("''", "'") or "'"
         return re.sub(r"([^A-Za-z0-9 ])", r"\\\1", literal)
-    fraction = (
-        ("fraction", f"([0-9]{{{len(letters)}}})") if set(letters) == {"S"} and len(letters) <= 6 else None
-    )
+    fraction = ("fraction", f"([0-9]{{{len(letters)}}})") if set(letters) == {"S"} and len(letters) <= 6 else None
     found = _FIELDS.get(letters) or fraction
     if found is None:
         raise _refused(text, f"has {letters!r}", where)

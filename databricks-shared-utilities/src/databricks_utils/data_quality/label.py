@@ -85,9 +85,7 @@ def _says(schema: StructType | None, column: str, kind: str, rules: Sequence[Rul
 def _check_unique(rules: Sequence[Rule]) -> None:
     twice = [name for name, times in Counter(rule.name for rule in rules).items() if times > 1]
     if twice:
-        raise InvalidInput(
-            f"Two rules are called {twice[0]!r}", where=rules[0].source or "rules", hint="Rename one"
-        )
+        raise InvalidInput(f"Two rules are called {twice[0]!r}", where=rules[0].source or "rules", hint="Rename one")
 
 
 def _check(df: DataFrame, schema: StructType, rules: Sequence[Rule]) -> None:
@@ -105,14 +103,15 @@ def _refusal(df: DataFrame, rules: Sequence[Rule]) -> Exception | None:
     """Return Spark's objection to some rules; None when each of them is a condition on a row."""
     try:
         conditions = [F.expr(rule.predicate) for rule in rules]
-        # WHERE refuses aggregates, windows and generators; SELECT shows each type, which WHERE would convert.
-        rows = df.where(reduce(lambda left, right: left & right, conditions))
-        schema = rows.select(*[item.alias(f"rule_{n}") for n, item in enumerate(conditions)]).schema
+        types = df.select(*[item.alias(f"rule_{n}") for n, item in enumerate(conditions)]).schema
+        for rule, field in zip(rules, types, strict=True):
+            if field.dataType.simpleString() != "boolean":
+                return _not_a_condition(rule, field.dataType.simpleString())
+        # WHERE refuses what SELECT allows: aggregates, windows and generators.
+        every = reduce(lambda left, right: left & right, conditions)
+        _ = df.where(every).select(F.lit(1).alias("one")).schema
     except PySparkException as error:
         return error
-    for rule, field in zip(rules, schema, strict=True):
-        if field.dataType.simpleString() != "boolean":
-            return _not_a_condition(rule, field.dataType.simpleString())
     return None
 
 

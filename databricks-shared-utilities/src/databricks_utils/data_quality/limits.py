@@ -40,9 +40,7 @@ def check_limits(limits: Mapping[str, object], where: str) -> None:
         numbers = limit if isinstance(limit, list | tuple) else [limit]
         if len(numbers) != (2 if pair else 1) or not all(_is_number(number) for number in numbers):
             hint = f"For example {name}: {'[1, 100]' if pair else '0'}"
-            raise InvalidInput(
-                f"{name}: {limit!r} is not what the operator compares with", where=where, hint=hint
-            )
+            raise InvalidInput(f"{name}: {limit!r} is not what the operator compares with", where=where, hint=hint)
 
 
 def within(limits: Mapping[str, object], value: float) -> bool:

@@ -107,13 +107,9 @@ class _Reader:
         if character == "(":
             return self._group()
         if character == "{":
-            raise self._refused(
-                "{", r"Write \{ for the character itself, or {n}, {n,} or {n,m} for a repetition"
-            )
+            raise self._refused("{", r"Write \{ for the character itself, or {n}, {n,} or {n,m} for a repetition")
         self.at += 1
-        self.checked.append(
-            "." if character in _OUTSIDE else re.escape(character) if character in "}]" else character
-        )
+        self.checked.append("." if character in _OUTSIDE else re.escape(character) if character in "}]" else character)
         return _OUTSIDE.get(character, f"\\{character}" if character in "}]" else character)
 
     def _quantifier(self, text: str) -> str:
@@ -141,9 +137,7 @@ class _Reader:
         start, negated = self.at, self.text.startswith("[^", self.at)
         java = [self._taken("[^" if negated else "[", "[^" if negated else "[")]
         if self.text.startswith("]", self.at):
-            raise self._refused(
-                self.text[start : self.at + 1], "Name at least one character between the brackets"
-            )
+            raise self._refused(self.text[start : self.at + 1], "Name at least one character between the brackets")
         while self.at < len(self.text) and self.text[self.at] != "]":
             java.append(self._member(negated))
         if self.at == len(self.text):
@@ -165,9 +159,7 @@ class _Reader:
         rest = self.text[self.at : self.at + 2]
         letter = rest[1:]
         if rest in meanings:
-            return self._taken(
-                rest, r"\x08" if meanings is _INSIDE and letter == "b" else rest, meanings[rest]
-            )
+            return self._taken(rest, r"\x08" if meanings is _INSIDE and letter == "b" else rest, meanings[rest])
         if letter in _SAME and letter:
             return self._taken(rest, rest)
         if code := self._code_point():
@@ -193,6 +185,4 @@ class _Reader:
         return text if java is None else java
 
     def _refused(self, part: str, hint: str) -> InvalidInput:
-        return InvalidInput(
-            f"The pattern {self.text!r} has {part!r}, which cannot be run", where=self.where, hint=hint
-        )
+        return InvalidInput(f"The pattern {self.text!r} has {part!r}, which cannot be run", where=self.where, hint=hint)

@@ -86,9 +86,7 @@ def profile(df: DataFrame, *, classified: Collection[str] = ()) -> list[ColumnPr
 
 def classified_columns(contract: Contract) -> frozenset[str]:
     """Return the columns that a contract classifies as anything but public."""
-    return frozenset(
-        column.name for column in contract.columns if column.classification not in (None, "public")
-    )
+    return frozenset(column.name for column in contract.columns if column.classification not in (None, "public"))
 
 
 def _aggregates(item: StructField, hidden: bool) -> dict[str, str]:
@@ -101,9 +99,7 @@ def _aggregates(item: StructField, hidden: bool) -> dict[str, str]:
         parts |= {"minimum": f"CAST(min({name}) AS STRING)", "maximum": f"CAST(max({name}) AS STRING)"}
     if kind == "string":
         parts |= {"shortest": f"min(char_length({name}))", "longest": f"max(char_length({name}))"}
-        parts |= {
-            f"shape_{shape}": f"count_if({_shape(name)} = '{shape}')" for shape in (*SHAPES, "blank", "other")
-        }
+        parts |= {f"shape_{shape}": f"count_if({_shape(name)} = '{shape}')" for shape in (*SHAPES, "blank", "other")}
     return parts
 
 
@@ -117,8 +113,7 @@ def _shape(name: str) -> str:
 def _profile(number: int, item: StructField, row: Row) -> ColumnProfile:
     values = row.asDict()
     found = {
-        name: values.get(f"c{number}_{name}")
-        for name in ("distinct", "minimum", "maximum", "shortest", "longest")
+        name: values.get(f"c{number}_{name}") for name in ("distinct", "minimum", "maximum", "shortest", "longest")
     }
     shapes = {shape: values.get(f"c{number}_shape_{shape}") or 0 for shape in (*SHAPES, "blank", "other")}
     return ColumnProfile(

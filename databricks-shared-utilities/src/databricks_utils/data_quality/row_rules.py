@@ -41,9 +41,7 @@ def is_row_rule(rule: DeclaredRule) -> bool:
     """Say whether a declared rule can be decided row by row."""
     if rule.metric == "row":
         return True
-    return rule.metric in ("nullValues", "missingValues", "invalidValues") and dict(rule.operators) == {
-        "mustBe": 0
-    }
+    return rule.metric in ("nullValues", "missingValues", "invalidValues") and dict(rule.operators) == {"mustBe": 0}
 
 
 def compiled(contract: Contract, declared: DeclaredRule) -> Rule:
@@ -95,18 +93,14 @@ def _listed(declared: DeclaredRule, argument: str, where: str) -> Sequence[objec
 
 
 def _literals(values: Sequence[object], column: Column, where: str) -> str:
-    return ", ".join(
-        value_literal(value, column.data_type, f"{where}, column {column.name}") for value in values
-    )
+    return ", ".join(value_literal(value, column.data_type, f"{where}, column {column.name}") for value in values)
 
 
 def _arrival(contract: Contract) -> Iterator[Rule]:
     if contract.layer != "silver":
         return
     path = str(contract.path)
-    yield Rule(
-        MALFORMED, None, "malformed", "error", f"NOT array_contains(_validation_errors, '{MALFORMED}')", path
-    )
+    yield Rule(MALFORMED, None, "malformed", "error", f"NOT array_contains(_validation_errors, '{MALFORMED}')", path)
     for column in contract.columns:
         if cast_source(column) and column.data_type.upper() != "STRING":
             entry = string_literal(f"cast:{cast_problem(column)}")
@@ -131,14 +125,10 @@ def _options(contract: Contract, column: Column) -> Iterator[Rule]:
         yield Rule(f"{column.name}_range", column.name, "range", "error", " AND ".join(bounds), path)
     if "multipleOf" in options:
         step = value_literal(options["multipleOf"], column.data_type, f"{where}.multipleOf")
-        yield Rule(
-            f"{column.name}_multiple", column.name, "expression", "error", f"{name} % {step} = 0", path
-        )
+        yield Rule(f"{column.name}_multiple", column.name, "expression", "error", f"{name} % {step} = 0", path)
     lengths = {"minLength": ">=", "maxLength": "<="}
     if parts := [
-        f"char_length({name}) {sign} {int(str(options[key]))}"
-        for key, sign in lengths.items()
-        if key in options
+        f"char_length({name}) {sign} {int(str(options[key]))}" for key, sign in lengths.items() if key in options
     ]:
         yield Rule(f"{column.name}_length", column.name, "length", "error", " AND ".join(parts), path)
     if "pattern" in options:

@@ -31,7 +31,7 @@ class Rule:
         source: The contract's file, for messages.
 
     Raises:
-        InvalidInput: The predicate is empty, or its answer does not depend on the row alone.
+        InvalidInput: The name cannot be shown, the predicate is empty, or its answer does not depend on the row alone.
     """
 
     name: str
@@ -42,6 +42,9 @@ class Rule:
     source: str = ""
 
     def __post_init__(self) -> None:
+        if not self.name.strip() or not self.name.isprintable():
+            hint = "Give it a name of letters that can be seen"
+            raise InvalidInput(f"A rule cannot be called {self.name!r}", where=self.source or None, hint=hint)
         if not self.predicate.strip():
             raise InvalidInput(
                 "The rule has no predicate", where=self.where, hint="Write a SQL condition good rows meet"
@@ -113,6 +116,4 @@ class TableRule:
 
 
 def _place(source: str, name: str, column: str | None) -> str:
-    return ", ".join(
-        [*([source] if source else []), f"rule {name}", *([f"column {column}"] if column else [])]
-    )
+    return ", ".join([*([source] if source else []), f"rule {name}", *([f"column {column}"] if column else [])])

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from databricks_utils.errors import InvalidInput
 
-#: Stands between texts while they are one; no name of a rule or a column has it.
+#: Stands between texts while they are one.
 SEPARATOR = "\x1f"
 
 
@@ -19,9 +19,7 @@ def quoted_name(name: str) -> str:
         InvalidInput: The name holds `${`, which Spark replaces by settings even inside backticks.
     """
     if "${" in name:
-        raise InvalidInput(
-            f"The column {name!r} cannot be used in SQL", hint="Rename it: Spark gives ${ a meaning"
-        )
+        raise InvalidInput(f"The column {name!r} cannot be used in SQL", hint="Rename it: Spark gives ${ a meaning")
     return f"`{name.replace('`', '``')}`"
 
 
@@ -37,13 +35,18 @@ def string_literal(text: str) -> str:
 def joined(texts: Sequence[str]) -> str:
     """Return SQL for the array of those texts that are not NULL.
 
-    `array_compact` would say the same, but its inner function leaves the code that Spark generates, and then every
-    value below it is computed again for it; measured on a million rows, that made labelling three times slower.
+    `array_compact` says the same, but the function inside it is not part of the code Spark generates, so that
+    every value it reads is computed once more, and slowly.
+
+    Args:
+        texts: SQL of texts that are NULL, or not empty and without the separator.
     """
+    nothing = "CAST(array() AS ARRAY<STRING>)"
     if not texts:
-        return "CAST(array() AS ARRAY<STRING>)"
-    together = f"concat_ws({string_literal(SEPARATOR)}, {', '.join(texts)})"
-    return f"CASE WHEN {together} = '' THEN CAST(array() AS ARRAY<STRING>) ELSE split({together}, {string_literal(SEPARATOR)}) END"
+        return nothing
+    separator = string_literal(SEPARATOR)
+    together = f"concat_ws({separator}, {', '.join(texts)})"
+    return f"CASE WHEN {together} = '' THEN {nothing} ELSE split({together}, {separator}) END"
 
 
 def value_literal(value: object, data_type: str, where: str) -> str:
@@ -104,9 +107,7 @@ def _date(value: object) -> date:
 
 
 def _timestamp(value: object, kind: str) -> str:
-    moment = (
-        value if isinstance(value, datetime) else datetime.fromisoformat(str(value).replace("Z", "+00:00"))
-    )
+    moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value).replace("Z", "+00:00"))
     if kind == "TIMESTAMP_NTZ":
         return f"TIMESTAMP_NTZ '{moment.replace(tzinfo=None).isoformat(sep=' ')}'"
     moment = moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)

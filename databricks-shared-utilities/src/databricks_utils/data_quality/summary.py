@@ -60,9 +60,7 @@ def summary_columns(rules: Sequence[Rule], *, key: Sequence[str] = ()) -> list[C
 def summary_of(row: Row, rules: Sequence[Rule]) -> Summary:
     """Read the one row of `summary_columns`."""
     results = tuple(_result(rule, row["rows"], row[f"rule_{number}"]) for number, rule in enumerate(rules))
-    return Summary(
-        row["rows"], row["rows_valid"], row["rows"] - row["rows_valid"], row["distinct_keys"], results
-    )
+    return Summary(row["rows"], row["rows_valid"], row["rows"] - row["rows_valid"], row["distinct_keys"], results)
 
 
 def _failed(rule: Rule) -> str:

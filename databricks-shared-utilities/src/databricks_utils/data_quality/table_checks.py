@@ -49,9 +49,7 @@ def run_table_rules(
         InvalidInput: A rule names a column the table does not have, or `now` has no time zone.
     """
     if now.tzinfo is None:
-        raise InvalidInput(
-            "The moment has no time zone", where=f"now={now!r}", hint="Use datetime.now(timezone.utc)"
-        )
+        raise InvalidInput("The moment has no time zone", where=f"now={now!r}", hint="Use datetime.now(timezone.utc)")
     if not rules:
         return []
     check = _Check(spark, table, resolve, now)

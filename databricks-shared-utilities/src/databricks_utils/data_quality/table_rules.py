@@ -27,9 +27,7 @@ def _keys(contract: Contract) -> Iterator[TableRule]:
         yield TableRule("primary_key", "unique", "error", contract.key, limits=none, source=path)
     for column in contract.columns:
         if column.unique and contract.key != (column.name,):
-            yield TableRule(
-                f"{column.name}_unique", "unique", "error", (column.name,), limits=none, source=path
-            )
+            yield TableRule(f"{column.name}_unique", "unique", "error", (column.name,), limits=none, source=path)
 
 
 def _references(contract: Contract) -> Iterator[TableRule]:
@@ -91,11 +89,5 @@ def _table_rule(contract: Contract, rule: DeclaredRule) -> TableRule:
 
 def _columns(contract: Contract, rule: DeclaredRule) -> tuple[str, ...]:
     named = rule.arguments.get("properties")
-    names = (
-        [str(name) for name in named]
-        if isinstance(named, list | tuple)
-        else [rule.column]
-        if rule.column
-        else []
-    )
+    names = [str(name) for name in named] if isinstance(named, list | tuple) else [rule.column] if rule.column else []
     return tuple(contract.column(name.rpartition(".")[2]).name for name in names)

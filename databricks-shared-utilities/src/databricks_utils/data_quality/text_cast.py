@@ -14,8 +14,8 @@ TIMESTAMP      the same, then hour:minute[:second[.fraction]] after a blank or T
 STRING         anything
 =============  ====================================================================================
 
-Blanks and control characters around a value do not count, and a text of them alone is NULL. A timestamp without an offset is taken
-in the session's time zone.
+Blanks and control characters around a value do not count, and a text of them alone is NULL. A timestamp
+without an offset is taken in the session's time zone.
 """
 
 from __future__ import annotations

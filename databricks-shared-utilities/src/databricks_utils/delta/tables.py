@@ -60,7 +60,7 @@ def table_exists(spark: SparkSession, namespace: Namespace, table: str) -> bool:
         return False
     layer = table.partition(".")[0]
     ensure_schema(spark, namespace, layer)
-    spark.sql(f"CREATE TABLE IF NOT EXISTS {identifier} USING DELTA LOCATION {literal(location.as_uri())}")
+    spark.sql(f"CREATE TABLE IF NOT EXISTS {identifier} USING DELTA LOCATION {literal(location.as_posix())}")
     return True
 
 
@@ -92,7 +92,7 @@ def create_table(
             f"USING DELTA TBLPROPERTIES ({properties})"
         )
     location = namespace.location(table)
-    spark.sql(statement if location is None else f"{statement} LOCATION {literal(location.as_uri())}")
+    spark.sql(statement if location is None else f"{statement} LOCATION {literal(location.as_posix())}")
 
 
 def add_missing_columns(spark: SparkSession, identifier: str, wanted: StructType) -> tuple[str, ...]:

@@ -14,17 +14,11 @@ from databricks_utils.errors import InvalidInput
 PATH = Path("contracts/gold/sales.yaml")
 
 
-def contract(
-    *columns: Column, rules: tuple[DeclaredRule, ...] = (), layer: str = "gold", **fields: Any
-) -> Contract:
-    return Contract(
-        layer, "sales", "1.0.0", "active", "", "", columns, declared_rules=rules, path=PATH, **fields
-    )
+def contract(*columns: Column, rules: tuple[DeclaredRule, ...] = (), layer: str = "gold", **fields: Any) -> Contract:
+    return Contract(layer, "sales", "1.0.0", "active", "", "", columns, declared_rules=rules, path=PATH, **fields)
 
 
-def declared(
-    metric: str, column: str | None = "code", severity: Severity = "error", **fields: Any
-) -> DeclaredRule:
+def declared(metric: str, column: str | None = "code", severity: Severity = "error", **fields: Any) -> DeclaredRule:
     return DeclaredRule("mine", column, metric, severity, **fields)
 
 
@@ -153,9 +147,7 @@ def test_a_silver_table_also_asks_how_rows_arrived() -> None:
 def test_a_comparison_of_two_dates_is_known_as_such(predicate: str, kind: str) -> None:
     columns = (Column("start", "DATE"), Column("end", "TIMESTAMP"), Column("other", "STRING"))
 
-    assert predicates(*columns, rules=(declared("row", None, predicate=predicate),)) == {
-        "mine": (kind, predicate)
-    }
+    assert predicates(*columns, rules=(declared("row", None, predicate=predicate),)) == {"mine": (kind, predicate)}
 
 
 @pytest.mark.parametrize(
@@ -254,6 +246,12 @@ def test_a_predicate_that_depends_on_more_than_its_row_is_refused(predicate: str
 
     assert repr(found) in caught.value.message
     assert caught.value.where == "sales.yaml, rule mine, column day"
+
+
+@pytest.mark.parametrize("name", ["", " ", "a\x1fb", "two\nlines"])
+def test_a_rule_must_have_a_name_that_can_be_shown(name: str) -> None:
+    with pytest.raises(InvalidInput, match="cannot be called"):
+        Rule(name, None, "expression", "error", "a > 0")
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,7 @@ from databricks_utils.data_quality import RuleResult, decide, quality_score
 
 
 def result(severity: Severity, checked: int, failed: int, passed: bool | None = None) -> RuleResult:
-    return RuleResult(
-        "rule", None, "range", severity, checked, failed, failed == 0 if passed is None else passed
-    )
+    return RuleResult("rule", None, "range", severity, checked, failed, failed == 0 if passed is None else passed)
 
 
 @dataclass(frozen=True)
@@ -67,9 +65,7 @@ def test_rows_within_a_tolerance_cost_nothing() -> None:
         (0.89, 51, "breached", 2),
     ],
 )
-def test_a_threshold_is_crossed_only_beyond_its_value(
-    score: float, invalid: int, status: str, reasons: int
-) -> None:
+def test_a_threshold_is_crossed_only_beyond_its_value(score: float, invalid: int, status: str, reasons: int) -> None:
     decision = decide(score, 1000, invalid, Limits())
 
     assert (decision.status, len(decision.reasons)) == (status, reasons)

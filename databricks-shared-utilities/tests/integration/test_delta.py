@@ -1,0 +1,140 @@
+"""Writing and reading Delta tables through SQL, in classic and Connect sessions alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+
+from databricks_utils.delta import (
+    Namespace,
+    add_missing_columns,
+    append,
+    changed_rows,
+    create_table,
+    last_commit,
+    merge_by_key,
+    overwrite,
+    restore,
+    rows_at,
+    table_exists,
+    vacuum,
+)
+from databricks_utils.errors import InvalidInput
+
+SCHEMA = "id BIGINT, name STRING"
+
+
+@pytest.fixture
+def namespace(spark: SparkSession, tmp_path: Path) -> Iterator[Namespace]:
+    schema = f"s_{uuid4().hex[:8]}"
+    yield Namespace("spark_catalog", {"silver": schema}, tmp_path / "ware house")
+    spark.sql(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
+
+
+@pytest.fixture
+def table(spark: SparkSession, namespace: Namespace) -> str:
+    create_table(spark, namespace, "silver.people", schema=rows(spark, []).schema)
+    return namespace.identifier("silver.people")
+
+
+def rows(spark: SparkSession, values: list[tuple[int | None, str | None]]) -> DataFrame:
+    return spark.createDataFrame(values, SCHEMA)
+
+
+def content(spark: SparkSession, table: str) -> set[tuple[int | None, str | None]]:
+    return {(row.id, row.name) for row in spark.table(table).collect()}
+
+
+def test_a_merge_inserts_and_updates_and_leaves_equal_rows_alone(spark: SparkSession, table: str) -> None:
+    overwrite(spark, table, rows(spark, [(1, "a"), (2, None), (None, "n")]))
+
+    commit = merge_by_key(
+        spark, table, rows(spark, [(1, "a"), (2, "b"), (3, "c"), (None, "m")]), ["id"], columns=["id", "name"]
+    )
+
+    assert content(spark, table) == {(1, "a"), (2, "b"), (3, "c"), (None, "m")}
+    assert commit.rows_written == 3
+    assert commit.metrics["numSourceRows"] == 4
+
+
+def test_a_merge_that_changes_nothing_makes_no_commit(spark: SparkSession, table: str) -> None:
+    before = overwrite(spark, table, rows(spark, [(1, None)]))
+
+    commit = merge_by_key(spark, table, rows(spark, [(1, None)]), ["id"], columns=["id", "name"])
+
+    assert (commit.version, commit.rows_written) == (before.version, 0)
+
+
+def test_an_overwrite_keeps_the_properties_of_the_table(spark: SparkSession, table: str) -> None:
+    overwrite(spark, table, rows(spark, [(1, "a")]))
+    overwrite(spark, table, rows(spark, [(2, "b")]))
+
+    properties = {row.key: row.value for row in spark.sql(f"SHOW TBLPROPERTIES {table}").collect()}
+
+    assert properties["delta.enableChangeDataFeed"] == "true"
+    assert content(spark, table) == {(2, "b")}
+
+
+def test_an_overwrite_of_a_slice_leaves_the_rest(spark: SparkSession, table: str) -> None:
+    overwrite(spark, table, rows(spark, [(1, "a"), (2, "b")]))
+
+    overwrite(spark, table, rows(spark, [(2, "c")]), where="id = 2")
+
+    assert content(spark, table) == {(1, "a"), (2, "c")}
+
+
+def test_a_repeated_transaction_appends_nothing(spark: SparkSession, table: str) -> None:
+    append(spark, table, rows(spark, [(1, "a")]), transaction=("loader", 7))
+    append(spark, table, rows(spark, [(1, "a")]), transaction=("loader", 7))
+
+    assert spark.table(table).count() == 1
+
+
+def test_the_change_feed_gives_both_images_of_an_update(spark: SparkSession, table: str) -> None:
+    first = overwrite(spark, table, rows(spark, [(1, "a"), (2, "b")]))
+    second = merge_by_key(spark, table, rows(spark, [(2, "c"), (3, "d")]), ["id"], columns=["id", "name"])
+
+    feed = changed_rows(spark, table, first.version, second.version).collect()
+
+    assert {(row.id, row.name, row._change_type) for row in feed} == {
+        (2, "b", "update_preimage"),
+        (2, "c", "update_postimage"),
+        (3, "d", "insert"),
+    }
+
+
+def test_a_restored_table_is_as_it_was_and_keeps_its_history(spark: SparkSession, table: str) -> None:
+    first = overwrite(spark, table, rows(spark, [(1, "a")]))
+    second = overwrite(spark, table, rows(spark, [(2, "b")]))
+
+    restore(spark, table, first.version)
+
+    assert content(spark, table) == {(1, "a")}
+    assert rows_at(spark, table, second.version).count() == 1
+    assert last_commit(spark, table).operation == "RESTORE"
+
+
+def test_columns_the_contract_gained_are_added(spark: SparkSession, table: str) -> None:
+    wanted = spark.createDataFrame([], "id BIGINT, NAME STRING, city STRING").schema
+
+    assert add_missing_columns(spark, table, wanted) == ("city",)
+    assert spark.table(table).columns == ["id", "name", "city"]
+
+
+def test_a_table_known_only_by_its_folder_is_registered(spark: SparkSession, namespace: Namespace, table: str) -> None:
+    overwrite(spark, table, rows(spark, [(1, "a")]))
+    # What a new process sees: the folder is there and the catalog is empty.
+    spark.sql(f"DROP SCHEMA {namespace.schema('silver')} CASCADE")
+
+    assert table_exists(spark, namespace, "silver.people")
+    assert content(spark, table) == {(1, "a")}
+    assert not table_exists(spark, namespace, "silver.nobody")
+
+
+def test_vacuum_refuses_a_retention_that_readers_would_notice(spark: SparkSession, table: str) -> None:
+    with pytest.raises(InvalidInput, match="167 hours"):
+        vacuum(spark, table, retention_hours=167)

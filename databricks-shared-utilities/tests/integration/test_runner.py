@@ -1,0 +1,265 @@
+"""Whole runs of a small shop: incremental equals full, nothing is lost or doubled, failures stay where they are."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from databricks_utils.config import Configuration
+from databricks_utils.contracts import read_contracts
+from databricks_utils.medallion import (
+    Bronze,
+    Files,
+    Gold,
+    Lakehouse,
+    Lookup,
+    Pipeline,
+    Replace,
+    Scd2,
+    Silver,
+    Upsert,
+    run_pipeline,
+)
+from databricks_utils.medallion.progress import TABLE as PROGRESS
+from databricks_utils.observability import RunResult
+
+CONTRACTS = Path(__file__).parents[1] / "fixtures" / "shop"
+LAYERS = ("bronze", "silver", "gold", "operations")
+
+
+def order_fact(orders: DataFrame, customers: DataFrame) -> DataFrame:
+    versions = customers.select("customer_id", "customer_key", "effective_start_date", "effective_end_date")
+    then = "ordered_on >= effective_start_date AND (effective_end_date IS NULL OR ordered_on < effective_end_date)"
+    kept = versions.withColumnRenamed("customer_id", "_customer")
+    joined = orders.join(kept, F.expr(f"customer_id = _customer AND {then}"), "left")
+    return joined.withColumn("customer_key", F.coalesce("customer_key", F.lit(-1)))
+
+
+def daily_orders(facts: DataFrame) -> DataFrame:
+    return facts.groupBy("ordered_on").agg(F.sum("amount").alias("amount"), F.count(F.lit(1)).alias("orders"))
+
+
+SHOP = Pipeline(
+    "shop",
+    Bronze("orders", source=Files("orders", format="csv")),
+    Bronze("customers", source=Files("customers", format="json")),
+    Silver("orders", reads="bronze.orders", write=Upsert(sequence_by="revision")),
+    Silver("customers", reads="bronze.customers"),
+    Gold(
+        "dim_customer",
+        reads="silver.customers",
+        write=Scd2(
+            keys=["customer_id"], sequence_by="seen_on", delete_when="gone = true", surrogate_key="customer_key"
+        ),
+    ),
+    Gold(
+        "fact_orders",
+        reads="silver.orders",
+        lookups=[Lookup("gold.dim_customer", on="customer_id")],
+        transform=order_fact,
+    ),
+    Gold("daily_orders", reads="gold.fact_orders", transform=daily_orders, write=Replace(by="ordered_on")),
+)
+KEPT = (
+    "silver.orders",
+    "silver.orders_quarantine",
+    "silver.customers",
+    "gold.dim_customer",
+    "gold.fact_orders",
+    "gold.daily_orders",
+)
+
+FIRST = {
+    "orders/1.csv": "order_id,customer_id,ordered_on,amount,revision\n"
+    "1,10,2024-01-05,5.00,1\n2,10,2024-02-05,7.50,1\n3,20,2024-02-05,1.00,1\nx,20,2024-02-05,1.00,1\n",
+    "customers/1.jsonl": '{"customer_id":10,"seen_on":"2024-01-01","city":"Rome"}\n'
+    '{"customer_id":10,"seen_on":"2024-03-01","city":"Oslo"}\n',
+}
+# A corrected order, an outdated copy of another, an order delivered twice, a customer's state that comes late, a
+# customer who left, and one who comes back.
+SECOND = {
+    "orders/2.csv": "order_id,customer_id,ordered_on,amount,revision\n"
+    "2,10,2024-02-05,8.00,2\n3,20,2024-02-05,9.99,0\n1,10,2024-01-05,5.00,1\n4,10,2024-03-02,2.00,1\n5,30,,1.00,1\n",
+    "customers/2.jsonl": '{"customer_id":10,"seen_on":"2024-02-01","city":"Bonn"}\n'
+    '{"customer_id":20,"seen_on":"2024-02-01","city":"Kyiv"}\n'
+    '{"customer_id":20,"seen_on":"2024-02-03","city":"Kyiv","gone":true}\n'
+    '{"customer_id":20,"seen_on":"2024-02-04","city":"Kyiv","gone":false}\n',
+}
+
+
+def opened(spark: SparkSession, folder: Path) -> Lakehouse:
+    """Return an empty lakehouse with the first delivery landed."""
+    mark = uuid4().hex[:8]
+    folders = ("landing", "warehouse", "checkpoints", "reports")
+    configuration = Configuration.model_validate(
+        {
+            "environment": "test",
+            "catalog": "spark_catalog",
+            "schemas": {layer: f"{layer}_{mark}" for layer in LAYERS},
+            "storage": {name: str(folder / name) for name in folders},
+            "execution": {"retries": 0, "parallel_tables": 2},
+        }
+    )
+    land(folder / "landing", FIRST)
+    return Lakehouse(spark, configuration, read_contracts(CONTRACTS))
+
+
+def closed(shop: Lakehouse) -> None:
+    for schema in shop.configuration.schemas.model_dump().values():
+        shop.spark.sql(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
+
+
+@pytest.fixture
+def shop(spark: SparkSession, tmp_path: Path) -> Iterator[Lakehouse]:
+    lakehouse = opened(spark, tmp_path)
+    yield lakehouse
+    closed(lakehouse)
+
+
+@dataclass(frozen=True)
+class Year:
+    """What happened in a shop whose runs were: first delivery, second delivery, nothing new, a repeat after a crash,
+    a full refresh."""
+
+    shop: Lakehouse
+    runs: tuple[RunResult, ...]
+    versions: tuple[dict[str, int], ...]
+    contents: tuple[dict[str, Counter[tuple[object, ...]]], ...]
+
+
+@pytest.fixture(scope="module")
+def year(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Year]:
+    shop = opened(spark, tmp_path_factory.mktemp("shop"))
+    runs = [succeeded(run_pipeline(shop, SHOP))]
+    noted = shop.version(PROGRESS)
+    versions, found = [versions_of(shop)], [contents(shop)]
+    land(landing(shop), SECOND)
+    for crash, full_refresh in ((False, False), (False, False), (True, False), (False, True)):
+        if crash:
+            # What a process leaves that dies after its last write: the tables are new, the note is old.
+            shop.spark.sql(f"RESTORE TABLE {shop.identifier(PROGRESS)} TO VERSION AS OF {noted}")
+        runs.append(succeeded(run_pipeline(shop, SHOP, full_refresh=full_refresh)))
+        versions.append(versions_of(shop))
+        found.append(contents(shop))
+    yield Year(shop, tuple(runs), tuple(versions), tuple(found))
+    closed(shop)
+
+
+def versions_of(shop: Lakehouse) -> dict[str, int]:
+    return {table: shop.version(table) for table in SHOP.tables}
+
+
+def land(folder: Path, files: dict[str, str]) -> None:
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+
+
+def landing(shop: Lakehouse) -> Path:
+    return Path(shop.configuration.storage.landing)
+
+
+def contents(shop: Lakehouse) -> dict[str, Counter[tuple[object, ...]]]:
+    """Return the rows of tables without the columns that hold the time of processing."""
+    found = {}
+    for table in KEPT:
+        names = [name for name in shop.read(table).columns if not name.startswith("_")]
+        found[table] = Counter(tuple(row) for row in shop.read(table).select(*names).collect())
+    return found
+
+
+def succeeded(run: RunResult) -> RunResult:
+    assert run.status != "failed", [table.error for table in run.tables if table.error]
+    return run
+
+
+def test_incremental_runs_give_the_tables_of_a_full_refresh(year: Year) -> None:
+    assert year.contents[1] == year.contents[4]
+    assert all(table.balanced for table in year.runs[1].tables if table.layer == "silver")
+
+
+def test_late_states_and_corrections_reach_the_facts(year: Year) -> None:
+    cities = year.shop.read("gold.dim_customer").select("customer_key", "city")
+    facts = {row.order_id: row for row in year.shop.read("gold.fact_orders").join(cities, "customer_key").collect()}
+    days = {str(row.ordered_on): row for row in year.shop.read("gold.daily_orders").collect()}
+
+    assert {order: row.city for order, row in facts.items()} == {1: "Rome", 2: "Bonn", 3: "Kyiv", 4: "Oslo"}
+    assert (str(facts[2].amount), str(facts[3].amount)) == ("8.00", "1.00")
+    assert (str(days["2024-02-05"].amount), days["2024-02-05"].orders) == ("9.00", 2)
+
+
+def test_every_row_is_accounted_for(year: Year) -> None:
+    first, second = (next(table for table in run.tables if table.table == "silver.orders") for run in year.runs[:2])
+
+    assert (first.rows_read, first.rows_valid, first.rows_quarantined, first.rows_duplicate) == (4, 3, 1, 0)
+    assert (second.rows_read, second.rows_valid, second.rows_quarantined, second.rows_duplicate) == (5, 2, 1, 2)
+    quarantine = year.shop.read("silver.orders_quarantine")
+    reasons = quarantine.select(F.explode("_validation_errors").alias("reason")).collect()
+    assert {row.reason for row in reasons} >= {"cast:order_id: not a BIGINT", "ordered_on_not_null"}
+
+
+def test_a_run_without_new_files_changes_nothing(year: Year) -> None:
+    assert {table.status for table in year.runs[2].tables} == {"skipped"}
+    assert year.versions[2] == year.versions[1]
+
+
+def test_a_crash_before_the_position_is_noted_doubles_nothing(year: Year) -> None:
+    assert {table.status for table in year.runs[3].tables} != {"skipped"}
+    assert year.contents[3] == year.contents[1]
+
+
+def test_a_batch_repeated_by_the_checkpoint_is_not_appended_again(shop: Lakehouse) -> None:
+    succeeded(run_pipeline(shop, SHOP, tables=["bronze.orders"]))
+    commits = Path(shop.configuration.storage.checkpoints) / "test" / "bronze.orders" / "commits"
+    last = max((path for path in commits.iterdir() if path.name.isdigit()), key=lambda path: int(path.name))
+    # The checkpoint of a driver that died between the table's commit and its own.
+    last.unlink()
+    (commits / f".{last.name}.crc").unlink(missing_ok=True)
+
+    run = succeeded(run_pipeline(shop, SHOP, tables=["bronze.orders"]))
+
+    assert run.tables[0].rows_written == 0
+    assert shop.read("bronze.orders").count() == 4
+
+
+def test_a_new_checkpoint_reads_the_files_again(shop: Lakehouse, tmp_path: Path) -> None:
+    succeeded(run_pipeline(shop, SHOP, tables=["bronze.orders"]))
+    (tmp_path / "checkpoints").rename(tmp_path / "lost")
+
+    run = succeeded(run_pipeline(shop, SHOP, tables=["bronze.orders"]))
+
+    # Under the old name Delta would take the new batch 0 for the old one and drop it silently.
+    assert run.tables[0].rows_written == 4
+
+
+def test_a_failed_table_blocks_its_readers_and_nobody_else(shop: Lakehouse) -> None:
+    def broken(orders: DataFrame) -> DataFrame:
+        return orders.where("order_id <> 1")
+
+    nodes = [node for node in SHOP.nodes if node.table != "silver.orders"]
+    pipeline = Pipeline("shop", *nodes, Silver("orders", reads="bronze.orders", transform=broken))
+
+    run = run_pipeline(shop, pipeline)
+
+    statuses = {table.table: table.status for table in run.tables}
+    errors = {table.table: table.error or "" for table in run.tables}
+    assert statuses["silver.orders"] == "failed"
+    assert "do not balance" in errors["silver.orders"]
+    assert statuses["gold.fact_orders"] == statuses["gold.daily_orders"] == "blocked"
+    assert statuses["gold.dim_customer"] == "succeeded"
+    assert run.exit_code == 1
+
+
+def test_a_landing_folder_that_is_missing_is_named(shop: Lakehouse) -> None:
+    (landing(shop) / "orders").rename(landing(shop) / "elsewhere")
+
+    run = run_pipeline(shop, SHOP, tables=["bronze.orders"])
+
+    assert "storage.landing" in (run.tables[0].error or "")
