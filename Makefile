@@ -12,7 +12,7 @@ export PATH := $(CURDIR)/.venv/bin:$(UV_FOLDER):$(PATH)
 unexport VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help doctor prerequisites setup demo test test-fast test-library test-matrix harness lint expected sync lock clean
+.PHONY: help doctor prerequisites setup demo test test-fast test-library test-matrix harness lint expected snapshots sync lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -55,9 +55,15 @@ lint: setup  ## check style, types, workflows and that the copies are identical
 	$(PYTHON) -m check_jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	.venv/bin/zizmor --offline --quiet .github/workflows
 	$(PYTHON) tools/sync.py --check
+	$(PYTHON) tools/snapshots.py --check
+	$(PYTHON) tools/template_docs.py --check
 
 expected: setup  ## write the lists of generated files anew (look at the difference before you commit it)
 	$(PYTHON) -m pytest tests/test_bake.py --update-expected
+
+snapshots: setup  ## write the library's public surface, the configuration schema and the template's documents anew
+	$(PYTHON) tools/snapshots.py
+	$(PYTHON) tools/template_docs.py
 
 sync:  ## copy hooks/ and templates/ into every template
 	python3 tools/sync.py

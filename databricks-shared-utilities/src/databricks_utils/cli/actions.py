@@ -86,9 +86,8 @@ def status(project: Opened, rows: int) -> int:
 def report(project: Opened) -> int:
     """Write the report of the last run again."""
     lakehouse = project.lakehouse()
-    click.echo(
-        f"Report: {_write_report(project, lakehouse, _last_run(lakehouse), _samples(project, lakehouse, REPORTED_ROWS))}"
-    )
+    samples = _samples(project, lakehouse, REPORTED_ROWS)
+    click.echo(f"Report: {_write_report(project, lakehouse, _last_run(lakehouse), samples)}")
     return 0
 
 
