@@ -21,7 +21,8 @@ def alerts(run: RunResult) -> str:
     if blocked:
         found.append(_alert("failed", "Blocked", ", ".join(blocked)))
     for table in run.tables:
-        found += [_alert("breached", table.table, breach) for breach in table.breaches]
+        if table.breaches:
+            found.append(_alert("breached", table.table, "\n".join(table.breaches)))
         if table.layer == "silver" and not table.balanced:
             found.append(_alert("failed", table.table, "rows read are not all accounted for"))
     return "".join(found)
@@ -93,7 +94,7 @@ def quality_section(run: RunResult) -> str:
         else '<p class="good">Every rule held.</p>'
     )
     folded = (
-        f'<details><summary>{len(held)} rules held</summary><div class="scroll"><table><tbody>'
+        f'<details><summary>{len(held)} {"rule" if len(held) == 1 else "rules"} held</summary><div class="scroll"><table><tbody>'
         f"{''.join(_rule_row(*item) for item in held)}</tbody></table></div></details>"
         if held
         else ""
