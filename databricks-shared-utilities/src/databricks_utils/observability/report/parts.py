@@ -93,8 +93,9 @@ def quality_section(run: RunResult) -> str:
         if broken
         else '<p class="good">Every rule held.</p>'
     )
+    noun = "rule" if len(held) == 1 else "rules"
     folded = (
-        f'<details><summary>{len(held)} {"rule" if len(held) == 1 else "rules"} held</summary><div class="scroll"><table><tbody>'
+        f'<details><summary>{len(held)} {noun} held</summary><div class="scroll"><table><tbody>'
         f"{''.join(_rule_row(*item) for item in held)}</tbody></table></div></details>"
         if held
         else ""
