@@ -74,7 +74,7 @@ def timeline(
 
 def _one_for_each_moment(marked: DataFrame, keys: Sequence[str]) -> DataFrame:
     ranked = Window.partitionBy(*keys, START).orderBy(F.col("_deleted").desc(), F.col("_content").desc())
-    return marked.withColumn("_rank", F.row_number().over(ranked)).where("_rank = 1").drop("_rank")
+    return marked.withColumn("_rank", F.row_number().over(ranked)).where("_rank = 1")
 
 
 def _content(attributes: Sequence[str]) -> Column:

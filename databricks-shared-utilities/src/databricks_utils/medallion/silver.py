@@ -127,7 +127,7 @@ def newest_by_key(rows: DataFrame, contract: Contract, sequence_by: str | None) 
         content.desc(),
     ]
     ranked = Window.partitionBy(*contract.key).orderBy(*order)
-    return rows.withColumn("_rank", F.row_number().over(ranked)).where("_rank = 1").drop("_rank")
+    return rows.withColumn("_rank", F.row_number().over(ranked)).where("_rank = 1")
 
 
 def accepted(unique: DataFrame, contract: Contract) -> DataFrame:

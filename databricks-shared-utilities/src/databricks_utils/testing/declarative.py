@@ -55,12 +55,13 @@ def run_declarative(
     spark = LocalSpark(settings={"spark.sql.sources.default": "delta"})
     with connect_server(spark, warehouse, short_lived=True) as server:
         session = open_remote(server.url, "declarative pipeline")
-        for schema in schemas:
-            session.sql(f"CREATE SCHEMA IF NOT EXISTS `{schema}`")
-        _run(_specification(source, folder, configuration), server.url, timeout_seconds)
         try:
+            for schema in schemas:
+                session.sql(f"CREATE SCHEMA IF NOT EXISTS `{schema}`")
+            _run(_specification(source, folder, configuration), server.url, timeout_seconds)
             yield session
         finally:
+            # Before the server goes: a session left open asks for it again and again when the process ends.
             session.stop()
 
 

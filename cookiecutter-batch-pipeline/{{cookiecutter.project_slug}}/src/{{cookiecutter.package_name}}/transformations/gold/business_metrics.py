@@ -60,7 +60,9 @@ def household_activity(sales: DataFrame) -> DataFrame:
         metric_date DATE, active_households BIGINT, _returning BIGINT.
     """
     first = sales.groupBy("household_id").agg(F.min("metric_date").alias("_first_month"))
-    active = sales.select("metric_date", "household_id").distinct().join(first, "household_id")
+    # Not distinct(): a declarative pipeline cannot look a frame up while it is declared, and distinct() would.
+    active = sales.groupBy("metric_date", "household_id").agg(F.count(F.lit(1)).alias("_lines"))
+    active = active.join(first, "household_id")
     return active.groupBy("metric_date").agg(
         F.count(F.lit(1)).alias("active_households"),
         F.count(F.when(F.col("_first_month") < F.col("metric_date"), F.lit(1))).alias("_returning"),
