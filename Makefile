@@ -35,16 +35,17 @@ test-fast: setup  ## run what needs neither Spark nor an installation
 	$(PYTHON) -m pytest $(LIBRARY)/tests/unit $(LIBRARY)/tests/contract
 	$(PYTHON) -m pytest -m "not slow"
 
-test-library: setup  ## run the library's tests, with classic Spark and then over Spark Connect
+test-library: setup  ## run the library's tests
 	cd $(LIBRARY) && ../$(PYTHON) -m pytest
-	cd $(LIBRARY) && ../$(PYTHON) -m pytest tests/integration --spark-mode=connect
 
-test-matrix: .venv-3.5/ready .venv-4.0/ready  ## run the library's tests on Spark 3.5 and 4.0
+test-matrix: setup .venv-3.5/ready .venv-4.0/ready  ## run the tests over Spark Connect and on Spark 3.5 and 4.0
+	cd $(LIBRARY) && ../$(PYTHON) -m pytest tests/integration --spark-mode=connect
 	cd $(LIBRARY) && ../.venv-4.0/bin/python -m pytest tests/unit tests/integration
 	cd $(LIBRARY) && ../.venv-3.5/bin/python -m pytest tests/unit tests/integration
+	$(PYTHON) -m pytest -m matrix
 
 harness: setup  ## bake the templates and run what they generate
-	$(PYTHON) -m pytest
+	$(PYTHON) -m pytest -m "not matrix"
 
 lint: setup  ## check style, types, workflows and that the copies are identical
 	$(PYTHON) -m ruff check .

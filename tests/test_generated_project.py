@@ -23,6 +23,7 @@ def test_a_fresh_project_passes_its_own_tests_with_its_coverage(installed: Insta
     assert "Required test coverage of 80% reached" in summary
 
 
+@pytest.mark.matrix
 def test_a_fresh_project_passes_its_tests_over_connect(installed: Installed) -> None:
     summary = installed.succeed("uv", "run", "pytest", "-q", "--spark-mode", "connect")
 
@@ -37,6 +38,7 @@ def test_a_fresh_project_passes_its_hooks_before_a_commit(installed: Installed, 
     project.succeed("uv", "run", "pre-commit", "run", "--all-files")
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(("runtime", "spark"), [("17.3-lts", "4.0."), ("16.4-lts", "3.5.")])
 def test_a_project_for_an_older_runtime_passes_its_tests(runtime: str, spark: str, bakery: Bakery) -> None:
     project = install(bakery.bake({"runtime": runtime}, f"runtime-{runtime}"))

@@ -50,7 +50,7 @@ def cast_to_contract(df: DataFrame, contract: Contract, *, available: Sequence[s
     typed = {cast.column.name: F.expr(cast.value) for cast in casts}
     problems = [cast.problem for cast in casts if cast.can_fail]
     cast = df.withColumns({**typed, "_cast_errors": F.expr(joined(problems))})
-    # Dropping makes Spark look the frame up, which it cannot while a pipeline is declared; the columns do no harm there.
+    # Dropping makes Spark look the frame up, which it cannot while a pipeline is declared; there the columns stay.
     return cast if schema is None else cast.drop(*_renamed(contract, casts))
 
 

@@ -79,11 +79,9 @@ def merge_by_key(
 
 def overwrite(spark: SparkSession, identifier: str, rows: DataFrame, *, where: str | None = None) -> Commit:
     """Replace the whole table, or the rows `where` selects, in one commit."""
-    if where is None:
-        # saveAsTable would replace the table itself, and its comments and properties with it.
-        rows.writeTo(identifier).overwrite(F.lit(True))
-    else:
-        rows.write.format("delta").mode("overwrite").option("replaceWhere", where).saveAsTable(identifier)
+    # Not saveAsTable: it would replace the table itself, with its comments and properties, and before Spark 4 even a
+    # slice of it that way.
+    rows.writeTo(identifier).overwrite(F.expr(where or "true"))
     return last_commit(spark, identifier)
 
 
