@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from baking import Answers, Bakery, combinations, label
+from hypothesis import settings
 from installed import Installed, install
 
 Bake = Callable[[Answers], Path]
@@ -75,3 +76,8 @@ def ran(installed: Installed) -> Installed:
     """The installed project after a first run on the sample."""
     installed.succeed(*installed.command("run", "--env", "local"))
     return installed
+
+
+# The same examples everywhere, and none that fails because a machine is busy.
+settings.register_profile("repository", deadline=None, derandomize=True)
+settings.load_profile("repository")
