@@ -21,6 +21,10 @@ from databricks_utils.contracts.unsupported import CLUSTER_BY, check_column_keys
 from databricks_utils.errors import InputProblems, InvalidInput, LakehouseError
 
 LAYERS = ("bronze", "silver", "gold")
+#: Versions of the standard in which a reference is table.column only.
+OLDER_VERSIONS = frozenset(
+    {"v2.2.0", "v2.2.1", "v2.2.2", "v3.0.0", "v3.0.1", "v3.0.2", "v3.1.0"},
+)
 #: Delta's limit for liquid clustering.
 MOST_CLUSTER_COLUMNS = 4
 HOURS = {
@@ -197,6 +201,9 @@ class _Reading:
             place = (*at, "relationships", "0", "to")
             self._problem(place, f"{target!r} names no column", "Write layer.table.column")
             return None
+        if self.source.values.get("apiVersion") in OLDER_VERSIONS:
+            message = f"apiVersion {self.source.values['apiVersion']} cannot refer to another layer's table"
+            self._problem(("apiVersion",), message, "Write apiVersion: v3.2.0")
         return target
 
     def _check_names(self, columns: Sequence[Column]) -> None:

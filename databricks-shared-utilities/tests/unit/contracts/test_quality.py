@@ -21,7 +21,7 @@ def read(folder: Path, table: list[object] | None = None, column: list[object] |
         if entries is not None:
             holder["quality"] = entries
     values = {
-        "apiVersion": "v3.1.0",
+        "apiVersion": "v3.2.0",
         "kind": "DataContract",
         "id": "orders",
         "version": "1.0.0",

@@ -18,7 +18,7 @@ from databricks_utils.contracts import (
 from databricks_utils.errors import InputProblems
 
 ORDERS = """\
-apiVersion: v3.1.0
+apiVersion: v3.2.0
 kind: DataContract
 id: shop-silver-orders
 name: orders

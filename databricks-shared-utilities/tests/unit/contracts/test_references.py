@@ -10,7 +10,7 @@ from databricks_utils.contracts import read_contracts
 from databricks_utils.errors import InputProblems
 
 TABLE = """\
-apiVersion: v3.1.0
+apiVersion: v3.2.0
 kind: DataContract
 id: {layer}-{name}
 version: 1.0.0
@@ -109,6 +109,18 @@ def test_a_reference_to_anything_but_a_column_is_refused(tmp_path: Path, target:
 
     assert "names no column" in message
     assert "Write layer.table.column" in message
+
+
+def test_a_version_of_the_standard_without_layers_is_refused(tmp_path: Path) -> None:
+    written(tmp_path, "gold.dim_customer")
+    path = written(tmp_path, "gold.fact_orders", "{to: gold.dim_customer.id}")
+    path.write_text(path.read_text().replace("v3.2.0", "v3.1.0"))
+
+    message = refusal(tmp_path)
+
+    assert "apiVersion v3.1.0 cannot refer to another layer's table" in message
+    assert f"where: {path}:1, key apiVersion" in message
+    assert "Write apiVersion: v3.2.0" in message
 
 
 def test_a_contract_with_another_file_ending_is_named(tmp_path: Path) -> None:

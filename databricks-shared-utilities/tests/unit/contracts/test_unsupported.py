@@ -17,7 +17,7 @@ def read(
     amount = {"name": "amount", "logicalType": "string", "physicalType": "STRING", **(column or {})}
     orders = {"name": "orders", "physicalType": "table", "properties": [amount], **(table or {})}
     values = {
-        "apiVersion": "v3.1.0",
+        "apiVersion": "v3.2.0",
         "kind": "DataContract",
         "id": "orders",
         "version": "1.0.0",
