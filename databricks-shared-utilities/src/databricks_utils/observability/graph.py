@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from graphlib import TopologicalSorter
 from html import escape
 
 BOX_WIDTH, BOX_HEIGHT, GAP_X, GAP_Y, MARGIN = 178, 40, 90, 16, 8
-MARKS = {"succeeded": "✓", "skipped": "\u2013", "failed": "✕", "blocked": "‖", "breached": "!"}
+#: Status of a table that a run was not asked for.
+ABSENT = "absent"
+MARKS = {"succeeded": "✓", "skipped": "\u2013", "failed": "✕", "blocked": "‖", "breached": "!", ABSENT: ""}
 
 
 @dataclass(frozen=True)
@@ -32,14 +35,14 @@ def draw(graph: Graph, statuses: Mapping[str, str]) -> str:
 
     Args:
         graph: What to draw.
-        statuses: Status by table name.
+        statuses: Status by table name; a table without one was not part of the run.
     """
     columns = _columns(graph)
     places = _places(columns)
     width = max((x for x, _ in places.values()), default=0) + BOX_WIDTH + MARGIN
     height = max((y for _, y in places.values()), default=0) + BOX_HEIGHT + MARGIN
     lines = [_line(places[source], places[target]) for source, target in graph.edges if {source, target} <= set(places)]
-    boxes = [_box(node, places[node.name], statuses.get(node.name, "skipped")) for node in graph.nodes]
+    boxes = [_box(node, places[node.name], statuses.get(node.name, ABSENT)) for node in graph.nodes]
     label = escape(f"{len(graph.nodes)} tables and what they read", quote=True)
     return (
         f'<svg class="graph" role="img" aria-label="{label}" viewBox="0 0 {width} {height}" '
@@ -49,12 +52,13 @@ def draw(graph: Graph, statuses: Mapping[str, str]) -> str:
 
 def _columns(graph: Graph) -> list[list[GraphNode]]:
     """Put each table one column after the last it reads."""
-    depth: dict[str, int] = {}
     reads: dict[str, list[str]] = {node.name: [] for node in graph.nodes}
     for source, target in graph.edges:
-        reads.setdefault(target, []).append(source)
-    for node in graph.nodes:
-        depth[node.name] = 1 + max((depth.get(source, -1) for source in reads[node.name]), default=-1)
+        if source in reads and target in reads:
+            reads[target].append(source)
+    depth: dict[str, int] = {}
+    for name in TopologicalSorter(reads).static_order():
+        depth[name] = 1 + max((depth[source] for source in reads[name]), default=-1)
     columns: list[list[GraphNode]] = [[] for _ in range(max(depth.values(), default=-1) + 1)]
     for node in graph.nodes:
         columns[depth[node.name]].append(node)
@@ -82,7 +86,8 @@ def _box(node: GraphNode, place: tuple[int, int], status: str) -> str:
     x, y = place
     name = node.name.partition(".")[2] or node.name
     shown = name if len(name) <= 21 else f"{name[:20]}…"
-    title = escape(f"{node.name}: {status}. {node.description}")
+    word = "not part of this run" if status == ABSENT else status
+    title = escape(f"{node.name}: {word}. {node.description}".strip())
     return (
         f'<g class="node {escape(node.layer, quote=True)} {escape(status, quote=True)}"><title>{title}</title>'
         f'<rect x="{x}" y="{y}" width="{BOX_WIDTH}" height="{BOX_HEIGHT}" rx="6"/>'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import timezone
 from html import escape
 from importlib.resources import files
 
@@ -58,7 +59,7 @@ def render_report(run: RunResult, history: Sequence[RunResult], graph: Graph, sa
 
 
 def _header(run: RunResult) -> str:
-    when = f"{run.started_at:%Y-%m-%d %H:%M:%S} UTC"
+    when = f"{run.started_at.astimezone(timezone.utc):%Y-%m-%d %H:%M:%S} UTC"
     return (
         f'<header><h1>{escape(run.pipeline)} <span class="soft">in {escape(run.environment)}</span></h1>'
         f'<span class="badge {run.status}">{HEADLINES[run.status]}</span>'
