@@ -7,11 +7,12 @@ from datetime import timezone
 from html import escape
 from importlib.resources import files
 
-from databricks_utils.observability.graph import Graph, draw
+from databricks_utils.observability.graph import Graph
 from databricks_utils.observability.report.parts import (
     alerts,
     facts,
     history_section,
+    pipeline_section,
     quality_section,
     samples_section,
     tables_section,
@@ -40,7 +41,7 @@ def render_report(run: RunResult, history: Sequence[RunResult], graph: Graph, sa
         _header(run),
         alerts(run),
         facts(run),
-        f'<section><h2>Pipeline</h2><div class="scroll">{draw(graph, statuses)}</div></section>',
+        pipeline_section(graph, statuses),
         tables_section(run),
         quality_section(run),
         history_section(history),
