@@ -101,12 +101,12 @@ def test_states_become_history(
 def test_a_test_of_a_transformation_passes_and_can_fail(recipes: Mapping[str, CodeType], spark: SparkSession) -> None:
     recipe = recipes["Test a transformation"]
 
-    def trimmed(rows: DataFrame) -> DataFrame:
-        return rows.withColumn("name", F.trim("name"))
+    def capitalised(rows: DataFrame) -> DataFrame:
+        return rows.withColumn("name", F.initcap("name"))
 
-    followed(recipe, clean=trimmed)["test_names_are_trimmed"](spark)
+    followed(recipe, clean=capitalised)["test_names_are_capitalised"](spark)
     with pytest.raises(AssertionError):
-        followed(recipe, clean=lambda rows: rows)["test_names_are_trimmed"](spark)
+        followed(recipe, clean=lambda rows: rows)["test_names_are_capitalised"](spark)
 
 
 def test_a_session_is_started(recipes: Mapping[str, CodeType], tmp_path: Path) -> None:
