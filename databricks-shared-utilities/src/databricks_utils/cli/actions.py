@@ -132,6 +132,7 @@ def restore(project: Opened, table: str, version_number: int) -> int:
     """Bring a table back, and the positions of it and of what it read with it."""
     project.project.pipeline.node(table)
     lakehouse = project.lakehouse()
+    lakehouse.read(table)
     newest = lakehouse.version(table)
     if not 0 <= version_number <= newest:
         raise InvalidInput(f"{table} has no version {version_number}", hint=f"It has the versions 0 to {newest}")

@@ -28,10 +28,27 @@ MOST_SLICES = 1000
 
 @dataclass(frozen=True)
 class Refreshed:
-    """What a gold table's refresh did."""
+    """What a gold table's refresh did.
+
+    Args:
+        rows_written: Rows inserted or updated.
+        summary: What the row rules found in the rows computed; None without rules or rows.
+        one_row_per_key: Whether the write keeps keys apart once the rows computed have each key once.
+    """
 
     rows_written: int
     summary: Summary | None
+    one_row_per_key: bool = False
+
+    @property
+    def proved_unique(self) -> int | None:
+        """Rows whose primary key is proved unique by what was counted; None when the table must be asked."""
+        summary = self.summary
+        if self.one_row_per_key and not self.rows_written:
+            return 0
+        if summary is None or not self.one_row_per_key or summary.rows_invalid:
+            return None
+        return summary.rows if summary.distinct_keys == summary.rows else None
 
 
 def refresh(lakehouse: Lakehouse, node: Gold, increment: Increment) -> Refreshed:
@@ -86,8 +103,9 @@ def _upsert(lakehouse: Lakehouse, node: Gold, write: Upsert, contract: Contract,
         columns=[*[column.name for column in contract.columns], *technical.names("gold")],
         compared=compared,
         update_when=newer,
+        folder=lakehouse.folder(node.table),
     )
-    return Refreshed(commit.rows_written, _summary(lakehouse, contract, commit, rows))
+    return Refreshed(commit.rows_written, _summary(lakehouse, contract, commit, rows), one_row_per_key=True)
 
 
 def _replace(lakehouse: Lakehouse, node: Gold, write: Replace, contract: Contract, increment: Increment) -> Refreshed:
@@ -95,7 +113,7 @@ def _replace(lakehouse: Lakehouse, node: Gold, write: Replace, contract: Contrac
     if touched is None:
         return _written_whole(lakehouse, node, contract, increment)
     if not touched:
-        return Refreshed(0, None)
+        return Refreshed(0, None, one_row_per_key=True)
     values = ", ".join(touched)
     expression = write.of or f"`{write.by}`"
     rows = increment.everything().where(f"{expression} IN ({values})")
@@ -105,8 +123,10 @@ def _replace(lakehouse: Lakehouse, node: Gold, write: Replace, contract: Contrac
         lakehouse.identifier(node.table),
         _stamped(shaped),
         where=f"`{write.by}` IN ({values})",
+        folder=lakehouse.folder(node.table),
     )
-    return Refreshed(commit.rows_written, _summary(lakehouse, contract, commit, shaped))
+    apart = write.by in contract.key
+    return Refreshed(commit.rows_written, _summary(lakehouse, contract, commit, shaped), one_row_per_key=apart)
 
 
 def _touched(lakehouse: Lakehouse, node: Gold, write: Replace, increment: Increment) -> list[str] | None:
@@ -144,8 +164,10 @@ def _history(lakehouse: Lakehouse, node: Gold, write: Scd2, contract: Contract, 
         compared=[name for name in names if name != write.surrogate_key],
         insert_when="NOT s._obsolete",
         delete_when="s._obsolete",
+        folder=lakehouse.folder(node.table),
     )
-    return Refreshed(commit.rows_written, _summary(lakehouse, contract, commit, wanted))
+    merged = contract.key == (write.surrogate_key,)
+    return Refreshed(commit.rows_written, _summary(lakehouse, contract, commit, wanted), one_row_per_key=merged)
 
 
 def _periods(lakehouse: Lakehouse, node: Gold, write: Scd2, contract: Contract, states: DataFrame) -> DataFrame:
@@ -163,8 +185,9 @@ def _periods(lakehouse: Lakehouse, node: Gold, write: Scd2, contract: Contract, 
 
 def _written_whole(lakehouse: Lakehouse, node: Gold, contract: Contract, increment: Increment) -> Refreshed:
     rows = computed(lakehouse, node, increment.everything())
-    commit = overwrite(lakehouse.spark, lakehouse.identifier(node.table), _stamped(rows))
-    return Refreshed(commit.rows_written, _summary(lakehouse, contract, commit, None))
+    identifier, folder = lakehouse.identifier(node.table), lakehouse.folder(node.table)
+    commit = overwrite(lakehouse.spark, identifier, _stamped(rows), folder=folder)
+    return Refreshed(commit.rows_written, _summary(lakehouse, contract, commit, None), one_row_per_key=True)
 
 
 def _keyed(rows: DataFrame, write: Upsert, contract: Contract) -> DataFrame:

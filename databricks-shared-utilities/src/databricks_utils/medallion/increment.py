@@ -121,6 +121,10 @@ def plan_increment(
 ) -> Increment:
     """Look at the sources' versions and decide what a table must read."""
     versions = {table: lakehouse.version(table) for table in dict.fromkeys(node.inputs)}
-    never = not position.sources or not lakehouse.exists(node.table)
+    never = not position.sources or lakehouse.version(node.table) < 0
     rewound = any(versions.get(table, -1) < version for table, version in position.sources.items())
-    return Increment(lakehouse, node, position, versions, full_refresh or never or rewound)
+    increment = Increment(lakehouse, node, position, versions, full_refresh or never or rewound)
+    if not increment.nothing_new:
+        for table in versions:
+            lakehouse.exists(table)  # so that its name can be used in SQL
+    return increment
