@@ -126,7 +126,7 @@ def shop(spark: SparkSession, tmp_path: Path) -> Iterator[Lakehouse]:
 @dataclass(frozen=True)
 class Year:
     """What happened in a shop whose runs were: first delivery, second delivery, nothing new, a repeat after a crash,
-    a full refresh."""
+    a full refresh, an order erased from silver, silver's orders alone computed anew."""
 
     shop: Lakehouse
     runs: tuple[RunResult, ...]
@@ -148,6 +148,13 @@ def year(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Itera
         runs.append(succeeded(run_pipeline(shop, SHOP, full_refresh=full_refresh)))
         versions.append(versions_of(shop))
         found.append(contents(shop))
+    shop.spark.sql(f"DELETE FROM {shop.identifier('silver.orders')} WHERE order_id = 2")
+    shop.spark.sql(f"DELETE FROM {shop.identifier('bronze.orders')} WHERE order_id = 'x'")
+    runs.append(succeeded(run_pipeline(shop, SHOP)))
+    found.append(contents(shop))
+    succeeded(run_pipeline(shop, SHOP, tables=["silver.orders"], full_refresh=True))
+    runs.append(succeeded(run_pipeline(shop, SHOP)))
+    found.append(contents(shop))
     yield Year(shop, tuple(runs), tuple(versions), tuple(found))
     closed(shop)
 
@@ -213,6 +220,30 @@ def test_a_run_without_new_files_changes_nothing(year: Year) -> None:
 def test_a_crash_before_the_position_is_noted_doubles_nothing(year: Year) -> None:
     assert {table.status for table in year.runs[3].tables} != {"skipped"}
     assert year.contents[3] == year.contents[1]
+
+
+def test_a_row_erased_from_silver_leaves_the_tables_made_from_it(year: Year) -> None:
+    before, after = year.contents[4], year.contents[5]
+
+    assert {row[0] for row in before["gold.fact_orders"]} - {row[0] for row in after["gold.fact_orders"]} == {2}
+    assert before["gold.fact_orders"] >= after["gold.fact_orders"]
+    assert before["gold.daily_orders"].total() - after["gold.daily_orders"].total() == 0
+    (day,) = [row for row in after["gold.daily_orders"] if str(row[0]) == "2024-02-05"]
+    assert [str(value) for value in day[1:]] == ["1.00", "1"]
+
+
+def test_a_silver_table_computed_anew_alone_brings_its_rows_back_to_its_readers(year: Year) -> None:
+    assert {**year.contents[6], "silver.orders_quarantine": None} == {
+        **year.contents[4],
+        "silver.orders_quarantine": None,
+    }
+
+
+def test_a_row_erased_from_bronze_is_in_no_table_made_anew(year: Year) -> None:
+    gone = year.contents[4]["silver.orders_quarantine"] - year.contents[6]["silver.orders_quarantine"]
+
+    assert gone.total() == 1
+    assert '"order_id":"x"' in str(next(iter(gone)))
 
 
 def test_a_batch_repeated_by_the_checkpoint_is_not_appended_again(shop: Lakehouse) -> None:

@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 MOST_SLICES = 1000
 
 
+#: Marks a row of a MERGE whose key left the table read.
+GONE = "_gone"
+
+
 @dataclass(frozen=True)
 class Refreshed:
     """What a gold table's refresh did.
@@ -91,18 +95,28 @@ def _upsert(lakehouse: Lakehouse, node: Gold, write: Upsert, contract: Contract,
     if increment.after < 0:
         return _written_whole(lakehouse, node, contract, increment)
     source_key = lakehouse.contract(node.reads).key
-    changed = lakehouse.transformed(node, increment.current_rows(source_key))
-    rows = _shaped(_keyed(changed, write, contract), contract)
+
+    def computed_rows(source: DataFrame) -> DataFrame:
+        return _shaped(_keyed(lakehouse.transformed(node, source), write, contract), contract)
+
+    rows = computed_rows(increment.current_rows(source_key))
+    offered, gone = rows, increment.deleted_rows(source_key)
+    if gone is not None:
+        # What a key that is gone was made into goes too, unless a key that is left makes the same.
+        leaving = computed_rows(gone).join(rows, list(contract.key), "left_anti").dropDuplicates(list(contract.key))
+        offered = rows.withColumn(GONE, F.lit(False)).unionByName(leaving.withColumn(GONE, F.lit(True)))
     newer = f"s.`{write.sequence_by}` >= t.`{write.sequence_by}`" if write.sequence_by else None
     compared = [column.name for column in contract.columns if column.name not in contract.key]
     commit = merge_by_key(
         lakehouse.spark,
         identifier,
-        _stamped(rows),
+        _stamped(offered),
         contract.key,
         columns=[*[column.name for column in contract.columns], *technical.names("gold")],
         compared=compared,
         update_when=newer,
+        insert_when=None if gone is None else f"NOT s.{GONE}",
+        delete_when=None if gone is None else f"s.{GONE}",
         folder=lakehouse.folder(node.table),
     )
     return Refreshed(commit.rows_written, _summary(lakehouse, contract, commit, rows), one_row_per_key=True)

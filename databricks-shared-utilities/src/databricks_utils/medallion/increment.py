@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from pyspark.sql import Window
 from pyspark.sql import functions as F
 
-from databricks_utils.delta import changed_rows, rows_at
+from databricks_utils.delta import Commit, changed_rows, rows_at
 from databricks_utils.medallion.lakehouse import Lakehouse
 from databricks_utils.medallion.pipeline import Gold, Lookup, Silver, as_lookups
 from databricks_utils.medallion.progress import Position
@@ -18,6 +18,8 @@ from databricks_utils.medallion.progress import Position
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
+#: Operations that leave all rows where they are.
+_WITHOUT_DELETES = ("OPTIMIZE", "ADD COLUMNS", "SET TBLPROPERTIES", "CLUSTER BY", "VACUUM START", "VACUUM END")
 CHANGE_COLUMNS = ("_change_type", "_commit_version", "_commit_timestamp")
 
 
@@ -104,16 +106,33 @@ class Increment:
     def _seen(self, lookup: Lookup) -> int:
         return self.position.sources.get(lookup.table, -1)
 
+    def deleted_rows(self, key: Sequence[str]) -> DataFrame | None:
+        """Return the rows whose keys are gone since the last run, as they were last; None when none can be.
+
+        Silver only grows in a run, so that keys go only when somebody deletes, restores or refreshes it.
+        """
+        if self.after < 0 or self.after == self.until:
+            return None
+        commits = self.lakehouse.commits_since(self.node.reads, self.after)
+        if all(_keeps_every_key(commit) for commit in commits):
+            return None
+        return self._last_images(key).where("_change_type = 'delete'").drop(*CHANGE_COLUMNS)
+
     def _newest(self, key: Sequence[str]) -> DataFrame:
         """Keep the last image of each changed key; a key whose last change is a delete drops out."""
-        newest = Window.partitionBy(*key).orderBy(F.col("_commit_version").desc(), F.col("_change_type").asc())
-        return (
-            self.changes()
-            .where("_change_type <> 'update_preimage'")
-            .withColumn("_rank", F.row_number().over(newest))
-            .where("_rank = 1 AND _change_type <> 'delete'")
-            .drop("_rank", *CHANGE_COLUMNS)
-        )
+        return self._last_images(key).where("_change_type <> 'delete'").drop(*CHANGE_COLUMNS)
+
+    def _last_images(self, key: Sequence[str]) -> DataFrame:
+        # A table written anew has both a delete and an insert of a key in one version, and the insert is what is left.
+        newest = Window.partitionBy(*key).orderBy(F.col("_commit_version").desc(), F.col("_change_type").desc())
+        images = self.changes().where("_change_type <> 'update_preimage'")
+        return images.withColumn("_rank", F.row_number().over(newest)).where("_rank = 1").drop("_rank")
+
+
+def _keeps_every_key(commit: Commit) -> bool:
+    if commit.operation == "MERGE":
+        return not commit.metrics.get("numTargetRowsDeleted", 0)
+    return commit.operation in _WITHOUT_DELETES
 
 
 def plan_increment(
