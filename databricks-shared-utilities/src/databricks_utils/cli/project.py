@@ -9,6 +9,7 @@ from pathlib import Path
 
 from databricks_utils.config import Configuration, load_configuration
 from databricks_utils.contracts import Contract, read_contracts
+from databricks_utils.data_quality import row_rules, table_rules
 from databricks_utils.errors import InputProblems, InvalidInput, LakehouseError
 from databricks_utils.medallion import Lakehouse, Pipeline, check_pipeline
 from databricks_utils.observability import configure_tracing
@@ -102,12 +103,25 @@ def open_project(project: Project, *, folder: str | None, environment: str, over
         problems += _single(error)
     try:
         contracts = read_contracts(root / "contracts")
+        problems += _impossible_rules(contracts)
         check_pipeline(project.pipeline, contracts)
     except InvalidInput as error:
         problems += _single(error)
     if problems or configuration is None:
         raise InputProblems(problems)
     return Opened(project, root, configuration, contracts)
+
+
+def _impossible_rules(contracts: Mapping[str, Contract]) -> list[LakehouseError]:
+    """Return what is wrong with the rules themselves, which would otherwise show when their table is computed."""
+    problems: list[LakehouseError] = []
+    for contract in contracts.values():
+        for compiled in (row_rules, table_rules):
+            try:
+                compiled(contract)
+            except InvalidInput as error:
+                problems += _single(error)
+    return list({str(problem): problem for problem in problems}.values())
 
 
 def default_environment() -> str:

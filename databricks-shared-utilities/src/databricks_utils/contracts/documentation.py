@@ -14,11 +14,12 @@ def data_dictionary(contracts: Mapping[str, Contract]) -> str:
         parts.append(f"## {contract.name}\n\n{contract.description}\n\n{_facts(contract)}\n")
         parts.append("| column | type | key | required | description | classification |\n|---|---|---|---|---|---|")
         parts.append("\n".join(_row(contract, column) for column in contract.columns) + "\n")
-        if rules := [rule for rule in contract.declared_rules if rule.description or rule.predicate]:
-            lines = [
-                f"- `{rule.name}` ({rule.severity}): {_cell(rule.description or rule.predicate or '')}"
-                for rule in rules
-            ]
+        rules = [rule for rule in contract.declared_rules if rule.description or rule.predicate]
+        lines = [
+            f"- `{rule.name}` ({rule.severity}): {_cell(rule.description or rule.predicate or '')}" for rule in rules
+        ]
+        lines += [f"- {_cell(text)} (not checked)" for text in contract.statements]
+        if lines:
             parts.append("Rules:\n\n" + "\n".join(lines) + "\n")
     return "\n".join(parts)
 

@@ -90,6 +90,7 @@ class Contract:
         cluster_by: Columns of liquid clustering.
         tags: Free words.
         path: The file.
+        statements: What `quality` says in words only; people read it, nothing checks it.
     """
 
     layer: str
@@ -106,6 +107,7 @@ class Contract:
     cluster_by: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     path: Path = Path()
+    statements: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:

@@ -6,18 +6,27 @@ The standard: Open Data Contract Standard, bitol-io, version 3. Its JSON Schema,
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from databricks_utils.config import Source, read_source
-from databricks_utils.contracts.model import Column, Contract, DeclaredRule, Severity
+from databricks_utils.contracts.model import Column, Contract
 from databricks_utils.contracts.odcs_schema import schema_problems
+from databricks_utils.contracts.quality import QualityReading, one_line
+from databricks_utils.contracts.references import dangling_references
 from databricks_utils.contracts.spark_types import LOGICAL, is_data_type
+from databricks_utils.contracts.unsupported import CLUSTER_BY, check_column_keys, check_table_keys
 from databricks_utils.errors import InputProblems, InvalidInput, LakehouseError
 
 LAYERS = ("bronze", "silver", "gold")
-ENGINE = "databricks_utils"
+#: Versions of the standard in which a reference is table.column only.
+OLDER_VERSIONS = frozenset(
+    {"v2.2.0", "v2.2.1", "v2.2.2", "v3.0.0", "v3.0.1", "v3.0.2", "v3.1.0"},
+)
+#: Delta's limit for liquid clustering.
+MOST_CLUSTER_COLUMNS = 4
 HOURS = {
     "h": 1,
     "hr": 1,
@@ -41,16 +50,19 @@ def read_contracts(folder: Path) -> dict[str, Contract]:
         InputProblems: Everything wrong in any of the files.
     """
     contracts: dict[str, Contract] = {}
+    places: dict[tuple[str, str], str] = {}
     problems: list[LakehouseError] = []
     for layer in LAYERS:
+        problems += [_misnamed(path) for path in sorted((folder / layer).glob("*.yml"))]
         for path in sorted((folder / layer).glob("*.yaml")):
             try:
-                contract = read_contract(path)
+                contract, source = _read(path)
             except InputProblems as error:
                 problems += error.problems
             else:
                 contracts[contract.name] = contract
-    problems += _dangling_references(contracts)
+                places.update(_places(contract, source))
+    problems += dangling_references(contracts, folder, places)
     if problems:
         raise InputProblems(problems)
     if not contracts:
@@ -64,6 +76,10 @@ def read_contract(path: Path) -> Contract:
     Raises:
         InputProblems: Everything wrong in the file, each with line, key, expectation and suggestion.
     """
+    return _read(path)[0]
+
+
+def _read(path: Path) -> tuple[Contract, Source]:
     source = read_source(path)
     problems = list(source.problems)
     if not problems and not source.values:
@@ -76,7 +92,26 @@ def read_contract(path: Path) -> Contract:
     contract = reading.contract()
     if reading.problems:
         raise InputProblems(reading.problems)
-    return contract
+    return contract, source
+
+
+def _misnamed(path: Path) -> LakehouseError:
+    return InvalidInput(f"{path.name} is not read", where=str(path), hint=f"Name it {path.with_suffix('.yaml').name}")
+
+
+def _places(contract: Contract, source: Source) -> dict[tuple[str, str], str]:
+    """Return where each reference stands, by table and column."""
+    found = {}
+    for position, column in enumerate(contract.columns):
+        if column.reference:
+            at = ("schema", "0", "properties", str(position), "relationships", "0", "to")
+            found[contract.name, column.name] = _place(source, at)
+    return found
+
+
+def _place(source: Source, at: tuple[str, ...]) -> str:
+    line = source.line_of(at)
+    return f"{source.path}{f':{line}' if line else ''}, key {'.'.join(at)}"
 
 
 class _Reading:
@@ -105,26 +140,31 @@ class _Reading:
             )
         columns = tuple(self._column(position, item) for position, item in enumerate(table.get("properties") or []))
         self._check_names(columns)
-        freshness = self._freshness(values.get("slaProperties") or [])
+        check_table_keys(self.layer, values, table, self._problem)
+        freshness = self._freshness(values.get("slaProperties") or [], columns)
+        rules, statements = QualityReading(self._problem).read(table)
         return Contract(
             layer=self.layer,
             table=name,
             version=str(values["version"]),
             status=str(values.get("status", "active")),
-            description=_text(table.get("description")) or _text((values.get("description") or {}).get("purpose")),
+            description=one_line(table.get("description"))
+            or one_line((values.get("description") or {}).get("purpose")),
             owner=_team(values.get("team")),
             columns=columns,
             key=self._key(table.get("properties") or []),
-            declared_rules=self._rules(table),
+            declared_rules=rules,
             freshness_hours=freshness[0],
             freshness_column=freshness[1],
             cluster_by=self._cluster_by(values, table, columns),
             tags=tuple(str(tag) for tag in [*(values.get("tags") or []), *(table.get("tags") or [])]),
             path=self.source.path,
+            statements=statements,
         )
 
     def _column(self, position: int, item: Mapping[str, Any]) -> Column:
         at = ("schema", "0", "properties", str(position))
+        check_column_keys(position, item, self._problem)
         physical = item.get("physicalType") or LOGICAL.get(str(item.get("logicalType")), "")
         if not is_data_type(physical):
             self._problem(
@@ -140,7 +180,7 @@ class _Reading:
             required=bool(item.get("required", False)),
             primary_key=bool(item.get("primaryKey", False)),
             unique=bool(item.get("unique", False)),
-            description=_text(item.get("description")),
+            description=one_line(item.get("description")),
             classification=item.get("classification"),
             source_column=cast_from,
             sources=sources,
@@ -153,9 +193,17 @@ class _Reading:
     def _reference(self, at: tuple[str, ...], relationships: Sequence[Mapping[str, Any]]) -> str | None:
         if not relationships:
             return None
-        target = str(relationships[0].get("to"))
-        if target.count(".") != 2:
-            self._problem((*at, "relationships"), f"{target!r} names no column", "Write layer.table.column")
+        if len(relationships) > 1:
+            hint = "Keep one; the others would be passed over"
+            self._problem((*at, "relationships"), "A column refers to one column", hint)
+        target = relationships[0].get("to")
+        if not isinstance(target, str) or target.count(".") != 2:
+            place = (*at, "relationships", "0", "to")
+            self._problem(place, f"{target!r} names no column", "Write layer.table.column")
+            return None
+        if self.source.values.get("apiVersion") in OLDER_VERSIONS:
+            message = f"apiVersion {self.source.values['apiVersion']} cannot refer to another layer's table"
+            self._problem(("apiVersion",), message, "Write apiVersion: v3.2.0")
         return target
 
     def _check_names(self, columns: Sequence[Column]) -> None:
@@ -180,56 +228,14 @@ class _Reading:
         marked = [item for item in properties if item.get("primaryKey")]
         return tuple(str(item["name"]) for item in sorted(marked, key=lambda item: item.get("primaryKeyPosition", 1)))
 
-    def _rules(self, table: Mapping[str, Any]) -> tuple[DeclaredRule, ...]:
-        found = [
-            self._rule(("schema", "0", "quality", str(n)), item, None)
-            for n, item in enumerate(table.get("quality") or [])
-        ]
-        for position, column in enumerate(table.get("properties") or []):
-            at = ("schema", "0", "properties", str(position), "quality")
-            found += [
-                self._rule((*at, str(n)), item, str(column["name"]))
-                for n, item in enumerate(column.get("quality") or [])
-            ]
-        rules = [rule for rule in found if rule is not None]
-        names = [rule.name for rule in rules]
-        for name in sorted({name for name in names if names.count(name) > 1}):
-            self._problem(("schema", "0", "quality"), f"Two rules are called {name!r}", "Give each rule its own name")
-        return tuple(rules)
-
-    def _rule(self, at: tuple[str, ...], item: Mapping[str, Any], column: str | None) -> DeclaredRule | None:
-        kind = item.get("type", "library")
-        severity: Severity = "warning" if item.get("severity") == "warning" else "error"
-        if item.get("severity") not in (None, "error", "warning"):
-            self._problem((*at, "severity"), f"{item['severity']!r} is no severity", "Write error or warning")
-        predicate = None
-        if kind == "custom":
-            implementation = item.get("implementation")
-            predicate = implementation.get("row") if isinstance(implementation, Mapping) else None
-            if item.get("engine") != ENGINE or not isinstance(predicate, str) or not predicate.strip():
-                hint = f'Write engine: {ENGINE} and implementation: {{row: "a SQL condition that good rows meet"}}'
-                self._problem(at, "This custom rule cannot be run", hint)
-                return None
-        elif kind != "library":
-            return None
-        metric = "row" if predicate else str(item.get("metric"))
-        return DeclaredRule(
-            name=str(item.get("name") or "_".join(part for part in (column, metric) if part)),
-            column=column,
-            metric=metric,
-            severity=severity,
-            arguments=dict(item.get("arguments") or {}),
-            operators={
-                key: value for key, value in item.items() if key.startswith("mustBe") or key.startswith("mustNot")
-            },
-            predicate=predicate,
-            description=_text(item.get("description")),
-        )
-
-    def _freshness(self, properties: Sequence[Mapping[str, Any]]) -> tuple[float | None, str | None]:
-        for position, item in enumerate(properties):
-            if item.get("property") not in ("freshness", "latency"):
-                continue
+    def _freshness(
+        self, properties: Sequence[Mapping[str, Any]], columns: Sequence[Column]
+    ) -> tuple[float | None, str | None]:
+        given = [(n, item) for n, item in enumerate(properties) if item.get("property") in ("freshness", "latency")]
+        for position, _ in given[1:]:
+            hint = "Keep one; the others would be passed over"
+            self._problem(("slaProperties", str(position)), "A table has one freshness", hint)
+        for position, item in given[:1]:
             factor = HOURS.get(str(item.get("unit", "h")))
             if factor is None or not isinstance(item.get("value"), int | float):
                 self._problem(
@@ -238,51 +244,44 @@ class _Reading:
                     "For example value: 26, unit: h",
                 )
                 return None, None
-            element = str(item.get("element") or "").rpartition(".")[2]
-            return float(item["value"]) * factor, element or "_processing_timestamp"
+            element = str(item.get("element") or "").rpartition(".")[2] or "_processing_timestamp"
+            if element not in {column.name for column in columns} and not element.startswith("_"):
+                hint = "Name a date or time of the table, or _processing_timestamp"
+                self._problem(("slaProperties", str(position), "element"), f"{element!r} is no column", hint)
+            return float(item["value"]) * factor, element
         return None, None
 
     def _cluster_by(
         self, values: Mapping[str, Any], table: Mapping[str, Any], columns: Sequence[Column]
     ) -> tuple[str, ...]:
-        custom = [*(values.get("customProperties") or []), *(table.get("customProperties") or [])]
-        given = next((item["value"] for item in custom if item.get("property") == "clusterBy"), ())
-        names = tuple([given] if isinstance(given, str) else given)
+        given = [
+            ((*prefix, "customProperties", str(position)), item["value"])
+            for prefix, holder in (((), values), (("schema", "0"), table))
+            for position, item in enumerate(holder.get("customProperties") or [])
+            if item.get("property") == CLUSTER_BY
+        ]
+        for at, _ in given[1:]:
+            self._problem(at, f"{CLUSTER_BY} is there twice", "Remove one; the second would be passed over")
+        if not given:
+            return ()
+        at, value = given[0]
+        names = [value] if isinstance(value, str) else value
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            self._problem((*at, "value"), f"{CLUSTER_BY}: {value!r} is no list of columns", "Write [column, column]")
+            return ()
+        if len(names) > MOST_CLUSTER_COLUMNS:
+            hint = "Keep those that readers filter by most"
+            self._problem((*at, "value"), f"{CLUSTER_BY} takes at most {MOST_CLUSTER_COLUMNS} columns", hint)
+        known = [column.name for column in columns]
         for name in names:
-            if name not in {column.name for column in columns}:
-                self._problem(
-                    ("customProperties",),
-                    f"clusterBy names {name!r}, which is no column",
-                    "Use the table's columns",
-                )
-        return names
+            if name not in known:
+                close = difflib.get_close_matches(name, known, 1)
+                hint = f"Did you mean {close[0]}?" if close else f"Columns: {', '.join(known)}"
+                self._problem((*at, "value"), f"{CLUSTER_BY} names {name!r}, which is no column", hint)
+        return tuple(names)
 
     def _problem(self, at: tuple[str, ...], message: str, hint: str) -> None:
-        line = self.source.line_of(at)
-        place = f"{self.source.path}:{line}" if line else str(self.source.path)
-        self.problems.append(InvalidInput(message, where=f"{place}, key {'.'.join(at)}", hint=hint))
-
-
-def _dangling_references(contracts: Mapping[str, Contract]) -> list[LakehouseError]:
-    problems: list[LakehouseError] = []
-    for contract in contracts.values():
-        for column in contract.columns:
-            if column.reference is None:
-                continue
-            table, _, target = column.reference.rpartition(".")
-            if table not in contracts or target not in contracts[table].column_names:
-                hint = (
-                    f"Tables: {', '.join(contracts)}"
-                    if table not in contracts
-                    else f"Columns: {', '.join(contracts[table].column_names)}"
-                )
-                where = f"{contract.path}, column {column.name}"
-                problems.append(InvalidInput(f"{column.reference} does not exist", where=where, hint=hint))
-    return problems
-
-
-def _text(value: object) -> str:
-    return " ".join(str(value).split()) if value else ""
+        self.problems.append(InvalidInput(message, where=_place(self.source, at), hint=hint))
 
 
 def _team(value: object) -> str:

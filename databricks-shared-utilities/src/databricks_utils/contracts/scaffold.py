@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 SKELETON = """\
-apiVersion: v3.1.0
+apiVersion: v3.2.0
 kind: DataContract
 id: {layer}-{table}
 name: {table}

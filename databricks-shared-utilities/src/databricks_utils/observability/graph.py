@@ -6,8 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
-BOX_WIDTH, BOX_HEIGHT, GAP_X, GAP_Y, MARGIN = 178, 40, 90, 16, 8
-MARKS = {"succeeded": "✓", "skipped": "\u2013", "failed": "✕", "blocked": "‖", "breached": "!"}
+from databricks_utils.observability.layout import BOX_HEIGHT, BOX_WIDTH, Point, arranged
+
+#: Status of a table that a run was not asked for.
+ABSENT = "absent"
+MARKS = {"succeeded": "✓", "skipped": "\u2013", "failed": "✕", "blocked": "‖", "breached": "!", ABSENT: ""}
+PADDING = 12
+#: Letters that fit into a box as they are, and those that fit when they stand closer.
+LETTERS, MOST_LETTERS = 16, 24
 
 
 @dataclass(frozen=True)
@@ -32,62 +38,44 @@ def draw(graph: Graph, statuses: Mapping[str, str]) -> str:
 
     Args:
         graph: What to draw.
-        statuses: Status by table name.
+        statuses: Status by table name; a table without one was not part of the run.
     """
-    columns = _columns(graph)
-    places = _places(columns)
-    width = max((x for x, _ in places.values()), default=0) + BOX_WIDTH + MARGIN
-    height = max((y for _, y in places.values()), default=0) + BOX_HEIGHT + MARGIN
-    lines = [_line(places[source], places[target]) for source, target in graph.edges if {source, target} <= set(places)]
-    boxes = [_box(node, places[node.name], statuses.get(node.name, "skipped")) for node in graph.nodes]
+    layout = arranged([node.name for node in graph.nodes], graph.edges)
+    lines = [_line(points, statuses.get(target, ABSENT)) for (_, target), points in layout.lines.items()]
+    boxes = [_box(node, layout.boxes[node.name], statuses.get(node.name, ABSENT)) for node in graph.nodes]
     label = escape(f"{len(graph.nodes)} tables and what they read", quote=True)
     return (
-        f'<svg class="graph" role="img" aria-label="{label}" viewBox="0 0 {width} {height}" '
-        f'width="{width}" height="{height}">{"".join(lines)}{"".join(boxes)}</svg>'
+        f'<svg class="graph" role="img" aria-label="{label}" viewBox="0 0 {layout.width} {layout.height}" '
+        f'style="max-width:{layout.width}px;min-width:{layout.width * 4 // 5}px">{"".join(lines)}{"".join(boxes)}</svg>'
     )
 
 
-def _columns(graph: Graph) -> list[list[GraphNode]]:
-    """Put each table one column after the last it reads."""
-    depth: dict[str, int] = {}
-    reads: dict[str, list[str]] = {node.name: [] for node in graph.nodes}
-    for source, target in graph.edges:
-        reads.setdefault(target, []).append(source)
-    for node in graph.nodes:
-        depth[node.name] = 1 + max((depth.get(source, -1) for source in reads[node.name]), default=-1)
-    columns: list[list[GraphNode]] = [[] for _ in range(max(depth.values(), default=-1) + 1)]
-    for node in graph.nodes:
-        columns[depth[node.name]].append(node)
-    return columns
+def _line(points: Sequence[Point], status: str) -> str:
+    (x, y), *others = points
+    parts = [f"M{x} {y}"]
+    for number, (to_x, to_y) in enumerate(others):
+        middle = (x + to_x) // 2
+        # Between columns the line bends; through a column it runs straight.
+        straight = number % 2 == 1
+        parts.append(f"H{to_x}" if straight else f"C{middle} {y} {middle} {to_y} {to_x} {to_y}")
+        x, y = to_x, to_y
+    return f'<path class="edge {escape(status, quote=True)}" d="{" ".join(parts)}"/>'
 
 
-def _places(columns: Sequence[Sequence[GraphNode]]) -> dict[str, tuple[int, int]]:
-    tallest = max((len(column) for column in columns), default=0)
-    places = {}
-    for x, column in enumerate(columns):
-        offset = (tallest - len(column)) * (BOX_HEIGHT + GAP_Y) // 2
-        for y, node in enumerate(column):
-            places[node.name] = (MARGIN + x * (BOX_WIDTH + GAP_X), MARGIN + offset + y * (BOX_HEIGHT + GAP_Y))
-    return places
-
-
-def _line(source: tuple[int, int], target: tuple[int, int]) -> str:
-    x1, y1 = source[0] + BOX_WIDTH, source[1] + BOX_HEIGHT // 2
-    x2, y2 = target[0], target[1] + BOX_HEIGHT // 2
-    bend = max(30, (x2 - x1) // 2)
-    return f'<path class="edge" d="M{x1} {y1} C{x1 + bend} {y1} {x2 - bend} {y2} {x2} {y2}"/>'
-
-
-def _box(node: GraphNode, place: tuple[int, int], status: str) -> str:
+def _box(node: GraphNode, place: Point, status: str) -> str:
     x, y = place
     name = node.name.partition(".")[2] or node.name
-    shown = name if len(name) <= 21 else f"{name[:20]}…"
-    title = escape(f"{node.name}: {status}. {node.description}")
+    shown = name if len(name) <= MOST_LETTERS else f"{name[: MOST_LETTERS - 1]}…"
+    squeezed = (
+        f' textLength="{BOX_WIDTH - 2 * PADDING}" lengthAdjust="spacingAndGlyphs"' if len(shown) > LETTERS else ""
+    )
+    word = "not part of this run" if status == ABSENT else status
+    title = escape(f"{node.name}: {word}. {node.description}".strip())
     return (
         f'<g class="node {escape(node.layer, quote=True)} {escape(status, quote=True)}"><title>{title}</title>'
         f'<rect x="{x}" y="{y}" width="{BOX_WIDTH}" height="{BOX_HEIGHT}" rx="6"/>'
-        f'<text x="{x + 12}" y="{y + 17}" class="layer">{escape(node.layer)}</text>'
-        f'<text x="{x + 12}" y="{y + 32}" class="name">{escape(shown)}</text>'
-        f'<text x="{x + BOX_WIDTH - 12}" y="{y + 25}" class="mark" text-anchor="end">'
+        f'<text x="{x + PADDING}" y="{y + 16}" class="layer">{escape(node.layer)}</text>'
+        f'<text x="{x + PADDING}" y="{y + 32}" class="name"{squeezed}>{escape(shown)}</text>'
+        f'<text x="{x + BOX_WIDTH - PADDING}" y="{y + 18}" class="mark" text-anchor="end">'
         f"{MARKS.get(status, '?')}</text></g>"
     )

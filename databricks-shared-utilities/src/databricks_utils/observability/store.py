@@ -65,7 +65,11 @@ class RunStore:
         self._append(spark, RUNS, [head])
 
     def latest(self, spark: SparkSession, limit: int = 1) -> list[RunResult]:
-        """Return the newest runs, newest first; runs of several tasks under one name are joined."""
+        """Return the newest runs, newest first; runs of several tasks under one name are joined.
+
+        A table that was run again under the same name, as a repaired job does, counts by its last try. The outcomes
+        of rules come with the newest run only.
+        """
         if not table_exists(spark, self.namespace, RUNS):
             return []
         runs = spark.sql(
@@ -139,13 +143,14 @@ def _rule_row(run: RunResult, table: TableResult, rule: RuleResult) -> tuple[obj
 
 
 def _run(row: Any, tables: Sequence[Any], rules: Sequence[Any]) -> RunResult:
+    last = {item.table_name: item for item in sorted(tables, key=_moment)}
     return RunResult(
         run_id=row.run_id,
         pipeline=row.pipeline,
         environment=row.environment,
         started_at=_utc(row.started_at),
         duration_seconds=row.duration_seconds,
-        tables=tuple(_table(item, rules) for item in sorted(tables, key=lambda item: (item.started_at, item.position))),
+        tables=tuple(_table(item, rules) for item in sorted(last.values(), key=_moment)),
         parameters=dict(row.parameters or {}),
     )
 
@@ -164,11 +169,24 @@ def _table(row: Any, rules: Sequence[Any]) -> TableResult:
         rows_duplicate=row.rows_duplicate,
         rows_reprocessed=row.rows_reprocessed,
         score=row.score,
-        rules=tuple(_rule(item) for item in rules if (item.run_id, item.table_name) == (row.run_id, row.table_name)),
+        rules=tuple(_rule(item) for item in _last_try(row, rules)),
         breaches=tuple(row.breaches or ()),
         error=row.error,
         target_version=row.target_version,
     )
+
+
+def _moment(row: Any) -> tuple[datetime, int]:
+    return row.started_at, row.position
+
+
+def _last_try(row: Any, rules: Sequence[Any]) -> list[Any]:
+    """Return the rules of a table's last try; all rules of one try bear the same moment."""
+    if row.status != "succeeded":
+        return []
+    own = [item for item in rules if (item.run_id, item.table_name) == (row.run_id, row.table_name)]
+    newest = max((item.checked_at for item in own), default=None)
+    return [item for item in own if item.checked_at == newest]
 
 
 def _rule(row: Any) -> RuleResult:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rich import box
+from rich.cells import cell_len
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -21,34 +22,40 @@ COLOURS = {
     "blocked": "yellow",
     "breached": "bold yellow",
 }
-MARKS = {"succeeded": "ok", "skipped": "nothing new", "failed": "failed", "blocked": "blocked"}
+MARKS = {
+    "succeeded": "ok",
+    "skipped": "nothing new",
+    "failed": "failed",
+    "blocked": "blocked",
+    "breached": "breached",
+}
 
 
 def print_run(run: RunResult, console: Console | None = None) -> None:
     """Print what a run did to each table, then what needs attention."""
     console = console or Console(highlight=False)
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    table.add_column("table", no_wrap=True)
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+    # The name is the one column that may take several lines: a number cut off is a wrong number.
+    table.add_column("table", overflow="fold", min_width=12)
     for name in ("read", "written", "quarant.", "dupl.", "seconds"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("status", no_wrap=True)
     for item in run.tables:
         counts = (item.rows_read, item.rows_written, item.rows_quarantined, item.rows_duplicate)
-        status = f"[{COLOURS[item.status]}]{MARKS[item.status]}[/]"
-        table.add_row(item.table, *[f"{count:,}" for count in counts], f"{item.duration_seconds:.1f}", status)
+        seconds = f"{item.duration_seconds:,.1f}"
+        table.add_row(escape(item.table), *[f"{count:,}" for count in counts], seconds, _status(item))
     console.print(f"\n{escape(run.pipeline)} in {escape(run.environment)}, run {escape(run.run_id[:8])}")
     console.print(table)
     _print_alerts(run, console)
     colour = COLOURS[run.status]
-    console.print(f"[{colour}]{run.status}[/] in {run.duration_seconds:.1f} s")
+    console.print(f"[{colour}]{run.status}[/] in {run.duration_seconds:,.1f} s")
 
 
 def print_table(item: TableResult, console: Console | None = None) -> None:
     """Print one line as soon as a table is done."""
     console = console or Console(stderr=True, highlight=False)
     console.print(
-        f"  [{COLOURS[item.status]}]{MARKS[item.status]:<11}[/] {item.table} "
-        f"[dim]{item.rows_written:,} rows, {item.duration_seconds:.1f} s[/]"
+        f"  {_status(item, 11)} {escape(item.table)} [dim]{item.rows_written:,} rows, {item.duration_seconds:,.1f} s[/]"
     )
 
 
@@ -58,9 +65,9 @@ def print_samples(name: str, samples: Samples, console: Console | None = None) -
     columns, rows = samples
     shown = _fitting(columns, rows, console.width)
     left_out = len(columns) - len(shown)
-    title = f"{name} [dim](and {left_out} more columns)[/]" if left_out else name
+    more = f" [dim](and {left_out} more {'column' if left_out == 1 else 'columns'})[/]" if left_out else ""
     table = Table(
-        title=title,
+        title=f"{escape(name)}{more}",
         title_justify="left",
         title_style="bold",
         box=box.SIMPLE_HEAD,
@@ -68,10 +75,16 @@ def print_samples(name: str, samples: Samples, console: Console | None = None) -
         padding=(0, 1, 0, 0),
     )
     for position in shown:
-        table.add_column(columns[position], justify="right" if _numeric(rows, position) else "left", no_wrap=True)
+        justify = "right" if _numeric(rows, position) else "left"
+        table.add_column(escape(columns[position]), justify=justify, no_wrap=True)  # type: ignore[arg-type]  # a literal
     for row in rows:
         table.add_row(*[escape(_shown(row[position])) for position in shown])
     console.print(table)
+
+
+def _status(item: TableResult, width: int = 0) -> str:
+    status = "breached" if item.breaches and item.status == "succeeded" else item.status
+    return f"[{COLOURS[status]}]{MARKS[status]:<{width}}[/]"
 
 
 def _fitting(columns: Sequence[str], rows: Sequence[tuple[object, ...]], width: int) -> list[int]:
@@ -79,7 +92,7 @@ def _fitting(columns: Sequence[str], rows: Sequence[tuple[object, ...]], width: 
     used = 1
     shown: list[int] = []
     for position, column in enumerate(columns):
-        used += 2 + max(len(column), *(len(_shown(row[position])) for row in rows), 0)
+        used += 2 + max(cell_len(column), *(cell_len(_shown(row[position])) for row in rows), 0)
         if shown and used > width:
             break
         shown.append(position)
@@ -87,15 +100,16 @@ def _fitting(columns: Sequence[str], rows: Sequence[tuple[object, ...]], width: 
 
 
 def _shown(value: object) -> str:
-    return "" if value is None else str(value)
+    """Return a value as one line."""
+    return "" if value is None else " ".join(str(value).splitlines())
 
 
 def _print_alerts(run: RunResult, console: Console) -> None:
     for item in run.tables:
         if item.error:
-            console.print(f"[{COLOURS[item.status]}]{item.table}[/]: {escape(item.error)}")
+            console.print(f"[{COLOURS[item.status]}]{escape(item.table)}[/]: {escape(item.error)}")
         for breach in item.breaches:
-            console.print(f"[{COLOURS['breached']}]{item.table}[/]: {escape(breach)}")
+            console.print(f"[{COLOURS['breached']}]{escape(item.table)}[/]: {escape(breach)}")
 
 
 def _numeric(rows: Sequence[tuple[object, ...]], position: int) -> bool:

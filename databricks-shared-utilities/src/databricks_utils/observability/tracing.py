@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from databricks_utils.errors import MissingTool
-from databricks_utils.logging import log_context
+from databricks_utils.logging import log_context, redacted
 
 SERVICE = "databricks-shared-utilities"
 
@@ -31,23 +31,33 @@ class TelemetrySettings(Protocol):
 
 @contextmanager
 def span(name: str, **attributes: str) -> Iterator[None]:
-    """Time a piece of work as a span; log lines inside carry its trace id. Without OpenTelemetry nothing happens."""
+    """Time a piece of work as a span; log lines inside carry its trace id. Without OpenTelemetry nothing happens.
+
+    Work that raises is marked as failed; the text of the error is redacted, as in logs.
+    """
     try:
         from opentelemetry import trace
     except ImportError:
         yield
         return
-    with trace.get_tracer(SERVICE).start_as_current_span(name, attributes=attributes) as current:
+    # The package's own record of an exception holds its text and traceback as they are, secrets included.
+    started = trace.get_tracer(SERVICE).start_as_current_span(
+        name, attributes=attributes, record_exception=False, set_status_on_exception=False
+    )
+    with started as current:
         context = current.get_span_context()
-        if not context.is_valid:
-            yield
-            return
-        with log_context(trace_id=f"{context.trace_id:032x}"):
-            yield
+        fields = {"trace_id": f"{context.trace_id:032x}"} if context.is_valid else {}
+        try:
+            with log_context(**fields):
+                yield
+        except Exception as error:
+            text = redacted(f"{type(error).__name__}: {error}")
+            current.set_status(trace.Status(trace.StatusCode.ERROR, text))
+            raise
 
 
 def configure_tracing(telemetry: TelemetrySettings) -> None:
-    """Send spans where the configuration says.
+    """Send spans where the configuration says; where this process sends them somewhere already, that stays.
 
     Args:
         telemetry: `traces` is none, file (JSON lines into `file`) or otlp (OTLP over HTTP to `endpoint`).
@@ -68,6 +78,8 @@ def configure_tracing(telemetry: TelemetrySettings) -> None:
             where="config: telemetry.traces",
             hint="Add the extra: databricks-shared-utilities[otel]",
         ) from None
+    if isinstance(trace.get_tracer_provider(), TracerProvider):
+        return
     provider = TracerProvider(resource=Resource.create({"service.name": SERVICE}))
     provider.add_span_processor(SimpleSpanProcessor(_exporter(telemetry)))
     trace.set_tracer_provider(provider)

@@ -18,7 +18,7 @@ from databricks_utils.contracts import (
 from databricks_utils.errors import InputProblems
 
 ORDERS = """\
-apiVersion: v3.1.0
+apiVersion: v3.2.0
 kind: DataContract
 id: shop-silver-orders
 name: orders
@@ -135,7 +135,7 @@ def test_problems_of_several_files_come_together(tmp_path: Path) -> None:
         read_contracts(tmp_path)
 
     assert "Write error or warning" in str(caught.value)
-    assert "gold.nobody.id does not exist" in str(caught.value)
+    assert "gold.nobody has no contract" in str(caught.value)
 
 
 def test_the_statement_escapes_what_people_write(tmp_path: Path) -> None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import timezone
 from html import escape
 from importlib.resources import files
 
-from databricks_utils.observability.graph import Graph, draw
+from databricks_utils.observability.graph import Graph
 from databricks_utils.observability.report.parts import (
     alerts,
     facts,
     history_section,
+    pipeline_section,
     quality_section,
     samples_section,
     tables_section,
@@ -39,7 +41,7 @@ def render_report(run: RunResult, history: Sequence[RunResult], graph: Graph, sa
         _header(run),
         alerts(run),
         facts(run),
-        f'<section><h2>Pipeline</h2><div class="scroll">{draw(graph, statuses)}</div></section>',
+        pipeline_section(graph, statuses),
         tables_section(run),
         quality_section(run),
         history_section(history),
@@ -58,7 +60,7 @@ def render_report(run: RunResult, history: Sequence[RunResult], graph: Graph, sa
 
 
 def _header(run: RunResult) -> str:
-    when = f"{run.started_at:%Y-%m-%d %H:%M:%S} UTC"
+    when = f"{run.started_at.astimezone(timezone.utc):%Y-%m-%d %H:%M:%S} UTC"
     return (
         f'<header><h1>{escape(run.pipeline)} <span class="soft">in {escape(run.environment)}</span></h1>'
         f'<span class="badge {run.status}">{HEADLINES[run.status]}</span>'

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 
 from databricks_utils.data_quality.results import RuleResult
+from databricks_utils.observability.graph import Graph, draw
 from databricks_utils.observability.results import RunResult, TableResult
 from databricks_utils.observability.terminal import Samples
 
@@ -37,10 +38,15 @@ def facts(run: RunResult) -> str:
         (f"{sum(table.rows_written for table in run.tables):,}", "rows written"),
         (f"{sum(table.rows_quarantined for table in run.tables):,}", "in quarantine"),
         (f"{sum(table.rows_duplicate for table in run.tables):,}", "duplicates"),
-        (f"{min(scores):.3f}" if scores else "\u2013", "lowest quality score"),
+        (f"{min(scores):.3f}" if scores else "\u2013", "lowest score"),
         (f"{run.duration_seconds:.1f} s", "duration"),
     )
     return '<div class="facts">' + "".join(_fact(value, name) for value, name in shown) + "</div>"
+
+
+def pipeline_section(graph: Graph, statuses: Mapping[str, str]) -> str:
+    """Return the picture of the pipeline."""
+    return f"<section><h2>Pipeline</h2>{_scroll('Pipeline')}{draw(graph, statuses)}</div></section>"
 
 
 def tables_section(run: RunResult) -> str:
@@ -63,7 +69,7 @@ def tables_section(run: RunResult) -> str:
     )
     rows = "".join(_table_row(table, longest) for table in run.tables)
     return (
-        '<section><h2>Tables</h2><div class="scroll"><table>'
+        f"<section><h2>Tables</h2>{_scroll('Tables')}<table>"
         f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div></section>"
     )
 
@@ -83,19 +89,21 @@ def quality_section(run: RunResult) -> str:
             ("severity", False),
             ("failed", True),
             ("of", True),
+            ("share", True),
             ("", False),
             ("", False),
         )
     )
     shown = (
-        f'<div class="scroll"><table><thead><tr>{head}</tr></thead>'
+        f"{_scroll('Broken rules')}<table><thead><tr>{head}</tr></thead>"
         f"<tbody>{''.join(_rule_row(*item) for item in broken)}</tbody></table></div>"
         if broken
         else '<p class="good">Every rule held.</p>'
     )
     noun = "rule" if len(held) == 1 else "rules"
     folded = (
-        f'<details><summary>{len(held)} {noun} held</summary><div class="scroll"><table><tbody>'
+        f"<details><summary>{len(held)} {noun} held</summary>"
+        f"{_scroll('Rules that held')}<table><thead><tr>{head}</tr></thead><tbody>"
         f"{''.join(_rule_row(*item) for item in held)}</tbody></table></div></details>"
         if held
         else ""
@@ -126,9 +134,9 @@ def history_section(history: Sequence[RunResult]) -> str:
     width = 8 + len(runs) * step
     return (
         '<section><h2>Last runs <span class="soft">(seconds; newest on the right)</span></h2>'
-        f'<svg class="history" role="img" aria-label="Seconds of the last {len(runs)} runs" '
+        f'{_scroll("Last runs")}<svg class="history" role="img" aria-label="Seconds of the last {len(runs)} runs" '
         f'viewBox="0 0 {width} {height + 20}" '
-        f'style="max-width:{width * 1.4:.0f}px">{"".join(bars)}</svg></section>'
+        f'style="max-width:{width * 1.4:.0f}px;min-width:{width}px">{"".join(bars)}</svg></div></section>'
     )
 
 
@@ -155,15 +163,13 @@ def _head(name: str, right: bool) -> str:
 def _table_row(table: TableResult, longest: float) -> str:
     status = "breached" if table.breaches else table.status
     word = "breached" if table.breaches else WORDS[table.status]
-    quarantined = f'<td class="n{" bad" if table.rows_quarantined else ""}">{table.rows_quarantined:,}</td>'
     score = "" if table.score is None else f"{table.score:.3f}"
     share = 100 * table.duration_seconds / longest
     return (
         f'<tr><td>{escape(table.table)}</td><td><span class="badge {status}">{word}</span></td>'
-        f'<td class="n">{table.rows_read:,}</td><td class="n">{table.rows_valid:,}</td>'
-        f'<td class="n">{table.rows_written:,}</td>'
-        f'{quarantined}<td class="n">{table.rows_duplicate:,}</td><td class="n">{score}</td>'
-        f'<td class="n">{table.duration_seconds:.1f}</td><td>{_bar(share)}</td></tr>'
+        f"{_count(table.rows_read)}{_count(table.rows_valid)}{_count(table.rows_written)}"
+        f'{_count(table.rows_quarantined, "bad")}{_count(table.rows_duplicate)}<td class="n">{score}</td>'
+        f'<td class="n">{table.duration_seconds:,.1f}</td>{_bar(share)}</tr>'
     )
 
 
@@ -172,8 +178,8 @@ def _rule_row(table: str, rule: RuleResult) -> str:
     share = 100 * rule.rows_failed / rule.rows_checked if rule.rows_checked else 0.0
     return (
         f'<tr><td>{escape(table)}</td><td>{escape(rule.rule)}</td><td class="{kind}">{escape(rule.severity)}</td>'
-        f'<td class="n">{rule.rows_failed:,}</td><td class="n">{rule.rows_checked:,}</td>'
-        f'<td>{_bar(share)} {share:.2f} %</td><td class="wrap soft">{escape(rule.detail or "")}</td></tr>'
+        f"{_count(rule.rows_failed)}{_count(rule.rows_checked)}"
+        f'<td class="n">{_percent(share)}</td>{_bar(share)}<td class="wrap soft">{escape(rule.detail or "")}</td></tr>'
     )
 
 
@@ -183,11 +189,24 @@ def _worst_first(item: tuple[str, RuleResult]) -> tuple[bool, float]:
 
 
 def _bar(share: float) -> str:
-    return (
-        f'<span class="track"><i style="width:{min(100.0, share):.1f}%"></i></span>'
-        if share
-        else '<span class="track"></span>'
-    )
+    filled = f'<i style="width:{min(100.0, share):.1f}%"></i>' if share else ""
+    return f'<td class="bar"><span class="track">{filled}</span></td>'
+
+
+def _count(rows: int, kind: str = "") -> str:
+    return f'<td class="n {kind if rows else "zero"}">{rows:,}</td>'
+
+
+def _percent(share: float) -> str:
+    """Return a share so that some is never shown as none, nor most as all."""
+    if 0 < share < 0.01:
+        return "&lt;0.01 %"
+    return "&gt;99.99 %" if 99.99 < share < 100 else f"{share:.2f} %"
+
+
+def _scroll(label: str) -> str:
+    """Return the opening tag of a part that scrolls sideways, also by keyboard."""
+    return f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(label, quote=True)}">'
 
 
 def _sample(name: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
@@ -195,7 +214,7 @@ def _sample(name: str, columns: Sequence[str], rows: Sequence[Sequence[object]])
     head = "".join(_head(escape(column), numeric[n]) for n, column in enumerate(columns))
     body = "".join("<tr>" + "".join(_cell(value, numeric[n]) for n, value in enumerate(row)) + "</tr>" for row in rows)
     table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-    return f'<div><h3>{escape(name)}</h3><div class="scroll">{table}</div></div>'
+    return f"<div><h3>{escape(name)}</h3>{_scroll(name)}{table}</div></div>"
 
 
 def _cell(value: object, right: bool) -> str:
