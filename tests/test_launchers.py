@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 from baking import LIBRARY, ROOT, TEMPLATE, Bakery, files_of
-from test_answers import hook
+from checks.templates import hook
 
-post_gen = hook("post_gen_project")
+post_gen = hook(ROOT, "post_gen_project")
 DIRECTORY = TEMPLATE.name
 #: What the family's repository needs to bake; caches and environments stay behind.
 PARTS = ("cookiecutter.json", "hooks", "templates", TEMPLATE.name, LIBRARY.name)
