@@ -176,7 +176,7 @@ def _write_report(project: Opened, lakehouse: Lakehouse, outcome: RunResult, sam
     folder = Path(project.configuration.storage.reports)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{outcome.started_at:%Y%m%dT%H%M%SZ}-{outcome.run_id[:8]}.html"
-    path.write_text(page, encoding="utf-8")
+    path.write_text(page, encoding="utf-8", errors="replace")
     return path
 
 

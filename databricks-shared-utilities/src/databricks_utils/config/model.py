@@ -81,7 +81,8 @@ class Logging(Section):
 
     level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level that is logged")
     format: Literal["auto", "console", "json"] = Field(
-        "auto", description="auto: console on a terminal, JSON lines else"
+        "auto",
+        description="auto: JSON lines on Databricks, lines for people elsewhere; DATABRICKS_UTILS_LOG overrides auto",
     )
 
 

@@ -46,17 +46,29 @@ class JsonFormatter(logging.Formatter):
 
 
 class ConsoleFormatter(logging.Formatter):
-    """Writes time, level, table and message."""
+    """Writes time, level, table, message, and what a finished table came to, on one line."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the record as one line; every text is redacted."""
         table = getattr(record, "table", None) or current_fields().get("table")
         parts = [f"{_moment(record):%H:%M:%S}", f"{record.levelname:<7}", *([str(table)] if table else [])]
-        text = " ".join([*parts, record.getMessage()])
+        text = " ".join([*parts, *record.getMessage().split("\n")])
+        if facts := _facts(record):
+            text += f": {', '.join(facts)}"
         if record.exc_info and record.exc_info[1]:
             first_line = next(iter(str(record.exc_info[1]).splitlines()), "")
             text += f": {type(record.exc_info[1]).__name__}: {first_line}"
         return redacted(text)
+
+
+def _facts(record: logging.LogRecord) -> list[str]:
+    """Return status, rows and seconds where the record has them; an error's line ends with the error itself."""
+    if record.exc_info:
+        return []
+    status, rows, seconds = (getattr(record, name, None) for name in ("status", "rows", "duration_seconds"))
+    facts = [str(status)] if status is not None else []
+    facts += [f"{rows:,} rows"] if isinstance(rows, int) else []
+    return [*facts, f"{seconds:,.1f} s"] if isinstance(seconds, int | float) else facts
 
 
 def _moment(record: logging.LogRecord) -> datetime:

@@ -58,7 +58,7 @@ class RunStore:
             run.duration_seconds,
             done,
             len(run.tables) - done,
-            dict(run.parameters),
+            {_storable(name): _storable(value) for name, value in run.parameters.items()},
         )
         self._append(spark, TABLES, [_table_row(run, n, table) for n, table in enumerate(run.tables)])
         self._append(spark, QUALITY, [_rule_row(run, table, rule) for table in run.tables for rule in table.rules])
@@ -120,8 +120,8 @@ def _table_row(run: RunResult, position: int, table: TableResult) -> tuple[objec
         table.rows_duplicate,
         table.rows_reprocessed,
         table.score,
-        list(table.breaches),
-        table.error,
+        [_storable(breach) for breach in table.breaches],
+        None if table.error is None else _storable(table.error),
         table.target_version,
     )
 
@@ -137,9 +137,14 @@ def _rule_row(run: RunResult, table: TableResult, rule: RuleResult) -> tuple[obj
         rule.rows_checked,
         rule.rows_failed,
         rule.passed,
-        rule.detail,
+        _storable(rule.detail),
         run.started_at,
     )
+
+
+def _storable(text: str) -> str:
+    """Replace what UTF-8 cannot hold, as the name of a file can bring it: it would lose the record of the whole run."""
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _run(row: Any, tables: Sequence[Any], rules: Sequence[Any]) -> RunResult:

@@ -33,7 +33,7 @@ MARKS = {
 
 def print_run(run: RunResult, console: Console | None = None) -> None:
     """Print what a run did to each table, then what needs attention."""
-    console = console or Console(highlight=False)
+    console = console or _console()
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
     # The name is the one column that may take several lines: a number cut off is a wrong number.
     table.add_column("table", overflow="fold", min_width=12)
@@ -53,7 +53,7 @@ def print_run(run: RunResult, console: Console | None = None) -> None:
 
 def print_table(item: TableResult, console: Console | None = None) -> None:
     """Print one line as soon as a table is done."""
-    console = console or Console(stderr=True, highlight=False)
+    console = console or _console(stderr=True)
     console.print(
         f"  {_status(item, 11)} {escape(item.table)} [dim]{item.rows_written:,} rows, {item.duration_seconds:,.1f} s[/]"
     )
@@ -61,7 +61,7 @@ def print_table(item: TableResult, console: Console | None = None) -> None:
 
 def print_samples(name: str, samples: Samples, console: Console | None = None) -> None:
     """Print some rows of a table: as many columns as fit, so that none is cut in the middle."""
-    console = console or Console(highlight=False)
+    console = console or _console()
     columns, rows = samples
     shown = _fitting(columns, rows, console.width)
     left_out = len(columns) - len(shown)
@@ -80,6 +80,11 @@ def print_samples(name: str, samples: Samples, console: Console | None = None) -
     for row in rows:
         table.add_row(*[escape(_shown(row[position])) for position in shown])
     console.print(table)
+
+
+def _console(*, stderr: bool = False) -> Console:
+    # On Databricks rich would hand the text to a notebook's display, which a job's log does not show.
+    return Console(stderr=stderr, highlight=False, force_jupyter=False)
 
 
 def _status(item: TableResult, width: int = 0) -> str:

@@ -1,4 +1,4 @@
-"""Log lines are JSON with context, and hold no secrets."""
+"""Log lines are JSON for machines, one line for people, bear their context, and hold no secrets."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import logging
 
 import pytest
 
+from databricks_utils.errors import InvalidInput
 from databricks_utils.logging import configure_logging, log_context, redacted
 
 LOGGER = logging.getLogger("databricks_utils.test")
@@ -68,3 +69,91 @@ def test_an_exception_becomes_one_field() -> None:
 
     (line,) = stream.getvalue().splitlines()
     assert json.loads(line)["error"] == "ValueError: password=***"
+
+
+class Terminal(io.StringIO):
+    """A stream that somebody looks at."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture
+def elsewhere(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """Return the environment of a machine that is neither Databricks nor set up for a style."""
+    for name in ("DATABRICKS_UTILS_LOG", "DATABRICKS_RUNTIME_VERSION"):
+        monkeypatch.delenv(name, raising=False)
+    return monkeypatch
+
+
+def finished(stream: io.StringIO, style: str = "auto", level: str = "INFO") -> str:
+    """Return what is said about a table that is done."""
+    configure_logging(level, style, stream)
+    with log_context(pipeline="shop", batch_id="b1", table="silver.orders"):
+        facts = {"event": "table_finished", "rows": 1_469_307, "duration_seconds": 12.34, "status": "succeeded"}
+        LOGGER.info("table finished", extra=facts)
+    return stream.getvalue()
+
+
+@pytest.mark.usefixtures("elsewhere")
+def test_into_a_pipe_a_finished_table_is_one_line_for_people() -> None:
+    line = finished(io.StringIO())
+
+    time, _, rest = line.partition(" ")
+    assert len(time) == len("05:30:15")
+    assert rest == "INFO    silver.orders table finished: succeeded, 1,469,307 rows, 12.3 s\n"
+
+
+@pytest.mark.usefixtures("elsewhere")
+def test_on_a_terminal_the_table_of_the_run_says_it_and_warnings_are_lines() -> None:
+    stream = Terminal()
+
+    assert finished(stream) == ""
+    LOGGER.warning("slow")
+    assert stream.getvalue().endswith("WARNING slow\n")
+    assert "table finished" in finished(Terminal(), level="DEBUG")
+    assert "table finished" in finished(Terminal(), "console")
+
+
+@pytest.mark.parametrize("stream", [io.StringIO, Terminal], ids=["pipe", "terminal"])
+def test_json_is_what_the_variable_or_the_configuration_asks_for(
+    elsewhere: pytest.MonkeyPatch, stream: type[io.StringIO]
+) -> None:
+    assert json.loads(finished(stream(), "json"))["table"] == "silver.orders"
+
+    elsewhere.setenv("DATABRICKS_UTILS_LOG", "json")
+    assert json.loads(finished(stream()))["rows"] == 1_469_307
+    assert "silver.orders table finished" in finished(stream(), "console")
+
+
+def test_on_databricks_lines_are_json_unless_somebody_asks_for_others(elsewhere: pytest.MonkeyPatch) -> None:
+    elsewhere.setenv("DATABRICKS_RUNTIME_VERSION", "17.3")
+
+    assert json.loads(finished(io.StringIO()))["status"] == "succeeded"
+    elsewhere.setenv("DATABRICKS_UTILS_LOG", "console")
+    assert finished(io.StringIO()).endswith("12.3 s\n")
+
+
+def test_a_style_that_is_none_is_refused(elsewhere: pytest.MonkeyPatch) -> None:
+    elsewhere.setenv("DATABRICKS_UTILS_LOG", "jsn")
+
+    with pytest.raises(InvalidInput) as caught:
+        configure_logging()
+
+    assert str(caught.value).splitlines() == [
+        "'jsn' is no style of log lines",
+        "  where: DATABRICKS_UTILS_LOG",
+        "  hint:  Write json or console",
+    ]
+
+
+@pytest.mark.usefixtures("elsewhere")
+def test_an_error_is_one_line_for_people_too() -> None:
+    stream = io.StringIO()
+    configure_logging("INFO", "auto", stream)
+
+    error = ValueError("password=hunter2 refused\nand a second line")
+    LOGGER.error("table failed\nbadly", exc_info=error, extra={"table": "silver.orders", "status": "failed"})
+
+    (line,) = stream.getvalue().splitlines()
+    assert line.endswith("ERROR   silver.orders table failed badly: ValueError: password=*** refused")

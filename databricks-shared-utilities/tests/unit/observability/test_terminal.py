@@ -136,3 +136,14 @@ def test_numbers_stand_on_the_right() -> None:
 
     ends = [len(line.rstrip()) for line in text.splitlines() if line.strip().startswith(("a ", "b "))]
     assert len(set(ends)) == 1
+
+
+def test_in_a_job_on_databricks_the_table_goes_to_the_log(
+    run: RunResult, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DATABRICKS_RUNTIME_VERSION", "17.3")
+    monkeypatch.setattr("builtins.get_ipython", object, raising=False)
+
+    print_run(run)
+
+    assert "gold.daily_orders" in capsys.readouterr().out

@@ -1,0 +1,141 @@
+"""Runs are kept as tables and come back as they were."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+
+import pytest
+from pyspark.sql import SparkSession
+
+from databricks_utils.contracts import parse_schema
+from databricks_utils.data_quality import RuleResult
+from databricks_utils.delta import Namespace
+from databricks_utils.observability import RunResult, RunStore, TableResult
+from databricks_utils.observability.store import SCHEMAS
+
+MOMENT = datetime(2026, 3, 1, 5, 30, 15, 123456, tzinfo=timezone.utc)
+ODD = 'can\'t "read" `x`\n\tline two \\ 東京 é 🛒 {} %s ${y} [/] \u2028 -- ; DROP TABLE runs'
+RULES = (
+    RuleResult("amount_range", "amount", "range", "error", 1000, 12, False, ODD),
+    RuleResult("primary_key", None, "unique", "error", 1000, 0, True),
+)
+TABLES = (
+    TableResult(
+        "silver.orders",
+        "silver",
+        "succeeded",
+        MOMENT + timedelta(seconds=1),
+        12.345,
+        rows_read=1000,
+        rows_valid=980,
+        rows_written=970,
+        rows_quarantined=12,
+        rows_duplicate=8,
+        rows_reprocessed=3,
+        score=0.987654321,
+        rules=RULES,
+        breaches=("1.20% of the rows are invalid, more than 1.00%", ODD),
+        target_version=7,
+    ),
+    TableResult("silver.shops", "silver", "skipped", MOMENT + timedelta(seconds=2), 0.5),
+    TableResult("gold.sales", "gold", "failed", MOMENT + timedelta(seconds=3), 1.0, error=ODD),
+    TableResult("gold.daily", "gold", "blocked", MOMENT + timedelta(seconds=3), 0.0, error="not run"),
+)
+RUN = RunResult("run-1", "shop", "dev", MOMENT, 20.25, TABLES, {"tables": "", "full_refresh": "true", "odd": ODD})
+
+
+@pytest.fixture
+def store(spark: SparkSession, schemas: Mapping[str, str]) -> RunStore:
+    """Return a store with tables of the test's own."""
+    return RunStore(Namespace("spark_catalog", schemas))
+
+
+def test_a_store_without_runs_is_empty(spark: SparkSession, store: RunStore) -> None:
+    assert store.latest(spark) == []
+
+
+def test_runs_come_back_as_they_were_newest_first(spark: SparkSession, store: RunStore) -> None:
+    second = replace(RUN, run_id="run-2", started_at=MOMENT + timedelta(hours=1), tables=TABLES[1:2], parameters={})
+
+    store.save(spark, RUN)
+    assert store.latest(spark) == [RUN]
+
+    store.save(spark, second)
+    newest, older = store.latest(spark, 5)
+    assert newest == second
+    # Outcomes of rules come with the newest run only.
+    assert older == replace(RUN, tables=tuple(replace(table, rules=()) for table in TABLES))
+    assert (newest.status, older.status) == ("succeeded", "failed")
+    assert store.latest(spark, 1) == [second]
+
+    for table, schema in SCHEMAS.items():
+        stored = spark.table(store.namespace.identifier(table))
+        assert [(field.name, field.dataType) for field in stored.schema] == [
+            (field.name, field.dataType) for field in parse_schema(schema)
+        ]
+    counts = {table: spark.table(store.namespace.identifier(table)).count() for table in SCHEMAS}
+    assert list(counts.values()) == [2, 5, 2]
+    head = spark.table(store.namespace.identifier("operations.pipeline_runs")).orderBy("started_at").first()
+    assert head is not None
+    assert (head.status, head.tables_succeeded, head.tables_failed) == ("failed", 2, 2)
+
+
+def test_text_that_no_encoding_holds_does_not_lose_the_run(spark: SparkSession, store: RunStore) -> None:
+    broken = "cannot open 'caf\udce9.csv'\x00"
+    failed = replace(TABLES[2], error=broken, breaches=(broken,))
+
+    store.save(spark, replace(RUN, tables=(failed,), parameters={"file": broken}))
+
+    (kept,) = store.latest(spark)
+    assert kept.tables[0].error == "cannot open 'caf?.csv'\x00"
+    assert kept.tables[0].breaches == (kept.tables[0].error,)
+    assert kept.parameters == {"file": kept.tables[0].error}
+
+
+def test_tasks_under_one_name_are_one_run_and_a_repaired_table_counts_by_its_last_try(
+    spark: SparkSession, store: RunStore
+) -> None:
+    silver, skipped, failed, _ = TABLES
+    tasks = [
+        replace(RUN, tables=(silver,), duration_seconds=10.0),
+        replace(RUN, tables=(skipped,), started_at=MOMENT + timedelta(seconds=1), duration_seconds=1.0),
+        replace(RUN, tables=(failed,), started_at=MOMENT + timedelta(seconds=2), duration_seconds=2.0),
+    ]
+    for task in tasks:
+        store.save(spark, task)
+
+    (joined,) = store.latest(spark, 5)
+    assert joined.tables == (silver, skipped, failed)
+    assert (joined.started_at, joined.duration_seconds) == (MOMENT, 13.0)
+    assert joined.status == "failed"
+
+    later = MOMENT + timedelta(hours=1)
+    good = replace(failed, status="succeeded", error=None, started_at=later, rules=RULES[1:])
+    again = replace(silver, started_at=later, rules=RULES[1:], breaches=())
+    store.save(spark, replace(RUN, tables=(good, again), started_at=later))
+
+    (repaired,) = store.latest(spark, 5)
+    assert repaired.status == "succeeded"
+    assert {table.table: table for table in repaired.tables} == {
+        "silver.orders": again,
+        "silver.shops": skipped,
+        "gold.sales": good,
+    }
+
+
+def test_a_table_of_an_earlier_version_gets_the_columns_it_lacks(spark: SparkSession, store: RunStore) -> None:
+    store.save(spark, RUN)
+    identifier = store.namespace.identifier("operations.table_runs")
+    kept = spark.table(identifier).drop("rows_reprocessed", "breaches").collect()
+    old = parse_schema(SCHEMAS["operations.table_runs"])
+    lacking = [field for field in old if field.name not in ("rows_reprocessed", "breaches")]
+    frame = spark.createDataFrame(kept, type(old)(lacking))
+    frame.write.format("delta").mode("overwrite").option("overwriteSchema", "true").saveAsTable(identifier)
+
+    second = replace(RUN, run_id="run-2", started_at=MOMENT + timedelta(hours=1))
+    store.save(spark, second)
+
+    newest = store.latest(spark)[0]
+    assert newest == second
