@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import inspect
-import shutil
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
-from baking import LIBRARY, ROOT, Bakery
+from baking import Bakery
 from checks import definition, files, links, style, templates, texts, workflows
 from mutation import ci_defects, definition_defects, file_defects, template_defects
 from mutation.defect import DEFAULTS, TEMPLATE, Check, Defect
+from repositories import copied_family
 
 MODULES = (definition, files, links, style, templates, texts, workflows)
 DEFECTS: Mapping[str, Defect] = {
@@ -20,30 +20,7 @@ DEFECTS: Mapping[str, Defect] = {
     **ci_defects.DEFECTS,
     **template_defects.DEFECTS,
 }
-#: What baking needs; caches and tests stay behind.
-PARTS = (
-    "hooks",
-    "templates",
-    TEMPLATE,
-    f"{LIBRARY.name}/src",
-    f"{LIBRARY.name}/pyproject.toml",
-    f"{LIBRARY.name}/README.md",
-)
-
 Sound = Callable[[Defect], Path]
-
-
-def copied(folder: Path) -> Path:
-    """Copy the family into a folder and return it."""
-    ignored = shutil.ignore_patterns("__pycache__", ".*_cache")
-    for name in PARTS:
-        source, target = ROOT / name, folder / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if source.is_dir():
-            shutil.copytree(source, target, ignore=ignored)
-        elif source.exists():
-            shutil.copyfile(source, target)
-    return folder
 
 
 def examined(defect: Defect, family: Path, bakery: Bakery, name: str) -> Path:
@@ -56,7 +33,7 @@ def examined(defect: Defect, family: Path, bakery: Bakery, name: str) -> Path:
 @pytest.fixture(scope="module")
 def sound(tmp_path_factory: pytest.TempPathFactory, bakery: Bakery) -> Sound:
     """Return what a defect's check looks at, from an undamaged copy of the family."""
-    family = copied(tmp_path_factory.mktemp("sound") / "family")
+    family = copied_family(tmp_path_factory.mktemp("sound") / "family")
     seen: dict[str, Path] = {}
 
     def cached(defect: Defect) -> Path:
@@ -71,7 +48,7 @@ def sound(tmp_path_factory: pytest.TempPathFactory, bakery: Bakery) -> Sound:
 @pytest.mark.parametrize("name", DEFECTS)
 def test_a_defect_is_found_and_a_sound_template_passes(name: str, tmp_path: Path, bakery: Bakery, sound: Sound) -> None:
     defect = DEFECTS[name]
-    family = copied(tmp_path / "family")
+    family = copied_family(tmp_path / "family")
     defect.apply(family)
 
     findings = defect.check(examined(defect, family, bakery, f"damaged-{name.replace(' ', '-')}"))
