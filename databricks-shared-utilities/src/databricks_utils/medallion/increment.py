@@ -19,7 +19,17 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 #: Operations that leave all rows where they are.
-_WITHOUT_DELETES = ("OPTIMIZE", "ADD COLUMNS", "SET TBLPROPERTIES", "CLUSTER BY", "VACUUM START", "VACUUM END")
+_WITHOUT_DELETES = (
+    "CREATE TABLE",
+    "OPTIMIZE",
+    "ADD COLUMNS",
+    "SET TBLPROPERTIES",
+    "CLUSTER BY",
+    "VACUUM START",
+    "VACUUM END",
+)
+#: Operations with which a run, or Auto Loader's stream, adds to bronze.
+_APPENDS = ("WRITE", "STREAMING UPDATE")
 CHANGE_COLUMNS = ("_change_type", "_commit_version", "_commit_timestamp")
 
 
@@ -70,10 +80,22 @@ class Increment:
         return changed_rows(self.lakehouse.spark, self.source, self.after, self.until)
 
     def new_rows(self) -> DataFrame:
-        """Return rows inserted since the last run, of a table that only grows."""
+        """Return rows inserted since the last run and still there, of a table that its runs only append to."""
         if self.after < 0:
             return self.everything()
-        return self.changes().where("_change_type = 'insert'").drop(*CHANGE_COLUMNS)
+        inserted = self.changes().where("_change_type = 'insert'").drop(*CHANGE_COLUMNS)
+        if self.appended_rows() is not None:
+            return inserted
+        # Somebody erased rows by hand, perhaps some that no run has seen yet.
+        return inserted.exceptAll(self.changes().where("_change_type = 'delete'").drop(*CHANGE_COLUMNS))
+
+    def appended_rows(self) -> int | None:
+        """Return how many rows were appended since the last run; None when the log does not tell, or rows went."""
+        commits = [c for c in self.lakehouse.commits_since(self.node.reads, self.after) if c.version <= self.until]
+        complete = self.until - self.after == len(commits)
+        if not complete or not all(c.operation in _APPENDS or _keeps_every_key(c) for c in commits):
+            return None
+        return sum(commit.rows_written for commit in commits if commit.operation in _APPENDS)
 
     def current_rows(self, key: Sequence[str]) -> DataFrame:
         """Return the rows to compute: those that changed, and those whose lookup changed, each as it is now."""

@@ -101,7 +101,7 @@ def refine(lakehouse: Lakehouse, node: Silver, increment: Increment) -> Refined:
         unique = newest_by_key(rows.where("_is_valid"), contract, node.write.sequence_by)
         written, known = _write(lakehouse, contract, node.write, increment, unique, summary.distinct_keys)
     reprocessed = _reprocess(lakehouse, contract, node, increment, received)
-    read = _rows_in(lakehouse, node, increment, summary)
+    read = _rows_in(increment, summary)
     repeated = summary.rows_valid - summary.distinct_keys
     refined = Refined(read, written, written + reprocessed, quarantined, repeated + known, reprocessed, summary)
     _balance(node, refined, summary, written + known)
@@ -242,12 +242,10 @@ def _reprocess(
     return total
 
 
-def _rows_in(lakehouse: Lakehouse, node: Silver, increment: Increment, summary: Summary) -> int:
+def _rows_in(increment: Increment, summary: Summary) -> int:
     """Count the rows read from bronze's own log, so that the balance has two independent sides."""
-    commits = lakehouse.commits_since(node.reads, increment.after)
-    counted = [commit for commit in commits if commit.version <= increment.until]
-    complete = increment.until - increment.after == len(counted)
-    return sum(commit.rows_written for commit in counted) if complete else summary.rows
+    appended = increment.appended_rows()
+    return summary.rows if appended is None else appended
 
 
 def _balance(node: Silver, refined: Refined, summary: Summary, offered: int) -> None:
