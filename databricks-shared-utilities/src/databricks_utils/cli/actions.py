@@ -17,6 +17,7 @@ from databricks_utils.doctor import examine, render_checks
 from databricks_utils.errors import InvalidInput
 from databricks_utils.logging import configure_logging
 from databricks_utils.medallion import Lakehouse, Silver, quarantine_of, run_pipeline
+from databricks_utils.medallion.progress import TABLE as PROGRESS
 from databricks_utils.medallion.progress import load_progress, rewound, save_progress
 from databricks_utils.observability import (
     Graph,
@@ -30,6 +31,7 @@ from databricks_utils.observability import (
     print_table,
     render_report,
 )
+from databricks_utils.observability.store import SCHEMAS as RECORDS
 
 #: Runs shown in the report's history.
 HISTORY = 20
@@ -110,33 +112,47 @@ def docs(project: Opened, check: bool) -> int:
 
 
 def maintain(project: Opened, tables: Sequence[str]) -> int:
-    """Compact the tables, apply bronze retention and delete files nobody needs."""
+    """Compact the tables, apply bronze retention and delete files nobody needs; the records of runs come along."""
+    nodes = project.project.pipeline.selected(tables)
     lakehouse = project.lakehouse()
-    retention = project.configuration.retention
-    for node in project.project.pipeline.selected(tables):
-        names = [node.table, *([quarantine_of(node.table)] if isinstance(node, Silver) else [])]
-        for name in (name for name in names if lakehouse.exists(name)):
-            identifier = lakehouse.identifier(name)
-            expired = (
-                delta.delete_older(lakehouse.spark, identifier, "_ingestion_date", days=retention.bronze_days)
-                if node.layer == "bronze"
-                else 0
-            )
-            removed = delta.optimize(lakehouse.spark, identifier)
-            delta.vacuum(lakehouse.spark, identifier, retention_hours=retention.vacuum_hours)
-            click.echo(f"{name}: {removed} small files compacted, {expired} expired rows deleted, vacuumed")
+    layers = {node.table: node.layer for node in nodes}
+    names = [*layers, *(quarantine_of(node.table) for node in nodes if isinstance(node, Silver))]
+    names += [] if tables else [*RECORDS, PROGRESS]
+    found = [name for name in names if lakehouse.exists(name)]
+    for name in found:
+        click.echo(f"{name}: {_maintained(lakehouse, name, layers.get(name) == 'bronze')}")
+    if not found:
+        click.echo("There are no tables yet; they come with the first run.")
     return 0
+
+
+def _maintained(lakehouse: Lakehouse, table: str, expires: bool) -> str:
+    retention = lakehouse.configuration.retention
+    identifier = lakehouse.identifier(table)
+    done = []
+    if expires:
+        rows = delta.delete_older(lakehouse.spark, identifier, "_ingestion_date", days=retention.bronze_days)
+        done.append(f"{rows:,} expired rows deleted")
+    files = delta.optimize(lakehouse.spark, identifier)
+    delta.vacuum(lakehouse.spark, identifier, retention_hours=retention.vacuum_hours)
+    return ", ".join([*done, f"{files:,} small files compacted", "vacuumed"])
 
 
 def restore(project: Opened, table: str, version_number: int) -> int:
     """Bring a table back, and the positions of it and of what it read with it."""
-    project.project.pipeline.node(table)
+    node = project.project.pipeline.node(table)
     lakehouse = project.lakehouse()
     lakehouse.read(table)
     newest = lakehouse.version(table)
-    if not 0 <= version_number <= newest:
+    if newest < 0:
+        raise InvalidInput(f"{table} does not exist yet", hint=f"Run it first: run --tables {table}")
+    if version_number > newest:
         raise InvalidInput(f"{table} has no version {version_number}", hint=f"It has the versions 0 to {newest}")
     delta.restore(lakehouse.spark, lakehouse.identifier(table), version_number)
+    if node.layer == "bronze":
+        click.echo(f"{table} is back at version {version_number}. Files that had been read are not read again;")
+        click.echo("what is to come back must be delivered under a new name.")
+        return 0
     progress = load_progress(lakehouse)
     position = rewound(lakehouse, progress, table, version_number)
     save_progress(lakehouse, progress, [position], "restore")

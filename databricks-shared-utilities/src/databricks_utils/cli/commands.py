@@ -111,7 +111,9 @@ def _run(group: click.Group, project: Project) -> None:
         help="Compute silver and gold again from all of bronze.",
     )
     @click.option("--run-id", default=None, help="Name of the run, shared by the tasks of one job run.")
-    @click.option("--show", default=0, metavar="ROWS", help="Show rows of the gold tables afterwards.")
+    @click.option(
+        "--show", default=0, type=click.IntRange(min=0), metavar="ROWS", help="Show rows of the gold tables afterwards."
+    )
     @_common
     def run(tables: tuple[str, ...], full_refresh: bool, run_id: str | None, show: int, **options: Any) -> int:
         return actions.run(_opened(project, options), tables, full_refresh, run_id, show)
@@ -119,7 +121,9 @@ def _run(group: click.Group, project: Project) -> None:
 
 def _status(group: click.Group, project: Project) -> None:
     @group.command(help="Show the last run and a look at the gold tables.")
-    @click.option("--rows", default=5, show_default=True, help="Rows of each gold table to show.")
+    @click.option(
+        "--rows", default=5, type=click.IntRange(min=0), show_default=True, help="Rows of each gold table to show."
+    )
     @_common
     def status(rows: int, **options: Any) -> int:
         return actions.status(_opened(project, options), rows)

@@ -1,8 +1,9 @@
-"""Skeletons for a new table: a contract and, for silver and gold, a transformation with its test."""
+"""Skeletons for a new table: a contract and, for silver and gold, a transformation."""
 
 from __future__ import annotations
 
 import re
+from keyword import iskeyword
 from pathlib import Path
 
 from databricks_utils.cli.project import Project
@@ -36,10 +37,10 @@ def add_files(project: Project, root: Path, table: str) -> list[str]:
         InvalidInput: The name is not a table name, or a file is there already.
     """
     layer, _, name = table.partition(".")
-    if layer not in ("bronze", "silver", "gold") or not re.fullmatch(r"[a-z][a-z0-9_]*", name):
+    if layer not in ("bronze", "silver", "gold") or not re.fullmatch(r"[a-z][a-z0-9_]*", name) or iskeyword(name):
         raise InvalidInput(
             f"{table!r} is not a table name",
-            hint="Write bronze., silver. or gold. and a name of small letters, digits and underscores",
+            hint="Write bronze., silver. or gold. and a name of small letters, digits and _ that is no word of Python",
         )
     files = {root / "contracts" / layer / f"{name}.yaml": scaffold_contract(layer, name)}
     function = {"silver": f"clean_{name}", "gold": name}.get(layer)

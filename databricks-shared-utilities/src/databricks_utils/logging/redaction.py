@@ -14,7 +14,7 @@ PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
     (
         re.compile(
             r"(?i)\b([\w.-]*(?:password|passwd|secret|token|api[_-]?key|accountkey|sharedaccesskey|credential)[\w.-]*)"
-            r"(\"?\s*[=:]\s*)(\"[^\"]*\"|'[^']*'|[^\s,;&}]+)"
+            r"(\"?\s*(?:=|:(?!//))\s*)(?!secret://)(\"[^\"]*\"|'[^']*'|[^\s,;&}]+)"
         ),
         rf"\1\2{MASK}",
     ),

@@ -32,10 +32,17 @@ def test_credentials_and_addresses_are_masked(text: str, hidden: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["secret://shop/db-password", "silver.transactions: 12 rows", "a@b", "tokens: none left"]
+    "text",
+    [
+        "secret://shop/db-password",
+        "password: secret://shop/key",
+        "silver.transactions: 12 rows",
+        "a@b",
+        "no tokens left",
+    ],
 )
 def test_ordinary_text_stays_readable(text: str) -> None:
-    assert redacted(text).split(":")[0] == text.split(":")[0]
+    assert redacted(text) == text
 
 
 def test_a_line_carries_its_context_its_fields_and_no_secret() -> None:
