@@ -53,5 +53,7 @@ class Installed:
 def install(folder: Path) -> Installed:
     """Install a baked project as its README says."""
     project = Installed(folder)
-    project.succeed("uv", "sync")
+    # What an earlier project has fetched is not fetched and built again: Spark alone is 450 MB to unpack.
+    if project.run("uv", "sync", "--offline").returncode:
+        project.succeed("uv", "sync")
     return project
