@@ -23,7 +23,7 @@ else:
 ALLOWED_SYNTAX = re.compile(r"\$\{\{|\{\{ ?(?:job|tasks|secrets|backfill)[./]")
 TEMPLATE_SYNTAX = re.compile(r"\{\{|\{%|\{#|cookiecutter\.")
 #: A home folder, a drive, or the address of one company's package index.
-TRACE = re.compile(r"(?<![\w}])(?:/home/|/Users/|/root/|[A-Za-z]:\\)|\b(?:extra-)?index-url\b|\bindex\.url\b")
+TRACE = re.compile(r"(?<![\w}])(?:/home/|/Users/|/root/|[A-Z]:\\)|\b(?:extra-)?index-url\b|\bindex\.url\b")
 #: Two blanks at the end of a line are a line break there.
 TRAILING_BLANKS_MEAN_SOMETHING = {".md"}
 
