@@ -41,6 +41,23 @@ def test_the_workflows_of_this_repository_pass(check: Callable[[Path], list[str]
     assert check(ROOT) == []
 
 
+def test_an_action_has_the_same_pin_everywhere(bake: Bake) -> None:
+    for project in (ROOT, bake({"ci": "github"})):
+        text = "".join(path.read_text(encoding="utf-8") for path in workflows.github_files(project))
+        pins = set(re.findall(r"uses: (\S+)", text))
+
+        assert sorted(pin.partition("@")[0] for pin in pins) == sorted({pin.partition("@")[0] for pin in pins}), pins
+
+
+def test_the_weekly_workflow_runs_the_whole_matrix() -> None:
+    weekly = load(ROOT / ".github" / "workflows" / "weekly.yml")
+    commands = [step.get("run") for job in weekly["jobs"].values() for step in job["steps"]]
+
+    # YAML reads the key `on` as a truth value.
+    assert weekly[True]["schedule"]  # type: ignore[index]
+    assert "make test-matrix" in commands
+
+
 def fresh_clone(ci: str, bakery: Bakery, folder: Path) -> Runner:
     """Bake a project, commit it with its lock file as its README says, and return a machine that has cloned it."""
     project = bakery.bake({"ci": ci}, f"committed-for-{folder.parent.name}")
