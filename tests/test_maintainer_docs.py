@@ -20,6 +20,8 @@ QUOTED = re.compile(r"`([^`\s]+)`")
 PATH = re.compile(r"[\w.{}/-]+/[\w.{}/-]*|[\w.-]+\.(?:md|py|json|toml|yml|yaml|sh|txt)")
 #: Files of a generated project, which are below the template and not here.
 GENERATED = ROOT / DIRECTORY / "{{cookiecutter.project_slug}}"
+#: What only a baked project has, what make installs, and the folder that the first shared partial makes.
+MADE_LATER = {".cruft.json", "libs/", ".venv/", ".tools/", "templates/"}
 
 
 def named_paths(document: Path) -> list[str]:
@@ -32,8 +34,7 @@ def named_paths(document: Path) -> list[str]:
 
 def exists(name: str) -> bool:
     """Tell whether a path is one of this repository, of a generated project or the name of a file in one of them."""
-    # What only a baked project has.
-    if name in {".cruft.json", "libs/", ".venv/"}:
+    if name in MADE_LATER:
         return True
     if (ROOT / name).exists() or (GENERATED / name).exists():
         return True
@@ -79,11 +80,8 @@ def with_option(family: Path, steps: int) -> Path:
         synchronise(family, template)
     if steps > 2:
         bundle = template / "{{cookiecutter.project_slug}}" / "bundle.yml"
-        replaced(
-            bundle,
-            "    tags:\n",
-            "    tags:\n        region: {{ cookiecutter.region }}\n".replace("    tags", "    tags"),
-        )
+        tags = "      tags:\n"
+        replaced(bundle, tags, f"{tags}        region: {{{{ cookiecutter.region }}}}\n")
     return family
 
 
