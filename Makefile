@@ -12,7 +12,7 @@ export PATH := $(CURDIR)/.venv/bin:$(UV_FOLDER):$(PATH)
 unexport VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help doctor prerequisites setup demo test test-fast test-library test-matrix harness lint expected snapshots sync lock clean actionlint
+.PHONY: help doctor prerequisites setup demo test test-fast test-library test-sparks test-matrix harness lint expected snapshots sync lock clean actionlint
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -38,10 +38,12 @@ test-fast: setup actionlint  ## run what needs neither Spark nor an installation
 test-library: setup  ## run the library's tests
 	cd $(LIBRARY) && ../$(PYTHON) -m pytest
 
-test-matrix: setup actionlint .venv-3.5/ready .venv-4.0/ready  ## run the tests over Spark Connect and on Spark 3.5 and 4.0
+test-sparks: setup .venv-3.5/ready .venv-4.0/ready  ## run the library's tests over Spark Connect and on Spark 3.5 and 4.0
 	cd $(LIBRARY) && ../$(PYTHON) -m pytest tests/integration --spark-mode=connect
 	cd $(LIBRARY) && ../.venv-4.0/bin/python -m pytest tests/unit tests/integration
 	cd $(LIBRARY) && ../.venv-3.5/bin/python -m pytest tests/unit tests/integration
+
+test-matrix: test-sparks actionlint  ## run test-sparks, and whole suites of baked projects (an hour or more)
 	$(PYTHON) -m pytest -m matrix
 
 harness: setup actionlint  ## bake the templates and run what they generate

@@ -18,6 +18,8 @@ from installed import Installed
 from repositories import DIRECTORY, committed, cruft, git, published_change, published_family
 from team import TABLE, add_table, replaced
 
+RELEASED = version("databricks-shared-utilities")
+NEWER = f"{RELEASED}.post1"
 OWN_SCHEDULE = ("0 0 6 ? * MON-FRI", "0 0 8 ? * MON-FRI")
 
 
@@ -59,8 +61,8 @@ class Team:
             template / "config" / "base.yaml", "  holiday_country: US\n", "  holiday_country: US\n  loyal_after: 10\n"
         )
         replaced(template / "bundle.yml", OWN_SCHEDULE[0], "0 0 7 ? * MON-FRI")
-        replaced(template / "pyproject.toml", "utilities-1.0.0-py3", "utilities-1.0.1-py3")
-        replaced(self.family / LIBRARY.name / "pyproject.toml", 'version = "1.0.0"', 'version = "1.0.1"')
+        replaced(template / "pyproject.toml", f"utilities-{RELEASED}-py3", f"utilities-{NEWER}-py3")
+        replaced(self.family / LIBRARY.name / "pyproject.toml", f'version = "{RELEASED}"', f'version = "{NEWER}"')
         (template / "docs" / "glossary.md").write_text("# Glossary\n\nBasket: one visit to a till.\n", encoding="utf-8")
         return published_change(self.family, "Second version")
 
@@ -229,7 +231,7 @@ def test_an_upgrade_brings_files_and_library_in_one_step(edited: Team) -> None:
 
     assert code == 0, said
     assert_updated(edited)
-    wheel = "libs/databricks_shared_utilities-1.0.1-py3-none-any.whl"
+    wheel = f"libs/databricks_shared_utilities-{NEWER}-py3-none-any.whl"
     assert f"The shared library is now {wheel}" in said
     assert definition.missing_wheel(edited.project) == []
     assert [path.name for path in (edited.project / "libs").iterdir()] == [Path(wheel).name]

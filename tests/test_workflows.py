@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -39,6 +40,51 @@ def test_ci_files_pass(check: Callable[[Path], list[str]], ci: str, bake: Bake) 
 def test_the_workflows_of_this_repository_pass(check: Callable[[Path], list[str]]) -> None:
     assert workflows.github_files(ROOT)
     assert check(ROOT) == []
+
+
+def test_without_actionlint_the_message_is_the_line_that_installs_it(
+    monkeypatch: pytest.MonkeyPatch, bake: Bake, scratch: Path
+) -> None:
+    monkeypatch.setattr(workflows, "ROOT", scratch)
+    monkeypatch.setenv("PATH", str(scratch))
+
+    with pytest.raises(FileNotFoundError, match=r"run: sh tools/install_actionlint\.sh \.tools/bin$"):
+        workflows.mistakes(bake({"ci": "github"}))
+
+
+def test_a_machine_without_go_installs_everything_else(scratch: Path) -> None:
+    (scratch / "bin").mkdir()
+    for name in ("sh", "mkdir"):
+        (scratch / "bin" / name).symlink_to(str(shutil.which(name)))
+    script = str(ROOT / "tools" / "install_actionlint.sh")
+
+    done = subprocess.run(
+        ["sh", script, str(scratch / "tools")],
+        env={"PATH": str(scratch / "bin")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0
+    assert "this machine has no Go" in done.stderr
+
+
+def test_an_action_has_the_same_pin_everywhere(bake: Bake) -> None:
+    for project in (ROOT, bake({"ci": "github"})):
+        text = "".join(path.read_text(encoding="utf-8") for path in workflows.github_files(project))
+        pins = set(re.findall(r"uses: (\S+)", text))
+
+        assert sorted(pin.partition("@")[0] for pin in pins) == sorted({pin.partition("@")[0] for pin in pins}), pins
+
+
+def test_the_weekly_workflow_runs_the_whole_matrix() -> None:
+    weekly = load(ROOT / ".github" / "workflows" / "weekly.yml")
+    commands = [step.get("run") for job in weekly["jobs"].values() for step in job["steps"]]
+
+    # YAML reads the key `on` as a truth value.
+    assert weekly[True]["schedule"]  # type: ignore[index]
+    assert "make test-matrix" in commands
 
 
 def fresh_clone(ci: str, bakery: Bakery, folder: Path) -> Runner:
