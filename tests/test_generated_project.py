@@ -20,7 +20,7 @@ def test_a_fresh_project_passes_its_own_tests_with_its_coverage(installed: Insta
     summary = installed.succeed("make", "test")
 
     assert " passed" in summary
-    assert "Required test coverage of 80% reached" in summary
+    assert "Required test coverage of 80.0% reached" in summary
 
 
 @pytest.mark.matrix
