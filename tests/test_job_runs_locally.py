@@ -13,7 +13,7 @@ from bundles.bundle_reader import read_bundle
 from checks.definition import defined_tables, main_job
 from conftest import Bake
 from installed import Installed
-from local_job import PREFIX, local_calls, volume_folder
+from local_job import PREFIX, Call, local_calls, volume_folder
 
 PROGRAM = Path(__file__).parent / "task_process.py"
 
@@ -75,6 +75,21 @@ def finished(installed: Installed, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 @pytest.mark.slow
+def test_a_task_with_an_option_that_the_command_lacks_fails(installed: Installed, scratch: Path) -> None:
+    calls, result = scratch / "calls.json", scratch / "result.json"
+    name = installed.folder.name
+    call = Call("silver_products", name, name, ["run", "--env=local", "--tables=silver.products", "--refresh=full"])
+    calls.write_text(json.dumps([asdict(call)]), encoding="utf-8")
+
+    done = installed.run("uv", "run", "python", str(PROGRAM), str(calls), str(result))
+
+    assert done.returncode != 0
+    assert "silver_products SystemExit: 2" in done.stderr
+    assert json.loads(result.read_text(encoding="utf-8"))["tasks"] == {"silver_products": "SystemExit: 2"}
+
+
+@pytest.mark.slow
+@pytest.mark.matrix
 def test_every_task_of_the_job_succeeds(finished: dict[str, Any], installed: Installed) -> None:
     tasks = {task["task_key"] for task in main_job(read_bundle(installed.folder, "dev"))["tasks"]}
 
@@ -83,6 +98,7 @@ def test_every_task_of_the_job_succeeds(finished: dict[str, Any], installed: Ins
 
 
 @pytest.mark.slow
+@pytest.mark.matrix
 def test_every_table_is_there_with_rows_under_the_renamed_schema(
     finished: dict[str, Any], installed: Installed
 ) -> None:
@@ -95,6 +111,7 @@ def test_every_table_is_there_with_rows_under_the_renamed_schema(
 
 
 @pytest.mark.slow
+@pytest.mark.matrix
 def test_the_report_lands_in_its_volume(finished: dict[str, Any], installed: Installed) -> None:
     folder = volume_folder(read_bundle(installed.folder, "dev"), "reports", finished["folder"] / "Volumes")
 
