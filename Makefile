@@ -12,7 +12,7 @@ export PATH := $(CURDIR)/.venv/bin:$(UV_FOLDER):$(PATH)
 unexport VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help doctor prerequisites setup demo test test-fast test-library test-matrix harness lint expected snapshots sync lock clean
+.PHONY: help doctor prerequisites setup demo test test-fast test-library test-sparks test-matrix harness lint expected snapshots sync lock clean actionlint
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -31,20 +31,22 @@ demo: setup  ## bake the batch template into build/demo/ and run it (DATA=sample
 test: lint test-library harness  ## run everything: linters, the library's tests, the harness
 	@echo "All tests passed."
 
-test-fast: setup  ## run what needs neither Spark nor an installation
+test-fast: setup actionlint  ## run what needs neither Spark nor an installation
 	$(PYTHON) -m pytest $(LIBRARY)/tests/unit $(LIBRARY)/tests/contract
 	$(PYTHON) -m pytest -m "not slow"
 
 test-library: setup  ## run the library's tests
 	cd $(LIBRARY) && ../$(PYTHON) -m pytest
 
-test-matrix: setup .venv-3.5/ready .venv-4.0/ready  ## run the tests over Spark Connect and on Spark 3.5 and 4.0
+test-sparks: setup .venv-3.5/ready .venv-4.0/ready  ## run the library's tests over Spark Connect and on Spark 3.5 and 4.0
 	cd $(LIBRARY) && ../$(PYTHON) -m pytest tests/integration --spark-mode=connect
 	cd $(LIBRARY) && ../.venv-4.0/bin/python -m pytest tests/unit tests/integration
 	cd $(LIBRARY) && ../.venv-3.5/bin/python -m pytest tests/unit tests/integration
+
+test-matrix: test-sparks actionlint  ## run test-sparks, and whole suites of baked projects (an hour or more)
 	$(PYTHON) -m pytest -m matrix
 
-harness: setup  ## bake the templates and run what they generate
+harness: setup actionlint  ## bake the templates and run what they generate
 	$(PYTHON) -m pytest -m "not matrix"
 
 lint: setup  ## check style, types, workflows and that the copies are identical
@@ -77,6 +79,9 @@ clean:  ## remove everything that make has made
 
 .tools/bin/uv: | prerequisites
 	@sh tools/install_uv.sh .tools $(UV_VERSION)
+
+actionlint: setup
+	@sh tools/install_actionlint.sh .tools/bin
 
 .venv/ready: requirements/dev.txt $(LIBRARY)/pyproject.toml tools/install.sh | prerequisites $(UV)
 	@sh tools/install.sh $(UV) .venv requirements/dev.txt $(LIBRARY)

@@ -181,6 +181,7 @@ def remember_template(answers: Mapping[str, str], project: Path) -> str | None:
             "This copy of the template has no address to fetch updates from. Once it has one:\n"
             f"  uvx cruft link <address> --directory {directory}"
         )
+    # What an update leaves alone stands in pyproject.toml: cruft would add that list to one in this file every time.
     own = {key: value for key, value in answers.items() if not key.startswith("_")}
     record = {
         "template": origin.url,
@@ -188,7 +189,6 @@ def remember_template(answers: Mapping[str, str], project: Path) -> str | None:
         "checkout": answers.get("_checkout"),
         "context": {"cookiecutter": {**own, "_template": origin.url}},
         "directory": origin.directory or None,
-        "skip": ["libs"],
     }
     text = json.dumps(record, indent=2, ensure_ascii=False) + "\n"
     (project / ".cruft.json").write_text(text, encoding="utf-8", newline="\n")

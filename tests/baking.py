@@ -62,12 +62,12 @@ class Bakery:
             path.write_text(text, encoding="utf-8")
         return path
 
-    def bake(self, answers: Answers, name: str) -> Path:
-        """Return a project baked from the working copy's template, in a folder of the given name."""
+    def bake(self, answers: Answers, name: str, template: Path = TEMPLATE) -> Path:
+        """Return a project baked from the working copy's template or another, in a folder of the given name."""
         target = self.folder / "baked" / name
         target.mkdir(parents=True)
         project = cookiecutter(
-            str(TEMPLATE),
+            str(template),
             no_input=True,
             extra_context=dict(answers),
             output_dir=str(target),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -23,6 +23,15 @@ LONGEST = {
     "owner_group": "data-engineers.wholesale-and-retail_north-america-and-europe",
 }
 NAMES = {"shortest": SHORTEST, "longest": LONGEST}
+
+
+def found(check: Callable[[Path], list[str]], projects: Mapping[str, Path]) -> list[str]:
+    """Return what a check finds in projects, once where several share a finding, after the name of the first."""
+    first: dict[str, str] = {}
+    for name, project in projects.items():
+        for finding in check(project):
+            first.setdefault(finding, name)
+    return [f"{finding}  ({name})" for finding, name in first.items()]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -9,6 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 
+def own_environment() -> dict[str, str]:
+    """Return the variables of this process without those of the harness's environment and of make."""
+    foreign = {"VIRTUAL_ENV", "PYTHONPATH", "MAKEFLAGS", "MAKELEVEL", "MFLAGS"}
+    return {key: value for key, value in os.environ.items() if key not in foreign}
+
+
 @dataclass(frozen=True)
 class Installed:
     """A project after `uv sync`.
@@ -21,13 +27,10 @@ class Installed:
 
     def run(self, *command: str) -> subprocess.CompletedProcess[str]:
         """Run a command in the project and return what it said, at a fixed width."""
-        # The harness runs in an environment of its own and under make, neither of which is the project's.
-        foreign = {"VIRTUAL_ENV", "PYTHONPATH", "MAKEFLAGS", "MAKELEVEL", "MFLAGS"}
-        environment = {key: value for key, value in os.environ.items() if key not in foreign}
         return subprocess.run(
             command,
             cwd=self.folder,
-            env={**environment, "COLUMNS": "100"},
+            env={**own_environment(), "COLUMNS": "100"},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -50,5 +53,7 @@ class Installed:
 def install(folder: Path) -> Installed:
     """Install a baked project as its README says."""
     project = Installed(folder)
-    project.succeed("uv", "sync")
+    # What an earlier project has fetched is not fetched and built again: Spark alone is 450 MB to unpack.
+    if project.run("uv", "sync", "--offline").returncode:
+        project.succeed("uv", "sync")
     return project

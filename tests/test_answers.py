@@ -2,30 +2,17 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
+import keyword
 from pathlib import Path
-from types import ModuleType
 
 import pytest
-from baking import ROOT, TEMPLATE, Answers, Bakery, choices, questions
+from baking import ROOT, TEMPLATE, Answers, Bakery
+from checks.templates import hook, unchecked_answers
 from conftest import LONGEST, SHORTEST
 from hypothesis import given
 from hypothesis import strategies as st
 
-
-def hook(name: str) -> ModuleType:
-    """Return a hook as a module; its answers are read only when it runs as a program."""
-    spec = importlib.util.spec_from_file_location(name, ROOT / "hooks" / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-pre_gen = hook("pre_gen_project")
+pre_gen = hook(ROOT, "pre_gen_project")
 FREE = sorted(pre_gen.FORMS)
 GOOD = {**pre_gen.EXAMPLES, **{key: values[0] for key, values in pre_gen.CHOICES.items()}}
 
@@ -39,12 +26,8 @@ def refused(bakery: Bakery, scratch: Path, answers: Answers, name: str) -> str:
     return done.stderr
 
 
-def test_the_checks_cover_every_question() -> None:
-    assert set(pre_gen.FORMS) | set(pre_gen.CHOICES) == set(questions())
-
-
-def test_the_checks_offer_the_choices_that_the_template_offers() -> None:
-    assert {key: list(values) for key, values in pre_gen.CHOICES.items()} == choices()
+def test_every_question_is_worded_and_its_answer_checked() -> None:
+    assert unchecked_answers(ROOT) == []
 
 
 def test_the_longest_and_the_shortest_answers_are_at_the_limits() -> None:
@@ -53,50 +36,20 @@ def test_the_longest_and_the_shortest_answers_are_at_the_limits() -> None:
     assert all(len(answer) == 1 for answer in SHORTEST.values())
 
 
-@pytest.mark.parametrize(
-    ("key", "answer", "reason"),
-    [
-        ("project_name", "", "is empty"),
-        ("project_name", " \t ", "is empty"),
-        ("project_name", "x" * 51, "has 51 characters; the limit is 50"),
-        ("project_name", "Sales\x1b[31m", "control character"),
-        ("project_name", "Sales\nimport os", "control character"),
-        ("project_name", 'Sales "2026"', "is not allowed as written"),
-        ("project_name", "Sales $(reboot)", "is not allowed as written"),
-        ("project_name", "{" + "{ 7 * 7 }}", "is not allowed as written"),
-        ("project_slug", "My Project", "is not allowed as written"),
-        ("project_slug", "../elsewhere", "is not allowed as written"),
-        ("project_slug", "9-lives", "is not allowed as written"),
-        ("project_slug", "sales-", "is not allowed as written"),
-        ("project_slug", "con", "Windows reserves"),
-        ("project_slug", "lpt9", "Windows reserves"),
-        ("project_slug", "pyspark", "uses for something else"),
-        ("project_slug", "databricks-shared-utilities", "uses for something else"),
-        ("package_name", "class", "is a keyword of Python"),
-        ("package_name", "match", "is a keyword of Python"),
-        ("package_name", "json", "standard library"),
-        ("package_name", "list", "built-in name"),
-        ("package_name", "spark", "uses for something else"),
-        ("package_name", "test", "uses for something else"),
-        ("package_name", "databricks_utils", "uses for something else"),
-        ("package_name", "nul", "Windows reserves"),
-        ("package_name", "Retail", "is not allowed as written"),
-        ("package_name", "retail__lakehouse", "is not allowed as written"),
-        ("description", "The shop's sales; daily", "is not allowed as written"),
-        ("description", "C:\\Users\\sales", "is not allowed as written"),
-        ("description", "- a list", "is not allowed as written"),
-        ("owner_group", "data engineers", "is not allowed as written"),
-        ("owner_group", "`admins`", "is not allowed as written"),
-        ("cloud", "on-premises", "is not offered"),
-        ("runtime", "15.4-lts", "is not offered"),
-    ],
-)
-def test_an_answer_is_refused_with_its_reason(key: str, answer: str, reason: str) -> None:
-    problems = pre_gen.problems({**GOOD, key: answer})
+@pytest.mark.parametrize("key", ["project_slug", "package_name"])
+def test_a_reserved_name_is_refused_whatever_its_spelling(key: str) -> None:
+    for name in {*pre_gen.DEVICES, *keyword.kwlist, *keyword.softkwlist, "__init__", "CON", "Aux.txt", "nul."}:
+        (problem,) = pre_gen.problems({**GOOD, key: name})
 
-    assert len(problems) == 1
-    assert problems[0].startswith(f"  {key}: ")
-    assert reason in problems[0]
+        assert problem.startswith(f'  {key}: "{name}" is ')
+
+
+@pytest.mark.parametrize("key", ["project_name", "project_slug", "package_name", "owner_group"])
+def test_no_mark_that_a_shell_or_a_template_understands_passes(key: str) -> None:
+    marks = [*"'\"`$&|;<>()[]{}*?!#~^%\\\t\r\n\0", "{" + "{", "{%", "${", "\u202e", "\ufeff"]
+    for mark in marks:
+        for answer in (f"{GOOD[key]}{mark}", f"{mark}{GOOD[key]}", f"a{mark}b"):
+            assert len(pre_gen.problems({**GOOD, key: answer})) == 1, answer
 
 
 @pytest.mark.parametrize("key", FREE)
@@ -174,6 +127,32 @@ def test_a_hostile_answer_is_data_and_is_refused(bakery: Bakery, scratch: Path, 
 
     assert "2 answers need a change" in message
     assert not list(bakery.folder.rglob("executed"))
+
+
+@pytest.mark.parametrize("key", sorted({*FREE} - {"project_slug"}))
+def test_an_answer_of_300_characters_is_refused_with_the_limit(key: str, bakery: Bakery, scratch: Path) -> None:
+    message = refused(bakery, scratch, {key: "x" * 300}, f"long-{key}")
+
+    assert f'{key}: "xxxxxxxxxx' in message
+    assert f"has 300 characters; the limit is {pre_gen.FORMS[key].longest}" in message
+
+
+def test_a_folder_name_that_no_file_system_accepts_leaves_nothing(bakery: Bakery, scratch: Path) -> None:
+    # The generator makes the folder before it asks any hook, so the message is the system's own.
+    assert "File name too long" in refused(bakery, scratch, {"project_slug": "x" * 300}, "long-slug")
+
+
+def test_a_folder_that_exists_is_named_and_left_alone(bakery: Bakery, scratch: Path) -> None:
+    theirs = scratch / "retail-lakehouse" / "README.md"
+    theirs.parent.mkdir()
+    theirs.write_text("ours\n", encoding="utf-8")
+
+    done = bakery.command(str(TEMPLATE), "--no-input", folder=scratch)
+
+    assert done.returncode != 0
+    assert '"retail-lakehouse" directory already exists' in done.stdout + done.stderr
+    assert [path.name for path in scratch.rglob("*")] == ["retail-lakehouse", "README.md"]
+    assert theirs.read_text(encoding="utf-8") == "ours\n"
 
 
 @pytest.mark.parametrize("slug", ["one/two", "one/two/three", "../beside", "white space"])

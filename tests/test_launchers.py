@@ -4,61 +4,21 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from baking import LIBRARY, ROOT, TEMPLATE, Bakery, files_of
-from test_answers import hook
+from baking import ROOT, Bakery, files_of
+from checks.templates import hook
+from repositories import DIRECTORY, committed, cruft, git, published_change, published_family
 
-post_gen = hook("post_gen_project")
-DIRECTORY = TEMPLATE.name
-#: What the family's repository needs to bake; caches and environments stay behind.
-PARTS = ("cookiecutter.json", "hooks", "templates", TEMPLATE.name, LIBRARY.name)
-
-
-def git(*arguments: str, folder: Path) -> str:
-    """Run git as a fixed author, away from the user's settings, and return what it prints."""
-    environment = {
-        **os.environ,
-        "GIT_CONFIG_GLOBAL": os.devnull,
-        "GIT_CONFIG_NOSYSTEM": "1",
-    }
-    for role in ("AUTHOR", "COMMITTER"):
-        environment |= {f"GIT_{role}_NAME": "Harness", f"GIT_{role}_EMAIL": "harness@example.org"}
-    done = subprocess.run(["git", *arguments], cwd=folder, env=environment, capture_output=True, text=True, check=True)
-    return done.stdout.strip()
-
-
-def cruft(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    """Run cruft and return what it said."""
-    return subprocess.run(
-        [sys.executable, "-m", "cruft", *arguments], cwd=folder, capture_output=True, text=True, check=False
-    )
+post_gen = hook(ROOT, "post_gen_project")
 
 
 @pytest.fixture(scope="module")
 def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A clone of a published family: a bare repository with one commit, and a working copy of it."""
-    folder = tmp_path_factory.mktemp("family")
-    bare, clone = folder / "family.git", folder / "family"
-    git("init", "--quiet", "--bare", "--initial-branch=main", str(bare), folder=folder)
-    git("clone", "--quiet", str(bare), str(clone), folder=folder)
-    ignored = shutil.ignore_patterns("__pycache__", ".*_cache", "dist", "*.egg-info")
-    for name in PARTS:
-        source = ROOT / name
-        if source.is_dir():
-            shutil.copytree(source, clone / name, ignore=ignored)
-        elif source.exists():
-            shutil.copyfile(source, clone / name)
-    git("checkout", "--quiet", "-B", "main", folder=clone)
-    git("add", "--all", "--force", folder=clone)
-    git("commit", "--quiet", "--message", "First version", folder=clone)
-    git("push", "--quiet", "origin", "main", folder=clone)
-    return clone
+    return published_family(tmp_path_factory.mktemp("family"))
 
 
 def zipped(family: Path) -> Path:
@@ -156,13 +116,10 @@ def test_a_change_of_the_template_reaches_a_project_made_without_cruft(
     git("clone", "--quiet", "--bare", str(published.parent / "family.git"), str(bare), folder=scratch)
     git("clone", "--quiet", str(bare), str(clone), folder=scratch)
     project = launch("path", clone, bakery, scratch / "made")
-    git("init", "--quiet", folder=project)
-    git("add", "--all", folder=project)
-    git("commit", "--quiet", "--message", "Start", folder=project)
+    committed(project)
     readme = next((clone / DIRECTORY).glob("{{*")) / "README.md"
     readme.write_text(readme.read_text(encoding="utf-8") + "\nA later thought.\n", encoding="utf-8")
-    git("commit", "--quiet", "--all", "--message", "Second version", folder=clone)
-    git("push", "--quiet", folder=clone)
+    published_change(clone, "Second version")
 
     assert cruft("check", folder=project).returncode == 1
     updated = cruft("update", "--skip-apply-ask", folder=project)

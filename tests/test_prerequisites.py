@@ -6,14 +6,16 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
-from baking import ROOT
+from baking import ROOT, TEMPLATE, Bakery
+from conftest import Bake
 
 SCRIPT = ROOT / "tools" / "prerequisites.sh"
 BASICS = ("sh", "sed", "head", "dirname", "make", "git")
-SCRIPTS = sorted([*(ROOT / "tools").glob("*.sh"), ROOT / ".ci" / "run"])
+SCRIPTS = sorted([*(ROOT / "tools").glob("*.sh"), ROOT / ".ci" / "run", *TEMPLATE.rglob("scripts/*.sh")])
 SHELL = shutil.which("sh") or "/bin/sh"
 
 
@@ -134,6 +136,83 @@ def test_an_old_uv_is_named(machine: Machine) -> None:
     assert done.returncode == 1
     assert "uv: version 0.4.30 (hash); version 0.9 or newer is needed" in done.stderr
     assert "uv self update" in done.stderr
+
+
+def bare_environment(folder: Path, *programs: str) -> dict[str, str]:
+    """Return the variables of a machine with some programs only, an empty home and no package that was ever fetched."""
+    (folder / "programs").mkdir()
+    home = folder / "home"
+    home.mkdir()
+    variables = {"HOME": str(home), "USERPROFILE": str(home), "UV_CACHE_DIR": str(folder / "cache"), "JAVA_HOME": ""}
+    return {**variables, "PATH": str(Machine(folder / "programs", programs).folder)}
+
+
+def baked_on(environment: dict[str, str], bakery: Bakery, scratch: Path) -> tuple[Path, str]:
+    """Bake the template's defaults on a machine and return the project and what was said."""
+    folder = scratch / "made"
+    folder.mkdir()
+    done = bakery.command(str(TEMPLATE), "--no-input", folder=folder, environment=environment)
+    assert done.returncode == 0, done.stderr
+    return folder / "retail-lakehouse", done.stdout
+
+
+def test_without_git_a_project_is_made_and_told_how_to_find_its_updates(bakery: Bakery, scratch: Path) -> None:
+    project, said = baked_on(bare_environment(scratch, "uv"), bakery, scratch)
+
+    assert list((project / "libs").glob("*.whl"))
+    assert not (project / ".cruft.json").exists()
+    assert f"uvx cruft link <address> --directory {TEMPLATE.name}" in said
+
+
+def test_an_address_without_git_is_refused_with_the_reason(bakery: Bakery, scratch: Path) -> None:
+    environment = bare_environment(scratch, "uv")
+
+    done = bakery.command("https://git.example.org/family.git", "--no-input", folder=scratch, environment=environment)
+
+    assert done.returncode != 0
+    assert "'git' is not installed" in done.stdout + done.stderr
+
+
+def test_without_java_a_project_is_made_and_its_doctor_says_what_to_install(bakery: Bakery, scratch: Path) -> None:
+    environment = bare_environment(scratch, "uv", "git")
+    project, _ = baked_on(environment, bakery, scratch)
+
+    doctor = subprocess.run(
+        [sys.executable, "-m", "retail_lakehouse", "doctor"],
+        cwd=project,
+        env={**environment, "PYTHONPATH": "src", "COLUMNS": "200"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert doctor.returncode == 1
+    said = " ".join(doctor.stdout.split())
+    assert "FAIL Java Spark needs Java, and none is installed" in said
+    assert "`sudo apt-get install openjdk-17-jre-headless`" in said
+
+
+def test_without_a_network_a_project_is_made_and_its_setup_says_what_to_do(bakery: Bakery, scratch: Path) -> None:
+    environment = {**bare_environment(scratch, "uv", "git", "make", "sh", "ls", "awk"), "UV_OFFLINE": "1"}
+    project, said = baked_on(environment, bakery, scratch)
+
+    setup = subprocess.run(["make", "setup"], cwd=project, env=environment, capture_output=True, text=True, check=False)
+
+    assert list((project / "libs").glob("*.whl")), said
+    assert setup.returncode != 0
+    assert "The first set-up needs a package index" in setup.stderr
+    assert "UV_DEFAULT_INDEX" in setup.stderr
+
+
+def test_without_uv_the_setup_of_a_project_says_how_to_install_it(bake: Bake, scratch: Path) -> None:
+    environment = bare_environment(scratch, "make", "sh", "ls", "awk")
+
+    setup = subprocess.run(
+        ["make", "setup"], cwd=bake({}), env=environment, capture_output=True, text=True, check=False
+    )
+
+    assert setup.returncode != 0
+    assert "uv is missing. Install it with: python3 -m pip install --user uv" in setup.stderr
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)

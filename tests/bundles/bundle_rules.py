@@ -26,6 +26,7 @@ JOB_PARAMETER = re.compile(r"\{\{ *job\.parameters\.([\w-]+) *\}\}")
 OTHER_TASK = re.compile(r"\{\{ *tasks\.([\w-]+)\.")
 SCHEMA_OPTION = re.compile(r"--schema-\w+=(.*)")
 SCHEMA_SETTING = re.compile(r"\.configuration\.(?:\w+\.)*schemas\.\w+$")
+PLACE = re.compile(r"(?:resources\.)?(\w+)\.([\w-]+)")
 IN_VOLUME = re.compile(r"/Volumes/[^/]+/([^/]+)/")
 #: Kinds that are not renamed in the development target, so that copies would overwrite each other.
 UNPREFIXED = ("apps", "secret_scopes", "vector_search_endpoints")
@@ -40,8 +41,16 @@ def rule(function: Rule) -> Rule:
 
 
 def problems(bundle: Bundle) -> list[str]:
-    """Return everything that is wrong with a target, each as `place: what is wrong`."""
-    return [problem for check in RULES for problem in check(bundle)]
+    """Return everything that is wrong with a target, each as `file: place: what is wrong`."""
+    return [f"{file_of(bundle, problem)}: {problem}" for check in RULES for problem in check(bundle)]
+
+
+def file_of(bundle: Bundle, problem: str) -> str:
+    """Return the file to open for a problem: the one that defines the resource it starts with, or the root file."""
+    named = PLACE.match(problem)
+    known = named and named[2] in bundle.resources(named[1])
+    path = bundle.file_of(named[1], named[2]) if named and known else next(iter(bundle.files))
+    return path.relative_to(bundle.root).as_posix()
 
 
 def tasks_of(bundle: Bundle) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:

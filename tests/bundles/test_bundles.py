@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import ast
 import json
 import os
-import re
 import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from baking import ROOT, TEMPLATE, Answers, choices, combinations, label
+from baking import ROOT, TEMPLATE, Answers, combinations, label
 from bundles.bundle_reader import Bundle, load, merged, read_bundle, root_file, targets_of
-from bundles.bundle_rules import matches, problems
-from conftest import NAMES, Bake
+from bundles.bundle_rules import matches
+from checks import definition
+from checks.definition import main_job
+from conftest import NAMES, Bake, found
 from cookiecutter.main import cookiecutter
 from jsonschema import Draft202012Validator, ValidationError
 
@@ -23,11 +23,6 @@ TARGETS = ["dev", "lab", "prod"]
 SCHEMA = Path(os.environ.get("BUNDLE_SCHEMA", ROOT.parent / "shared" / "facts" / "bundle-schema.json"))
 SPARK_VERSIONS = {"18-lts": "18.x-scala2.13", "17.3-lts": "17.3.x-scala2.13", "16.4-lts": "16.4.x-scala2.12"}
 ENVIRONMENT_VERSIONS = {"18-lts": "5", "17.3-lts": "4", "16.4-lts": "3"}
-CI_FILES = {
-    "github": ".github/workflows/ci.yml",
-    "azure-devops": "azure-pipelines.yml",
-    "gitlab": ".gitlab-ci.yml",
-}
 
 
 @pytest.fixture(scope="module")
@@ -53,20 +48,12 @@ def bundles(rendered: dict[str, Path]) -> Iterator[tuple[str, Bundle]]:
             yield f"{name} {target}", read_bundle(project, target)
 
 
-def main_job(bundle: Bundle) -> dict[str, Any]:
-    """Return the job that runs the tables."""
-    (job,) = (job for key, job in bundle.resources("jobs").items() if not key.endswith("_pipeline_job"))
-    return dict(job)
-
-
 def test_every_combination_has_the_three_targets(rendered: dict[str, Path]) -> None:
     assert {tuple(sorted(targets_of(project))) for project in rendered.values()} == {tuple(TARGETS)}
 
 
 def test_every_target_of_every_combination_keeps_the_rules(rendered: dict[str, Path]) -> None:
-    said = [f"{name}: {problem}" for name, bundle in bundles(rendered) for problem in problems(bundle)]
-
-    assert said == []
+    assert found(definition.broken_bundle, rendered) == []
 
 
 def test_every_file_of_every_bundle_satisfies_the_schema_of_the_cli(rendered: dict[str, Path]) -> None:
@@ -127,54 +114,7 @@ def test_the_schema_of_the_cli_refuses_an_unknown_field(rendered: dict[str, Path
 
 
 def test_tasks_follow_the_pipeline_definition(rendered: dict[str, Path]) -> None:
-    project = rendered["shortest"]
-    defined = {table: sorted(reads) for table, reads in definition(project).items()}
-
-    for target in TARGETS:
-        tasks = main_job(read_bundle(project, target))["tasks"]
-        assert {table_of(task): reads_of(task, tasks) for task in tasks if table_of(task)} == defined
-
-
-def definition(project: Path) -> dict[str, set[str]]:
-    """Return what each table reads, from the text of the pipeline definition."""
-    (path,) = project.glob("src/*/orchestration/pipeline_definition.py")
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    lookups = {
-        node.targets[0].id: ast.literal_eval(node.value.args[0])
-        for node in tree.body
-        if isinstance(node, ast.Assign)
-        and isinstance(node.targets[0], ast.Name)
-        and called(node.value) == "Lookup"
-        and isinstance(node.value, ast.Call)
-    }
-    tables = {}
-    for call in (node for node in ast.walk(tree) if called(node) in {"Bronze", "Silver", "Gold"}):
-        assert isinstance(call, ast.Call)
-        given = {item.arg: item.value for item in call.keywords}
-        listed = given.get("lookups")
-        names = listed.elts if isinstance(listed, ast.List) else []
-        reads = {lookups[name.id] for name in names if isinstance(name, ast.Name)}
-        if "reads" in given:
-            reads.add(ast.literal_eval(given["reads"]))
-        tables[f"{str(called(call)).lower()}.{ast.literal_eval(call.args[0])}"] = reads
-    return tables
-
-
-def called(node: ast.AST | None) -> str | None:
-    """Return the name of the class or function that a node calls."""
-    return node.func.id if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) else None
-
-
-def table_of(task: dict[str, Any]) -> str | None:
-    """Return the table that a task brings up to date."""
-    parameters = task["python_wheel_task"]["parameters"]
-    return next((text.partition("=")[2] for text in parameters if text.startswith("--tables=")), None)
-
-
-def reads_of(task: dict[str, Any], tasks: list[dict[str, Any]]) -> list[str]:
-    """Return the tables of the tasks that a task waits for."""
-    tables = {other["task_key"]: str(table_of(other)) for other in tasks}
-    return sorted(tables[item["task_key"]] for item in task.get("depends_on", []))
+    assert found(definition.job_differs, rendered) == []
 
 
 def test_the_report_waits_for_every_table(rendered: dict[str, Path]) -> None:
@@ -234,19 +174,6 @@ def test_only_lab_and_prod_run_on_schedule(rendered: dict[str, Path]) -> None:
     status = {target: main_job(read_bundle(project, target))["schedule"]["pause_status"] for target in TARGETS}
 
     assert status == {"dev": "PAUSED", "lab": "UNPAUSED", "prod": "UNPAUSED"}
-
-
-@pytest.mark.parametrize("ci", choices()["ci"])
-def test_ci_validates_every_target_strictly(ci: str, rendered: dict[str, Path]) -> None:
-    name = next(name for name in rendered if name.endswith(f"-{ci}"))
-    text = (rendered[name] / CI_FILES[ci]).read_text(encoding="utf-8")
-
-    targets = set(re.findall(r"bundle validate --strict -t (\w+)", text))
-    if ci == "github":
-        targets = set(load(rendered[name] / CI_FILES[ci])["jobs"]["validate"]["strategy"]["matrix"]["target"])
-        assert 'bundle validate --strict -t "$TARGET"' in text
-
-    assert targets == set(TARGETS)
 
 
 def test_the_library_is_where_the_bundle_looks_for_it(bake: Bake) -> None:

@@ -14,15 +14,18 @@ from databricks_utils.delta import (
     add_missing_columns,
     append,
     changed_rows,
+    commits_since,
     create_table,
     last_commit,
     merge_by_key,
+    newest_version,
     overwrite,
     restore,
     rows_at,
     table_exists,
     vacuum,
 )
+from databricks_utils.delta.commit_log import commit_entries
 from databricks_utils.errors import InvalidInput
 
 SCHEMA = "id BIGINT, name STRING"
@@ -116,6 +119,36 @@ def test_a_restored_table_is_as_it_was_and_keeps_its_history(spark: SparkSession
     assert content(spark, table) == {(1, "a")}
     assert rows_at(spark, table, second.version).count() == 1
     assert last_commit(spark, table).operation == "RESTORE"
+
+
+def test_the_log_folder_tells_what_the_history_tells(spark: SparkSession, namespace: Namespace, table: str) -> None:
+    folder = namespace.location("silver.people")
+    overwrite(spark, table, rows(spark, [(1, "a"), (2, "b")]))
+    merge_by_key(spark, table, rows(spark, [(2, "c"), (3, "d")]), ["id"], columns=["id", "name"])
+    append(spark, table, rows(spark, [(4, "e")]))
+    spark.sql(f"DELETE FROM {table} WHERE id = 1")
+    spark.sql(f"ALTER TABLE {table} SET TBLPROPERTIES ('team' = 'tests')")
+    restore(spark, table, 2)
+
+    asked = commits_since(spark, table)
+    read = commits_since(spark, table, folder=folder)
+
+    assert [commit.operation for commit in read][:3] == ["RESTORE", "SET TBLPROPERTIES", "DELETE"]
+    assert read == asked
+    assert commits_since(spark, table, 3, folder=folder) == commits_since(spark, table, 3)
+    assert last_commit(spark, table, folder=folder) == last_commit(spark, table)
+
+
+def test_a_history_whose_first_files_were_cleaned_up_is_asked_of_spark(
+    spark: SparkSession, namespace: Namespace, table: str
+) -> None:
+    folder = namespace.location("silver.people")
+    assert folder is not None
+    overwrite(spark, table, rows(spark, [(1, "a")]))
+    (folder / "_delta_log" / f"{1:020d}.json").write_text('{"metaData":{}}\n', encoding="utf-8")
+
+    assert commit_entries(folder, 0) is None
+    assert newest_version(folder) == 1
 
 
 def test_columns_the_contract_gained_are_added(spark: SparkSession, table: str) -> None:

@@ -6,114 +6,16 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
+from little_shop import SECOND, SHOP, closed, contents, land, landing, opened, succeeded
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from databricks_utils.config import Configuration
-from databricks_utils.contracts import read_contracts
-from databricks_utils.medallion import (
-    Bronze,
-    Files,
-    Gold,
-    Lakehouse,
-    Lookup,
-    Pipeline,
-    Replace,
-    Scd2,
-    Silver,
-    Upsert,
-    run_pipeline,
-)
+from databricks_utils.delta import rows_at
+from databricks_utils.medallion import Lakehouse, Pipeline, Silver, run_pipeline
 from databricks_utils.medallion.progress import TABLE as PROGRESS
 from databricks_utils.observability import RunResult
-
-CONTRACTS = Path(__file__).parents[1] / "fixtures" / "shop"
-LAYERS = ("bronze", "silver", "gold", "operations")
-
-
-def order_fact(orders: DataFrame, customers: DataFrame) -> DataFrame:
-    versions = customers.select("customer_id", "customer_key", "effective_start_date", "effective_end_date")
-    then = "ordered_on >= effective_start_date AND (effective_end_date IS NULL OR ordered_on < effective_end_date)"
-    kept = versions.withColumnRenamed("customer_id", "_customer")
-    joined = orders.join(kept, F.expr(f"customer_id = _customer AND {then}"), "left")
-    return joined.withColumn("customer_key", F.coalesce("customer_key", F.lit(-1)))
-
-
-def daily_orders(facts: DataFrame) -> DataFrame:
-    return facts.groupBy("ordered_on").agg(F.sum("amount").alias("amount"), F.count(F.lit(1)).alias("orders"))
-
-
-SHOP = Pipeline(
-    "shop",
-    Bronze("orders", source=Files("orders", format="csv")),
-    Bronze("customers", source=Files("customers", format="json")),
-    Silver("orders", reads="bronze.orders", write=Upsert(sequence_by="revision")),
-    Silver("customers", reads="bronze.customers"),
-    Gold(
-        "dim_customer",
-        reads="silver.customers",
-        write=Scd2(
-            keys=["customer_id"], sequence_by="seen_on", delete_when="gone = true", surrogate_key="customer_key"
-        ),
-    ),
-    Gold(
-        "fact_orders",
-        reads="silver.orders",
-        lookups=[Lookup("gold.dim_customer", on="customer_id")],
-        transform=order_fact,
-    ),
-    Gold("daily_orders", reads="gold.fact_orders", transform=daily_orders, write=Replace(by="ordered_on")),
-)
-KEPT = (
-    "silver.orders",
-    "silver.orders_quarantine",
-    "silver.customers",
-    "gold.dim_customer",
-    "gold.fact_orders",
-    "gold.daily_orders",
-)
-
-FIRST = {
-    "orders/1.csv": "order_id,customer_id,ordered_on,amount,revision\n"
-    "1,10,2024-01-05,5.00,1\n2,10,2024-02-05,7.50,1\n3,20,2024-02-05,1.00,1\nx,20,2024-02-05,1.00,1\n",
-    "customers/1.jsonl": '{"customer_id":10,"seen_on":"2024-01-01","city":"Rome"}\n'
-    '{"customer_id":10,"seen_on":"2024-03-01","city":"Oslo"}\n',
-}
-# A corrected order, an outdated copy of another, an order delivered twice, a customer's state that comes late, a
-# customer who left, and one who comes back.
-SECOND = {
-    "orders/2.csv": "order_id,customer_id,ordered_on,amount,revision\n"
-    "2,10,2024-02-05,8.00,2\n3,20,2024-02-05,9.99,0\n1,10,2024-01-05,5.00,1\n4,10,2024-03-02,2.00,1\n5,30,,1.00,1\n",
-    "customers/2.jsonl": '{"customer_id":10,"seen_on":"2024-02-01","city":"Bonn"}\n'
-    '{"customer_id":20,"seen_on":"2024-02-01","city":"Kyiv"}\n'
-    '{"customer_id":20,"seen_on":"2024-02-03","city":"Kyiv","gone":true}\n'
-    '{"customer_id":20,"seen_on":"2024-02-04","city":"Kyiv","gone":false}\n',
-}
-
-
-def opened(spark: SparkSession, folder: Path) -> Lakehouse:
-    """Return an empty lakehouse with the first delivery landed."""
-    mark = uuid4().hex[:8]
-    folders = ("landing", "warehouse", "checkpoints", "reports")
-    configuration = Configuration.model_validate(
-        {
-            "environment": "test",
-            "catalog": "spark_catalog",
-            "schemas": {layer: f"{layer}_{mark}" for layer in LAYERS},
-            "storage": {name: str(folder / name) for name in folders},
-            "execution": {"retries": 0, "parallel_tables": 2},
-        }
-    )
-    land(folder / "landing", FIRST)
-    return Lakehouse(spark, configuration, read_contracts(CONTRACTS))
-
-
-def closed(shop: Lakehouse) -> None:
-    for schema in shop.configuration.schemas.model_dump().values():
-        shop.spark.sql(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
 
 
 @pytest.fixture
@@ -126,7 +28,7 @@ def shop(spark: SparkSession, tmp_path: Path) -> Iterator[Lakehouse]:
 @dataclass(frozen=True)
 class Year:
     """What happened in a shop whose runs were: first delivery, second delivery, nothing new, a repeat after a crash,
-    a full refresh."""
+    a full refresh, an order erased from silver, silver's orders alone computed anew."""
 
     shop: Lakehouse
     runs: tuple[RunResult, ...]
@@ -148,36 +50,19 @@ def year(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Itera
         runs.append(succeeded(run_pipeline(shop, SHOP, full_refresh=full_refresh)))
         versions.append(versions_of(shop))
         found.append(contents(shop))
+    shop.spark.sql(f"DELETE FROM {shop.identifier('silver.orders')} WHERE order_id = 2")
+    shop.spark.sql(f"DELETE FROM {shop.identifier('bronze.orders')} WHERE order_id = 'x'")
+    runs.append(succeeded(run_pipeline(shop, SHOP)))
+    found.append(contents(shop))
+    succeeded(run_pipeline(shop, SHOP, tables=["silver.orders"], full_refresh=True))
+    runs.append(succeeded(run_pipeline(shop, SHOP)))
+    found.append(contents(shop))
     yield Year(shop, tuple(runs), tuple(versions), tuple(found))
     closed(shop)
 
 
 def versions_of(shop: Lakehouse) -> dict[str, int]:
     return {table: shop.version(table) for table in SHOP.tables}
-
-
-def land(folder: Path, files: dict[str, str]) -> None:
-    for name, text in files.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(text)
-
-
-def landing(shop: Lakehouse) -> Path:
-    return Path(shop.configuration.storage.landing)
-
-
-def contents(shop: Lakehouse) -> dict[str, Counter[tuple[object, ...]]]:
-    """Return the rows of tables without the columns that hold the time of processing."""
-    found = {}
-    for table in KEPT:
-        names = [name for name in shop.read(table).columns if not name.startswith("_")]
-        found[table] = Counter(tuple(row) for row in shop.read(table).select(*names).collect())
-    return found
-
-
-def succeeded(run: RunResult) -> RunResult:
-    assert run.status != "failed", [table.error for table in run.tables if table.error]
-    return run
 
 
 def test_incremental_runs_give_the_tables_of_a_full_refresh(year: Year) -> None:
@@ -200,9 +85,13 @@ def test_every_row_is_accounted_for(year: Year) -> None:
 
     assert (first.rows_read, first.rows_valid, first.rows_quarantined, first.rows_duplicate) == (4, 3, 1, 0)
     assert (second.rows_read, second.rows_valid, second.rows_quarantined, second.rows_duplicate) == (5, 2, 1, 2)
-    quarantine = year.shop.read("silver.orders_quarantine")
-    reasons = quarantine.select(F.explode("_validation_errors").alias("reason")).collect()
-    assert {row.reason for row in reasons} >= {"cast:order_id: not a BIGINT", "ordered_on_not_null"}
+    quarantine = year.shop.identifier("silver.orders_quarantine")
+    reasons = [
+        {row.reason for row in rows.select(F.explode("_validation_errors").alias("reason")).collect()}
+        for rows in (rows_at(year.shop.spark, quarantine, 1), year.shop.spark.table(quarantine))
+    ]
+    assert "cast:order_id: not a BIGINT" in reasons[0]
+    assert "ordered_on_not_null" in reasons[1]
 
 
 def test_a_run_without_new_files_changes_nothing(year: Year) -> None:
@@ -213,6 +102,30 @@ def test_a_run_without_new_files_changes_nothing(year: Year) -> None:
 def test_a_crash_before_the_position_is_noted_doubles_nothing(year: Year) -> None:
     assert {table.status for table in year.runs[3].tables} != {"skipped"}
     assert year.contents[3] == year.contents[1]
+
+
+def test_a_row_erased_from_silver_leaves_the_tables_made_from_it(year: Year) -> None:
+    before, after = year.contents[4], year.contents[5]
+
+    assert {row[0] for row in before["gold.fact_orders"]} - {row[0] for row in after["gold.fact_orders"]} == {2}
+    assert before["gold.fact_orders"] >= after["gold.fact_orders"]
+    assert before["gold.daily_orders"].total() - after["gold.daily_orders"].total() == 0
+    (day,) = [row for row in after["gold.daily_orders"] if str(row[0]) == "2024-02-05"]
+    assert [str(value) for value in day[1:]] == ["1.00", "1"]
+
+
+def test_a_silver_table_computed_anew_alone_brings_its_rows_back_to_its_readers(year: Year) -> None:
+    assert {**year.contents[6], "silver.orders_quarantine": None} == {
+        **year.contents[4],
+        "silver.orders_quarantine": None,
+    }
+
+
+def test_a_row_erased_from_bronze_is_in_no_table_made_anew(year: Year) -> None:
+    gone = year.contents[4]["silver.orders_quarantine"] - year.contents[6]["silver.orders_quarantine"]
+
+    assert gone.total() == 1
+    assert '"order_id":"x"' in str(next(iter(gone)))
 
 
 def test_a_batch_repeated_by_the_checkpoint_is_not_appended_again(shop: Lakehouse) -> None:

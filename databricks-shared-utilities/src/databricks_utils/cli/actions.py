@@ -142,6 +142,7 @@ def restore(project: Opened, table: str, version_number: int) -> int:
     """Bring a table back, and the positions of it and of what it read with it."""
     node = project.project.pipeline.node(table)
     lakehouse = project.lakehouse()
+    lakehouse.read(table)
     newest = lakehouse.version(table)
     if newest < 0:
         raise InvalidInput(f"{table} does not exist yet", hint=f"Run it first: run --tables {table}")

@@ -15,6 +15,9 @@ from databricks_utils.errors import InvalidInput
 ARRIVAL = ("cast", "malformed")
 MALFORMED = "malformed"
 
+#: Name of the rule that a contract's primary key gives.
+PRIMARY_KEY = "primary_key"
+
 
 @dataclass(frozen=True)
 class Rule:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ from pyspark.errors import AnalysisException
 from databricks_utils.data_quality.analysis import condition_of, first_line
 from databricks_utils.data_quality.limits import described, within
 from databricks_utils.data_quality.results import RuleResult
-from databricks_utils.data_quality.rules import TableRule
+from databricks_utils.data_quality.rules import PRIMARY_KEY, TableRule
 from databricks_utils.data_quality.sql_text import quoted_name
 from databricks_utils.errors import InvalidInput
 
@@ -22,16 +22,26 @@ if TYPE_CHECKING:
 #: From a table's `layer.table` to its quoted SQL identifier.
 Resolve = Callable[[str], str]
 
+#: Kinds that no shared pass can count.
+_OWN_QUERY = ("unique", "reference")
+_ROWS = ""
+
 #: What Spark and Delta say of a table that is not there, by name or by path.
 _ABSENT = ("TABLE_OR_VIEW_NOT_FOUND", "DELTA_TABLE_NOT_FOUND", "DELTA_MISSING_DELTA_TABLE", "PATH_NOT_FOUND")
 
 
 def run_table_rules(
-    spark: SparkSession, table: str, rules: Sequence[TableRule], resolve: Resolve, *, now: datetime
+    spark: SparkSession,
+    table: str,
+    rules: Sequence[TableRule],
+    resolve: Resolve,
+    *,
+    now: datetime,
+    proved_unique: int | None = None,
 ) -> list[RuleResult]:
     """Check a table against its rules.
 
-    One query counts for all rules that need a single pass; each key and each reference is a further one. Rows
+    One query counts for all rules that need a single pass; each key and each reference is one of its own. Rows
     with a NULL in a key or a reference are not looked at: that is what not_null rules are for.
 
     Args:
@@ -41,6 +51,7 @@ def run_table_rules(
         resolve: Gives the identifiers of tables referred to.
         now: The moment that ages are measured against, with a time zone. A DATE counts as the end of its day,
             UTC.
+        proved_unique: Rows whose primary key the write itself has proved unique; no query repeats that.
 
     Returns:
         One result for each rule, in the order of the rules.
@@ -53,8 +64,15 @@ def run_table_rules(
     if not rules:
         return []
     check = _Check(spark, table, resolve, now)
-    counts = check.counts(rules)
-    return [check.result(rule, counts["n"], counts[f"n{number}"]) for number, rule in enumerate(rules)]
+    shared = [rule for rule in rules if rule.kind not in _OWN_QUERY]
+    counts = check.counts(shared) if shared else {}
+    results = []
+    for rule in rules:
+        if rule.name == PRIMARY_KEY and proved_unique is not None:
+            results.append(_outcome(rule, proved_unique, 0, True, ""))
+        else:
+            results.append(check.result(rule, counts))
+    return results
 
 
 @dataclass(frozen=True)
@@ -64,57 +82,61 @@ class _Check:
     resolve: Resolve
     now: datetime
 
-    def counts(self, rules: Sequence[TableRule]) -> Row:
-        """Run the one pass that all rules share."""
+    def counts(self, rules: Sequence[TableRule]) -> Mapping[str, Any]:
+        """Run the one pass that these rules share; return the rows of the table and what each rule counts."""
         wanted = [f"{_counted(rule)} AS n{number}" for number, rule in enumerate(rules)]
-        query = f"SELECT count(1) AS n, {', '.join(wanted)} FROM {self.table}"
-        try:
-            return self.spark.sql(query).collect()[0]
-        except AnalysisException as error:
-            names = ", ".join(rule.name for rule in rules)
-            raise InvalidInput(
-                f"A rule does not fit the table: {first_line(error)}",
-                where=f"{rules[0].source}, rules {names}",
-                hint="Compare the contract's columns with the table's",
-            ) from error
+        row = self._only_row(f"SELECT count(1) AS n, {', '.join(wanted)} FROM {self.table}", rules)
+        return {_ROWS: row["n"], **{rule.name: row[f"n{number}"] for number, rule in enumerate(rules)}}
 
-    def result(self, rule: TableRule, rows: int, counted: Any) -> RuleResult:
-        """Decide one rule from the rows of the table and what the rule counted in them."""
+    def result(self, rule: TableRule, counts: Mapping[str, Any]) -> RuleResult:
+        """Decide one rule, from the shared counts or by a query of its own."""
         if rule.kind == "reference":
-            return self._reference(rule, counted)
+            return self._reference(rule)
+        if rule.kind == "unique":
+            return self._unique(rule)
+        counted = counts[rule.name]
         if rule.kind == "freshness":
             return self._freshness(rule, counted)
-        if rule.kind == "unique":
-            surplus = self._surplus(rule)
-            detail = f"{surplus} surplus rows, {described(rule.limits)}" if surplus else ""
-            return _outcome(rule, counted, surplus, within(rule.limits, surplus), detail)
         passed = within(rule.limits, counted)
         detail = f"{counted} rows, {described(rule.limits)}"
         if rule.kind == "row_count":
             return _outcome(rule, 1, 0 if passed else 1, passed, detail)
-        return _outcome(rule, rows, counted, passed, detail)
+        return _outcome(rule, counts[_ROWS], counted, passed, detail)
 
-    def _surplus(self, rule: TableRule) -> int:
+    def _only_row(self, query: str, rules: Sequence[TableRule]) -> Row:
+        try:
+            return self.spark.sql(query).collect()[0]
+        except AnalysisException as error:
+            raise _misfit(rules, error) from error
+
+    def _unique(self, rule: TableRule) -> RuleResult:
         """Count the rows that would have to go to make the key unique."""
         keys = ", ".join(map(quoted_name, rule.columns))
         groups = f"SELECT count(1) AS n FROM {self.table} WHERE {_present(rule.columns)} GROUP BY {keys}"
-        rows = self.spark.sql(f"SELECT coalesce(sum(n - 1), 0) AS surplus FROM ({groups})").collect()
-        return int(rows[0]["surplus"])
+        query = f"SELECT coalesce(sum(n), 0) AS n, coalesce(sum(n - 1), 0) AS surplus FROM ({groups})"
+        row = self._only_row(query, [rule])
+        surplus = int(row["surplus"])
+        detail = f"{surplus} surplus rows, {described(rule.limits)}" if surplus else ""
+        return _outcome(rule, int(row["n"]), surplus, within(rule.limits, surplus), detail)
 
-    def _reference(self, rule: TableRule, checked: int) -> RuleResult:
+    def _reference(self, rule: TableRule) -> RuleResult:
         target, _, column = str(rule.reference).rpartition(".")
         own, other = quoted_name(rule.columns[0]), quoted_name(column)
         # Both sides are reduced to their different values first: a small join, and no row counts twice.
         present = f"FROM {self.table} WHERE {own} IS NOT NULL"
         values = f"SELECT {own} AS value, count(1) AS n {present} GROUP BY {own}"
-        known = f"SELECT DISTINCT {other} AS value FROM {self.resolve(target)} WHERE {other} IS NOT NULL"
-        query = f"SELECT coalesce(sum(n), 0) AS n FROM ({values}) LEFT ANTI JOIN ({known}) USING (value)"
+        known = f"SELECT DISTINCT {other} AS value, true AS known FROM {self.resolve(target)} WHERE {other} IS NOT NULL"
+        query = (
+            f"SELECT coalesce(sum(n), 0) AS n, coalesce(sum(n) FILTER (WHERE known IS NULL), 0) AS orphans "
+            f"FROM ({values}) LEFT JOIN ({known}) USING (value)"
+        )
         try:
-            orphans = int(self.spark.sql(query).collect()[0]["n"])
+            row = self.spark.sql(query).collect()[0]
         except AnalysisException as error:
             if condition_of(error) not in _ABSENT:
-                raise
+                raise _misfit([rule], error) from error
             return _outcome(rule, 0, 0, False, f"{target} does not exist yet")
+        checked, orphans = int(row["n"]), int(row["orphans"])
         detail = f"{orphans} of {checked} values are not in {rule.reference}" if orphans else ""
         return _outcome(rule, checked, orphans, orphans == 0, detail)
 
@@ -127,12 +149,21 @@ class _Check:
         return _outcome(rule, 1, 0 if passed else 1, passed, f"{age:.1f} hours old, at most {limit:g}")
 
 
+def _misfit(rules: Sequence[TableRule], error: AnalysisException) -> InvalidInput:
+    names = ", ".join(rule.name for rule in rules)
+    return InvalidInput(
+        f"A rule does not fit the table: {first_line(error)}",
+        where=f"{rules[0].source}, rules {names}",
+        hint="Compare the contract's columns with the table's",
+    )
+
+
 def _counted(rule: TableRule) -> str:
     if rule.kind == "tolerance":
         return f"count_if(NOT coalesce(({rule.predicate}), true))"
     if rule.kind == "freshness":
         return _newest(quoted_name(rule.columns[0]))
-    return f"count_if({_present(rule.columns)})" if rule.columns else "count(1)"
+    return "count(1)"
 
 
 def _newest(column: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from databricks_utils.contracts import Contract, DeclaredRule
 from databricks_utils.data_quality.row_rules import compiled, is_row_rule
-from databricks_utils.data_quality.rules import TableRule
+from databricks_utils.data_quality.rules import PRIMARY_KEY, TableRule
 from databricks_utils.errors import InvalidInput
 
 
@@ -24,7 +24,7 @@ def table_rules(contract: Contract) -> tuple[TableRule, ...]:
 def _keys(contract: Contract) -> Iterator[TableRule]:
     path, none = str(contract.path), {"mustBe": 0}
     if contract.key:
-        yield TableRule("primary_key", "unique", "error", contract.key, limits=none, source=path)
+        yield TableRule(PRIMARY_KEY, "unique", "error", contract.key, limits=none, source=path)
     for column in contract.columns:
         if column.unique and contract.key != (column.name,):
             yield TableRule(f"{column.name}_unique", "unique", "error", (column.name,), limits=none, source=path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
@@ -38,6 +39,7 @@ def merge_by_key(
     update_when: str | None = None,
     insert_when: str | None = None,
     delete_when: str | None = None,
+    folder: Path | None = None,
 ) -> Commit:
     """Insert new keys and update changed rows in one commit.
 
@@ -51,6 +53,7 @@ def merge_by_key(
         update_when: Further SQL condition over `s` (source) and `t` (target) for an update.
         insert_when: SQL condition over `s` for an insert.
         delete_when: SQL condition over `s` for deleting a matched row; it goes first.
+        folder: The table's folder where this process can read it; makes the commit cheap to find.
 
     Returns:
         The commit; a MERGE that changes nothing may make none, then its metrics are zero.
@@ -69,24 +72,31 @@ def merge_by_key(
     values = ", ".join(f"s.{quoted(name)}" for name in columns)
     insert = f" AND ({insert_when})" if insert_when else ""
     clauses.append(f"WHEN NOT MATCHED{insert} THEN INSERT ({names}) VALUES ({values})")
-    before = last_commit(spark, identifier)
+    before = last_commit(spark, identifier, folder=folder)
     with temporary_view(rows) as view:
         statement = f"MERGE INTO {identifier} t USING {view} s ON {on} {' '.join(clauses)}"
         rows.sparkSession.sql(statement).collect()
-    after = last_commit(spark, identifier)
+    after = last_commit(spark, identifier, folder=folder)
     return after if after.version > before.version else Commit(before.version, "MERGE")
 
 
-def overwrite(spark: SparkSession, identifier: str, rows: DataFrame, *, where: str | None = None) -> Commit:
+def overwrite(
+    spark: SparkSession, identifier: str, rows: DataFrame, *, where: str | None = None, folder: Path | None = None
+) -> Commit:
     """Replace the whole table, or the rows `where` selects, in one commit."""
     # Not saveAsTable: it would replace the table itself, with its comments and properties, and before Spark 4 even a
     # slice of it that way.
     rows.writeTo(identifier).overwrite(F.expr(where or "true"))
-    return last_commit(spark, identifier)
+    return last_commit(spark, identifier, folder=folder)
 
 
 def append(
-    spark: SparkSession, identifier: str, rows: DataFrame, *, transaction: tuple[str, int] | None = None
+    spark: SparkSession,
+    identifier: str,
+    rows: DataFrame,
+    *,
+    transaction: tuple[str, int] | None = None,
+    folder: Path | None = None,
 ) -> Commit:
     """Append rows; with a transaction (application id, number) a repeated number writes nothing."""
     writer = rows.write.format("delta").mode("append")
@@ -94,4 +104,4 @@ def append(
         application, number = transaction
         writer = writer.option("txnAppId", application).option("txnVersion", number)
     writer.saveAsTable(identifier)
-    return last_commit(spark, identifier)
+    return last_commit(spark, identifier, folder=folder)

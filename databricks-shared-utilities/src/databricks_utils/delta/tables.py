@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from databricks_utils.delta.commit_log import commit_entries, newest_version
 from databricks_utils.delta.namespace import Namespace, quoted
 
 if TYPE_CHECKING:
@@ -108,19 +110,43 @@ def add_missing_columns(spark: SparkSession, identifier: str, wanted: StructType
     return tuple(item.name for item in missing)
 
 
-def last_commit(spark: SparkSession, identifier: str) -> Commit:
-    """Return the newest entry of the table's history."""
-    return commits_since(spark, identifier, limit=1)[0]
+def last_commit(spark: SparkSession, identifier: str, *, folder: Path | None = None) -> Commit:
+    """Return the newest entry of the table's history.
+
+    Args:
+        spark: The session.
+        identifier: Quoted table.
+        folder: The table's folder where this process can read it; then the log is read and Spark is not asked.
+    """
+    return commits_since(spark, identifier, limit=1, folder=folder)[0]
 
 
-def commits_since(spark: SparkSession, identifier: str, version: int = -1, *, limit: int | None = None) -> list[Commit]:
-    """Return the commits after `version`, newest first."""
+def commits_since(
+    spark: SparkSession,
+    identifier: str,
+    version: int = -1,
+    *,
+    limit: int | None = None,
+    folder: Path | None = None,
+) -> list[Commit]:
+    """Return the commits after `version`, newest first.
+
+    Args:
+        spark: The session.
+        identifier: Quoted table.
+        version: Delta version after which to look.
+        limit: At most so many of the newest.
+        folder: The table's folder where this process can read it; then the log is read and Spark is not asked.
+    """
+    if folder is not None:
+        if newest_version(folder) == version:
+            return []
+        entries = commit_entries(folder, version, limit)
+        if entries is not None:
+            return [_commit(**entry) for entry in entries]
     history = spark.sql(f"DESCRIBE HISTORY {identifier}{'' if limit is None else f' LIMIT {limit}'}")
     rows = history.select("version", "operation", "operationMetrics").where(f"version > {version}").collect()
-    return [
-        Commit(row.version, row.operation, {key: int(text) for key, text in _counts(row.operationMetrics)})
-        for row in sorted(rows, key=lambda row: -int(row.version))
-    ]
+    return [_commit(**row.asDict()) for row in sorted(rows, key=lambda row: -int(row.version))]
 
 
 def changed_rows(spark: SparkSession, identifier: str, after: int, until: int) -> DataFrame:
@@ -148,5 +174,6 @@ def literal(text: str) -> str:
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
-def _counts(metrics: Mapping[str, str] | None) -> list[tuple[str, str]]:
-    return [(key, text) for key, text in (metrics or {}).items() if text.isdigit()]
+def _commit(version: int, operation: str, operationMetrics: Mapping[str, str] | None) -> Commit:
+    counts = {key: int(text) for key, text in (operationMetrics or {}).items() if str(text).isdigit()}
+    return Commit(version, operation, counts)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
-from databricks_utils.delta import append, commits_since
+from databricks_utils.delta import append
 from databricks_utils.errors import InvalidInput
 from databricks_utils.medallion import technical
 from databricks_utils.medallion.file_readers import read_files
@@ -55,13 +55,14 @@ def ingest(lakehouse: Lakehouse, node: Bronze) -> int:
                 system,
                 _generation(lakehouse, node, checkpoint),
                 _reads_files(lakehouse),
+                lakehouse.folder(node.table),
             )
         )
         .queryName(f"{node.table}-{uuid.uuid4().hex[:8]}")
         .start()
     )
     query.awaitTermination()
-    return sum(commit.rows_written for commit in commits_since(lakehouse.spark, identifier, before))
+    return sum(commit.rows_written for commit in lakehouse.commits_since(node.table, before))
 
 
 class _BatchWriter:
@@ -75,6 +76,7 @@ class _BatchWriter:
         system: str,
         generation: str,
         discovered: bool,
+        folder: Path | None,
     ) -> None:
         self.identifier = identifier
         self.columns = columns
@@ -82,13 +84,20 @@ class _BatchWriter:
         self.system = system
         self.application = f"{node.table}:{generation}"
         self.discovered = discovered
+        self.folder = folder
 
     def __call__(self, batch: DataFrame, number: int) -> None:
         spark = batch.sparkSession
         rows = self._rows(spark, batch)
         if rows is None:
             return
-        append(spark, self.identifier, self._stamped(rows, number), transaction=(self.application, number))
+        append(
+            spark,
+            self.identifier,
+            self._stamped(rows, number),
+            transaction=(self.application, number),
+            folder=self.folder,
+        )
 
     def _rows(self, spark: SparkSession, batch: DataFrame) -> DataFrame | None:
         if not self.discovered:

@@ -26,12 +26,33 @@ if TYPE_CHECKING:
 MOST_SLICES = 1000
 
 
+#: Marks a row of a MERGE whose key left the table read.
+GONE = "_gone"
+
+
 @dataclass(frozen=True)
 class Refreshed:
-    """What a gold table's refresh did."""
+    """What a gold table's refresh did.
+
+    Args:
+        rows_written: Rows inserted or updated.
+        summary: What the row rules found in the rows computed; None without rules or rows.
+        one_row_per_key: Whether the write keeps keys apart once the rows computed have each key once.
+    """
 
     rows_written: int
     summary: Summary | None
+    one_row_per_key: bool = False
+
+    @property
+    def proved_unique(self) -> int | None:
+        """Rows whose primary key is proved unique by what was counted; None when the table must be asked."""
+        summary = self.summary
+        if self.one_row_per_key and not self.rows_written:
+            return 0
+        if summary is None or not self.one_row_per_key or summary.rows_invalid:
+            return None
+        return summary.rows if summary.distinct_keys == summary.rows else None
 
 
 def refresh(lakehouse: Lakehouse, node: Gold, increment: Increment) -> Refreshed:
@@ -74,20 +95,31 @@ def _upsert(lakehouse: Lakehouse, node: Gold, write: Upsert, contract: Contract,
     if increment.after < 0:
         return _written_whole(lakehouse, node, contract, increment)
     source_key = lakehouse.contract(node.reads).key
-    changed = lakehouse.transformed(node, increment.current_rows(source_key))
-    rows = _shaped(_keyed(changed, write, contract), contract)
+
+    def computed_rows(source: DataFrame) -> DataFrame:
+        return _shaped(_keyed(lakehouse.transformed(node, source), write, contract), contract)
+
+    rows = computed_rows(increment.current_rows(source_key))
+    offered, gone = rows, increment.deleted_rows(source_key)
+    if gone is not None:
+        # What a key that is gone was made into goes too, unless a key that is left makes the same.
+        leaving = computed_rows(gone).join(rows, list(contract.key), "left_anti").dropDuplicates(list(contract.key))
+        offered = rows.withColumn(GONE, F.lit(False)).unionByName(leaving.withColumn(GONE, F.lit(True)))
     newer = f"s.`{write.sequence_by}` >= t.`{write.sequence_by}`" if write.sequence_by else None
     compared = [column.name for column in contract.columns if column.name not in contract.key]
     commit = merge_by_key(
         lakehouse.spark,
         identifier,
-        _stamped(rows),
+        _stamped(offered),
         contract.key,
         columns=[*[column.name for column in contract.columns], *technical.names("gold")],
         compared=compared,
         update_when=newer,
+        insert_when=None if gone is None else f"NOT s.{GONE}",
+        delete_when=None if gone is None else f"s.{GONE}",
+        folder=lakehouse.folder(node.table),
     )
-    return Refreshed(commit.rows_written, _summary(lakehouse, contract, commit, rows))
+    return Refreshed(commit.rows_written, _summary(lakehouse, contract, commit, rows), one_row_per_key=True)
 
 
 def _replace(lakehouse: Lakehouse, node: Gold, write: Replace, contract: Contract, increment: Increment) -> Refreshed:
@@ -95,7 +127,7 @@ def _replace(lakehouse: Lakehouse, node: Gold, write: Replace, contract: Contrac
     if touched is None:
         return _written_whole(lakehouse, node, contract, increment)
     if not touched:
-        return Refreshed(0, None)
+        return Refreshed(0, None, one_row_per_key=True)
     values = ", ".join(touched)
     expression = write.of or f"`{write.by}`"
     rows = increment.everything().where(f"{expression} IN ({values})")
@@ -105,8 +137,10 @@ def _replace(lakehouse: Lakehouse, node: Gold, write: Replace, contract: Contrac
         lakehouse.identifier(node.table),
         _stamped(shaped),
         where=f"`{write.by}` IN ({values})",
+        folder=lakehouse.folder(node.table),
     )
-    return Refreshed(commit.rows_written, _summary(lakehouse, contract, commit, shaped))
+    apart = write.by in contract.key
+    return Refreshed(commit.rows_written, _summary(lakehouse, contract, commit, shaped), one_row_per_key=apart)
 
 
 def _touched(lakehouse: Lakehouse, node: Gold, write: Replace, increment: Increment) -> list[str] | None:
@@ -144,8 +178,10 @@ def _history(lakehouse: Lakehouse, node: Gold, write: Scd2, contract: Contract, 
         compared=[name for name in names if name != write.surrogate_key],
         insert_when="NOT s._obsolete",
         delete_when="s._obsolete",
+        folder=lakehouse.folder(node.table),
     )
-    return Refreshed(commit.rows_written, _summary(lakehouse, contract, commit, wanted))
+    merged = contract.key == (write.surrogate_key,)
+    return Refreshed(commit.rows_written, _summary(lakehouse, contract, commit, wanted), one_row_per_key=merged)
 
 
 def _periods(lakehouse: Lakehouse, node: Gold, write: Scd2, contract: Contract, states: DataFrame) -> DataFrame:
@@ -163,8 +199,9 @@ def _periods(lakehouse: Lakehouse, node: Gold, write: Scd2, contract: Contract, 
 
 def _written_whole(lakehouse: Lakehouse, node: Gold, contract: Contract, increment: Increment) -> Refreshed:
     rows = computed(lakehouse, node, increment.everything())
-    commit = overwrite(lakehouse.spark, lakehouse.identifier(node.table), _stamped(rows))
-    return Refreshed(commit.rows_written, _summary(lakehouse, contract, commit, None))
+    identifier, folder = lakehouse.identifier(node.table), lakehouse.folder(node.table)
+    commit = overwrite(lakehouse.spark, identifier, _stamped(rows), folder=folder)
+    return Refreshed(commit.rows_written, _summary(lakehouse, contract, commit, None), one_row_per_key=True)
 
 
 def _keyed(rows: DataFrame, write: Upsert, contract: Contract) -> DataFrame:

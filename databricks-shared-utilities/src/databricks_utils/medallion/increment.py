@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from pyspark.sql import Window
 from pyspark.sql import functions as F
 
-from databricks_utils.delta import changed_rows, rows_at
+from databricks_utils.delta import Commit, changed_rows, rows_at
 from databricks_utils.medallion.lakehouse import Lakehouse
 from databricks_utils.medallion.pipeline import Gold, Lookup, Silver, as_lookups
 from databricks_utils.medallion.progress import Position
@@ -18,6 +18,18 @@ from databricks_utils.medallion.progress import Position
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
+#: Operations that leave all rows where they are.
+_WITHOUT_DELETES = (
+    "CREATE TABLE",
+    "OPTIMIZE",
+    "ADD COLUMNS",
+    "SET TBLPROPERTIES",
+    "CLUSTER BY",
+    "VACUUM START",
+    "VACUUM END",
+)
+#: Operations with which a run, or Auto Loader's stream, adds to bronze.
+_APPENDS = ("WRITE", "STREAMING UPDATE")
 CHANGE_COLUMNS = ("_change_type", "_commit_version", "_commit_timestamp")
 
 
@@ -68,10 +80,22 @@ class Increment:
         return changed_rows(self.lakehouse.spark, self.source, self.after, self.until)
 
     def new_rows(self) -> DataFrame:
-        """Return rows inserted since the last run, of a table that only grows."""
+        """Return rows inserted since the last run and still there, of a table that its runs only append to."""
         if self.after < 0:
             return self.everything()
-        return self.changes().where("_change_type = 'insert'").drop(*CHANGE_COLUMNS)
+        inserted = self.changes().where("_change_type = 'insert'").drop(*CHANGE_COLUMNS)
+        if self.appended_rows() is not None:
+            return inserted
+        # Somebody erased rows by hand, perhaps some that no run has seen yet.
+        return inserted.exceptAll(self.changes().where("_change_type = 'delete'").drop(*CHANGE_COLUMNS))
+
+    def appended_rows(self) -> int | None:
+        """Return how many rows were appended since the last run; None when the log does not tell, or rows went."""
+        commits = [c for c in self.lakehouse.commits_since(self.node.reads, self.after) if c.version <= self.until]
+        complete = self.until - self.after == len(commits)
+        if not complete or not all(c.operation in _APPENDS or _keeps_every_key(c) for c in commits):
+            return None
+        return sum(commit.rows_written for commit in commits if commit.operation in _APPENDS)
 
     def current_rows(self, key: Sequence[str]) -> DataFrame:
         """Return the rows to compute: those that changed, and those whose lookup changed, each as it is now."""
@@ -104,16 +128,33 @@ class Increment:
     def _seen(self, lookup: Lookup) -> int:
         return self.position.sources.get(lookup.table, -1)
 
+    def deleted_rows(self, key: Sequence[str]) -> DataFrame | None:
+        """Return the rows whose keys are gone since the last run, as they were last; None when none can be.
+
+        Silver only grows in a run, so that keys go only when somebody deletes, restores or refreshes it.
+        """
+        if self.after < 0 or self.after == self.until:
+            return None
+        commits = self.lakehouse.commits_since(self.node.reads, self.after)
+        if all(_keeps_every_key(commit) for commit in commits):
+            return None
+        return self._last_images(key).where("_change_type = 'delete'").drop(*CHANGE_COLUMNS)
+
     def _newest(self, key: Sequence[str]) -> DataFrame:
         """Keep the last image of each changed key; a key whose last change is a delete drops out."""
-        newest = Window.partitionBy(*key).orderBy(F.col("_commit_version").desc(), F.col("_change_type").asc())
-        return (
-            self.changes()
-            .where("_change_type <> 'update_preimage'")
-            .withColumn("_rank", F.row_number().over(newest))
-            .where("_rank = 1 AND _change_type <> 'delete'")
-            .drop("_rank", *CHANGE_COLUMNS)
-        )
+        return self._last_images(key).where("_change_type <> 'delete'").drop(*CHANGE_COLUMNS)
+
+    def _last_images(self, key: Sequence[str]) -> DataFrame:
+        # A table written anew has both a delete and an insert of a key in one version, and the insert is what is left.
+        newest = Window.partitionBy(*key).orderBy(F.col("_commit_version").desc(), F.col("_change_type").desc())
+        images = self.changes().where("_change_type <> 'update_preimage'")
+        return images.withColumn("_rank", F.row_number().over(newest)).where("_rank = 1").drop("_rank")
+
+
+def _keeps_every_key(commit: Commit) -> bool:
+    if commit.operation == "MERGE":
+        return not commit.metrics.get("numTargetRowsDeleted", 0)
+    return commit.operation in _WITHOUT_DELETES
 
 
 def plan_increment(
@@ -121,6 +162,10 @@ def plan_increment(
 ) -> Increment:
     """Look at the sources' versions and decide what a table must read."""
     versions = {table: lakehouse.version(table) for table in dict.fromkeys(node.inputs)}
-    never = not position.sources or not lakehouse.exists(node.table)
+    never = not position.sources or lakehouse.version(node.table) < 0
     rewound = any(versions.get(table, -1) < version for table, version in position.sources.items())
-    return Increment(lakehouse, node, position, versions, full_refresh or never or rewound)
+    increment = Increment(lakehouse, node, position, versions, full_refresh or never or rewound)
+    if not increment.nothing_new:
+        for table in versions:
+            lakehouse.exists(table)  # so that its name can be used in SQL
+    return increment

@@ -13,10 +13,13 @@ from databricks_utils.config import Configuration
 from databricks_utils.contracts import Contract, create_table_sql, struct_type
 from databricks_utils.delta import (
     TABLE_PROPERTIES,
+    Commit,
     Namespace,
     add_missing_columns,
+    commits_since,
     create_table,
     last_commit,
+    newest_version,
     table_exists,
 )
 from databricks_utils.errors import InvalidInput
@@ -50,13 +53,25 @@ class Lakehouse:
         """Return the quoted SQL identifier of `layer.table`."""
         return self.namespace.identifier(table)
 
+    def folder(self, table: str) -> Path | None:
+        """Return the folder of `layer.table`, or None where the metastore decides."""
+        return self.namespace.location(table)
+
     def exists(self, table: str) -> bool:
-        """Say whether `layer.table` exists."""
+        """Say whether `layer.table` exists; a known one can be named in SQL afterwards."""
         return table_exists(self.spark, self.namespace, table)
 
     def version(self, table: str) -> int:
         """Return the newest Delta version of a table, or -1 when it does not exist."""
+        folder = self.folder(table)
+        if folder is not None:
+            found = newest_version(folder)
+            return -1 if found is None else found
         return last_commit(self.spark, self.identifier(table)).version if self.exists(table) else -1
+
+    def commits_since(self, table: str, version: int) -> list[Commit]:
+        """Return the commits of a table after a version, newest first."""
+        return commits_since(self.spark, self.identifier(table), version, folder=self.folder(table))
 
     def read(self, table: str) -> DataFrame:
         """Return a table as it is now.

@@ -79,7 +79,7 @@ def save_progress(lakehouse: Lakehouse, progress: Progress, moved: Sequence[Posi
     frame = lakehouse.spark.createDataFrame(rows, SCHEMA)
     if not lakehouse.exists(TABLE):
         create_table(lakehouse.spark, lakehouse.namespace, TABLE, schema=frame.schema)
-    append(lakehouse.spark, lakehouse.identifier(TABLE), frame.coalesce(1))
+    append(lakehouse.spark, lakehouse.identifier(TABLE), frame.coalesce(1), folder=lakehouse.folder(TABLE))
 
 
 def rewound(lakehouse: Lakehouse, progress: Progress, table: str, version: int) -> Position:

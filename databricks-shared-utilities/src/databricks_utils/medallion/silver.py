@@ -13,7 +13,7 @@ from pyspark.sql import functions as F
 
 from databricks_utils.contracts import Contract
 from databricks_utils.data_quality import Summary, cast_to_contract, label, row_rules, summarise
-from databricks_utils.delta import append, commits_since, create_table, last_commit, merge_by_key, overwrite
+from databricks_utils.delta import append, create_table, merge_by_key, overwrite
 from databricks_utils.errors import RunFailed
 from databricks_utils.medallion import technical
 from databricks_utils.medallion.increment import Increment
@@ -101,7 +101,7 @@ def refine(lakehouse: Lakehouse, node: Silver, increment: Increment) -> Refined:
         unique = newest_by_key(rows.where("_is_valid"), contract, node.write.sequence_by)
         written, known = _write(lakehouse, contract, node.write, increment, unique, summary.distinct_keys)
     reprocessed = _reprocess(lakehouse, contract, node, increment, received)
-    read = _rows_in(lakehouse, node, increment, summary)
+    read = _rows_in(increment, summary)
     repeated = summary.rows_valid - summary.distinct_keys
     refined = Refined(read, written, written + reprocessed, quarantined, repeated + known, reprocessed, summary)
     _balance(node, refined, summary, written + known)
@@ -170,18 +170,19 @@ def _quarantine(
     lakehouse: Lakehouse, contract: Contract, increment: Increment, rows: DataFrame, summary: Summary, created: bool
 ) -> int:
     """Put bad rows aside as they were received, each with its reasons."""
-    identifier = lakehouse.identifier(quarantine_of(contract.name))
+    quarantine = quarantine_of(contract.name)
+    identifier, folder = lakehouse.identifier(quarantine), lakehouse.folder(quarantine)
     first = increment.after < 0
     if summary.rows_invalid == 0 and (created or not first):
         return 0
     bad = rejected(rows, increment.until)
-    before = last_commit(lakehouse.spark, identifier).version
+    before = lakehouse.version(quarantine)
     if first:
-        overwrite(lakehouse.spark, identifier, bad)
+        overwrite(lakehouse.spark, identifier, bad, folder=folder)
     else:
         stale = f"_source_version > {increment.after}"
-        overwrite(lakehouse.spark, identifier, bad, where=stale)
-    return sum(commit.rows_written for commit in commits_since(lakehouse.spark, identifier, before))
+        overwrite(lakehouse.spark, identifier, bad, where=stale, folder=folder)
+    return sum(commit.rows_written for commit in lakehouse.commits_since(quarantine, before))
 
 
 def _write(
@@ -193,12 +194,12 @@ def _write(
     offered: int,
 ) -> tuple[int, int]:
     """Write valid rows; return how many were inserted or updated, and how many were known already."""
-    identifier = lakehouse.identifier(contract.name)
+    identifier, folder = lakehouse.identifier(contract.name), lakehouse.folder(contract.name)
     rows = accepted(unique, contract)
     if increment.after < 0:
-        return overwrite(lakehouse.spark, identifier, rows).rows_written, 0
+        return overwrite(lakehouse.spark, identifier, rows, folder=folder).rows_written, 0
     if not contract.key:
-        return append(lakehouse.spark, identifier, rows).rows_written, 0
+        return append(lakehouse.spark, identifier, rows, folder=folder).rows_written, 0
     compared = [column.name for column in contract.columns if column.name not in contract.key]
     newer = f"s.`{write.sequence_by}` >= t.`{write.sequence_by}`" if write.sequence_by else None
     commit = merge_by_key(
@@ -209,6 +210,7 @@ def _write(
         columns=columns_of(contract),
         compared=compared,
         update_when=newer,
+        folder=folder,
     )
     # A MERGE that changes nothing makes no commit; then all that was offered was known already.
     return commit.rows_written, commit.metrics.get("numSourceRows", offered) - commit.rows_written
@@ -235,16 +237,15 @@ def _reprocess(
             columns=rows.columns,
             compared=[name for name in columns if name not in contract.key],
             insert_when="false",
+            folder=lakehouse.folder(contract.name),
         ).rows_written
     return total
 
 
-def _rows_in(lakehouse: Lakehouse, node: Silver, increment: Increment, summary: Summary) -> int:
+def _rows_in(increment: Increment, summary: Summary) -> int:
     """Count the rows read from bronze's own log, so that the balance has two independent sides."""
-    commits = commits_since(lakehouse.spark, lakehouse.identifier(node.reads), increment.after)
-    counted = [commit for commit in commits if commit.version <= increment.until]
-    complete = increment.until - increment.after == len(counted)
-    return sum(commit.rows_written for commit in counted) if complete else summary.rows
+    appended = increment.appended_rows()
+    return summary.rows if appended is None else appended
 
 
 def _balance(node: Silver, refined: Refined, summary: Summary, offered: int) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 
@@ -69,7 +68,8 @@ def _run_once(lakehouse: Lakehouse, node: Node, position: Position, full_refresh
         if isinstance(node, Silver)
         else _gold(lakehouse, node, increment, started)
     )
-    counted, rules = work[0], (*work[1], *_table_rules(lakehouse, node, started))
+    counted, proved_unique = work[0], work[2]
+    rules = (*work[1], *_table_rules(lakehouse, node, started, proved_unique))
     score = quality_score(rules)
     decision = decide(score, counted.rows_read, counted.rows_quarantined, lakehouse.configuration.quality)
     version = lakehouse.version(node.table)
@@ -86,7 +86,7 @@ def _run_once(lakehouse: Lakehouse, node: Node, position: Position, full_refresh
 
 def _silver(
     lakehouse: Lakehouse, node: Silver, increment: Increment, started: Clock
-) -> tuple[TableResult, tuple[RuleResult, ...]]:
+) -> tuple[TableResult, tuple[RuleResult, ...], int | None]:
     refined = refine(lakehouse, node, increment)
     counted = TableResult(
         node.table,
@@ -101,12 +101,13 @@ def _silver(
         rows_duplicate=refined.rows_duplicate,
         rows_reprocessed=refined.rows_reprocessed,
     )
-    return counted, refined.summary.rules
+    # Rows are reduced to one for each key and merged by it, and the balance has been checked.
+    return counted, refined.summary.rules, refined.summary.distinct_keys
 
 
 def _gold(
     lakehouse: Lakehouse, node: Gold, increment: Increment, started: Clock
-) -> tuple[TableResult, tuple[RuleResult, ...]]:
+) -> tuple[TableResult, tuple[RuleResult, ...], int | None]:
     refreshed = refresh(lakehouse, node, increment)
     checked = refreshed.summary.rows if refreshed.summary else refreshed.rows_written
     counted = TableResult(
@@ -119,7 +120,7 @@ def _gold(
         rows_valid=checked,
         rows_written=refreshed.rows_written,
     )
-    return counted, refreshed.summary.rules if refreshed.summary else ()
+    return counted, refreshed.summary.rules if refreshed.summary else (), refreshed.proved_unique
 
 
 def _bronze(lakehouse: Lakehouse, node: Bronze, started: Clock) -> Step:
@@ -129,13 +130,17 @@ def _bronze(lakehouse: Lakehouse, node: Bronze, started: Clock) -> Step:
     return Step(replace(base, rows_read=rows, rows_valid=rows, rows_written=rows, target_version=version))
 
 
-def _table_rules(lakehouse: Lakehouse, node: Node, started: Clock) -> list[RuleResult]:
+def _table_rules(lakehouse: Lakehouse, node: Node, started: Clock, proved_unique: int | None) -> list[RuleResult]:
     rules = table_rules(lakehouse.contract(node.table))
     if not rules:
         return []
     identifier = lakehouse.identifier(node.table)
-    resolve: Callable[[str], str] = lakehouse.identifier
-    return run_table_rules(lakehouse.spark, identifier, rules, resolve, now=started.at)
+
+    def resolve(table: str) -> str:
+        lakehouse.exists(table)  # so that its name can be used in SQL
+        return lakehouse.identifier(table)
+
+    return run_table_rules(lakehouse.spark, identifier, rules, resolve, now=started.at, proved_unique=proved_unique)
 
 
 class Clock:

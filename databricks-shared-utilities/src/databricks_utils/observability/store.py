@@ -93,7 +93,8 @@ class RunStore:
             add_missing_columns(spark, self.namespace.identifier(table), schema)
         else:
             create_table(spark, self.namespace, table, schema=schema)
-        append(spark, self.namespace.identifier(table), spark.createDataFrame(list(rows), schema).coalesce(1))
+        frame = spark.createDataFrame(list(rows), schema).coalesce(1)
+        append(spark, self.namespace.identifier(table), frame, folder=self.namespace.location(table))
 
     def _rows(self, spark: SparkSession, table: str, run_ids: Sequence[str]) -> list[Any]:
         if not run_ids or not table_exists(spark, self.namespace, table):
