@@ -1,8 +1,33 @@
-"""Properties are checked on the same examples everywhere, and no example fails because a machine is busy."""
+"""Properties are checked on the same examples everywhere; the recipes of the README come as code."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
+from types import CodeType
+
+import pytest
 from hypothesis import settings
 
 settings.register_profile("repository", deadline=None, derandomize=True)
 settings.load_profile("repository")
+
+README = Path(__file__).parents[1] / "README.md"
+
+
+@pytest.fixture(scope="session")
+def recipes() -> Mapping[str, CodeType]:
+    """Return the Python blocks of the README by the heading above them; a traceback shows the README's line."""
+    found: dict[str, CodeType] = {}
+    heading, start = "", -1
+    lines = README.read_text(encoding="utf-8").splitlines()
+    for number, line in enumerate(lines):
+        if start < 0 and line.startswith("#"):
+            heading = line.lstrip("# ")
+        elif line == "```python":
+            start = number + 1
+        elif line == "```" and start >= 0:
+            assert heading not in found, f"two blocks under {heading!r}"
+            found[heading] = compile("\n" * start + "\n".join(lines[start:number]), str(README), "exec")
+            start = -1
+    return found
