@@ -6,6 +6,8 @@ UV_FOLDER := $(abspath $(dir $(UV)))
 LIBRARY := databricks-shared-utilities
 PYTHON := .venv/bin/python
 DATA ?= sample
+# What needs no Spark runs on every core; a file stays with one process, since its tests share what they have baked.
+SIDE_BY_SIDE := --numprocesses auto --dist loadfile
 
 # The hooks of the templates and the generated projects look for uv on the path; an active environment is not theirs.
 export PATH := $(CURDIR)/.venv/bin:$(UV_FOLDER):$(PATH)
@@ -33,7 +35,7 @@ test: lint test-library harness  ## run everything: linters, the library's tests
 
 test-fast: setup actionlint  ## run what needs neither Spark nor an installation
 	$(PYTHON) -m pytest $(LIBRARY)/tests/unit $(LIBRARY)/tests/contract
-	$(PYTHON) -m pytest -m "not slow"
+	$(PYTHON) -m pytest -m "not slow" $(SIDE_BY_SIDE)
 
 test-library: setup  ## run the library's tests
 	cd $(LIBRARY) && ../$(PYTHON) -m pytest
@@ -47,7 +49,8 @@ test-matrix: test-sparks actionlint  ## run test-sparks, and whole suites of bak
 	$(PYTHON) -m pytest -m matrix
 
 harness: setup actionlint  ## bake the templates and run what they generate
-	$(PYTHON) -m pytest -m "not matrix"
+	$(PYTHON) -m pytest -m "not slow" $(SIDE_BY_SIDE)
+	$(PYTHON) -m pytest -m "slow and not matrix"
 
 lint: setup  ## check style, types, workflows and that the copies are identical
 	$(PYTHON) -m ruff check .
