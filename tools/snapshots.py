@@ -25,6 +25,7 @@ ROOMS = (
     "data_quality",
     "delta",
     "doctor",
+    "features",
     "logging",
     "medallion",
     "observability",

@@ -1,0 +1,79 @@
+"""CREATE TABLE and tags of a feature table."""
+
+from __future__ import annotations
+
+from databricks_utils.contracts import Contract
+from databricks_utils.delta import TABLE_PROPERTIES, literal, quoted
+from databricks_utils.features.definitions import AVAILABLE_AT, FeatureTable
+from databricks_utils.features.plan import result_type
+
+
+def feature_table_sql(table: FeatureTable, source: Contract, identifier: str, *, constraint: bool = True) -> str:
+    """Return `CREATE TABLE IF NOT EXISTS … USING DELTA` of a feature table.
+
+    Args:
+        table: The definitions.
+        source: Contract of the source.
+        identifier: Quoted SQL identifier.
+        constraint: Declare the primary key with its time series column, which makes the table a feature table of
+            Unity Catalog. It is informational there, and outside of it no catalog knows it.
+    """
+    columns = [
+        f"{quoted(name)} {source.column(name).data_type} NOT NULL{_comment(source.column(name).description)}"
+        for name in table.entity
+    ]
+    columns.append(f"{quoted(AVAILABLE_AT)} TIMESTAMP NOT NULL{_comment('From when the row may be used (UTC)')}")
+    columns += [
+        f"{quoted(column)} {result_type(feature, source)}{_comment(_described(feature.description, feature.unit))}"
+        for column, feature, _ in table.outputs()
+    ]
+    if constraint:
+        key = ", ".join([*map(quoted, table.entity), f"{quoted(AVAILABLE_AT)} TIMESERIES"])
+        columns.append(f"CONSTRAINT {quoted(table.name.rpartition('.')[2] + '_pk')} PRIMARY KEY ({key})")
+    properties = ", ".join(f"{literal(key)} = {literal(value)}" for key, value in sorted(_properties(table).items()))
+    # Delta clusters by at most four columns.
+    cluster = ", ".join(quoted(name) for name in [*table.entity[:3], AVAILABLE_AT])
+    return "\n".join(
+        [
+            f"CREATE TABLE IF NOT EXISTS {identifier} (\n  " + ",\n  ".join(columns) + "\n)",
+            "USING DELTA",
+            f"CLUSTER BY ({cluster})",
+            f"COMMENT {literal(table.description)}",
+            f"TBLPROPERTIES ({properties})",
+        ]
+    )
+
+
+def feature_tags_sql(table: FeatureTable, identifier: str) -> list[str]:
+    """Return the statements that give table and columns their tags in Unity Catalog; a tag's value is empty."""
+    statements = [f"ALTER TABLE {identifier} SET TAGS ({_tags(table.tags)})"] if table.tags else []
+    statements += [
+        f"ALTER TABLE {identifier} ALTER COLUMN {quoted(column)} SET TAGS ({_tags(feature.tags)})"
+        for column, feature, _ in table.outputs()
+        if feature.tags
+    ]
+    return statements
+
+
+def _properties(table: FeatureTable) -> dict[str, str]:
+    ttl = {} if table.ttl_days is None else {"features.ttl_days": str(table.ttl_days)}
+    return {
+        **TABLE_PROPERTIES,
+        "features.owner": table.owner,
+        "features.source": table.source.table,
+        "features.version": str(table.version),
+        **ttl,
+    }
+
+
+def _described(description: str, unit: str) -> str:
+    return f"{description} ({unit})" if unit else description
+
+
+def _comment(text: str) -> str:
+    return f" COMMENT {literal(text)}" if text else ""
+
+
+def _tags(tags: object) -> str:
+    names = list(tags) if isinstance(tags, list | tuple) else [str(tags)]
+    return ", ".join(f"{literal(name)} = ''" for name in names)
