@@ -23,6 +23,16 @@ def test_a_fresh_project_passes_its_own_tests_with_its_coverage(installed: Insta
     assert "Required test coverage of 80.0% reached" in summary
 
 
+def test_a_fresh_project_passes_its_unit_tests_on_sail_which_only_that_command_installs(installed: Installed) -> None:
+    before = installed.succeed("uv", "pip", "list")
+
+    summary = installed.succeed("make", "test-quick")
+
+    assert "pysail" not in before
+    assert "spark mode: sail" in summary
+    assert " passed" in summary
+
+
 @pytest.mark.matrix
 def test_a_fresh_project_passes_its_tests_over_connect(installed: Installed) -> None:
     summary = installed.succeed("uv", "run", "pytest", "-q", "--spark-mode", "connect")

@@ -1,4 +1,4 @@
-"""A pytest plugin: one Spark with Delta Lake for the whole suite, classic or over Connect.
+"""A pytest plugin: one Spark with Delta Lake for the whole suite, classic or over Connect, or Sail in its place.
 
 Switch it on with `pytest -p databricks_utils.testing.plugin`; choose with `--spark-mode` or SPARK_MODE.
 """
@@ -14,15 +14,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from databricks_utils.errors import MissingTool
 from databricks_utils.session.connect import connect_server
 from databricks_utils.session.factory import create_session, open_remote
 from databricks_utils.session.settings import LocalSpark
 from databricks_utils.testing.frames import TableFactory
+from databricks_utils.testing.sail import sail_session, sail_version
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-MODES = ("classic", "connect")
+MODES = ("classic", "connect", "sail")
+SPARK_ONLY = "spark_only"
 LAYERS = ("bronze", "silver", "gold", "operations")
 
 
@@ -32,12 +35,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--spark-mode",
         choices=MODES,
         default=os.environ.get("SPARK_MODE", "classic"),
-        help="run Spark in this process's own Java (classic) or behind a Connect server (connect)",
+        help="run Spark in this process's own Java (classic) or behind a Connect server (connect), or Sail (sail)",
     )
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Give the process the time zone of the sessions, since Python shows collected timestamps in its own."""
+    config.addinivalue_line("markers", f"{SPARK_ONLY}(reason): Sail cannot do this or does it differently")
     os.environ["TZ"] = "UTC"
     if hasattr(time, "tzset"):
         time.tzset()
@@ -45,12 +49,55 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ.setdefault("PYARROW_IGNORE_TIMEZONE", "1")
 
 
+def pytest_report_header(config: pytest.Config) -> str:
+    """Say what computes the frames.
+
+    Raises:
+        UsageError: Sail was asked for and is not installed.
+    """
+    if not _on_sail(config):
+        return f"spark mode: {config.getoption('--spark-mode')}"
+    try:
+        return f"spark mode: sail {sail_version()}, which is quick and not Spark: before a merge, test on Spark"
+    except MissingTool as error:
+        raise pytest.UsageError(f"{error.message}. {error.hint}") from error
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Expect on Sail that a test left to Spark fails, so that a mark nobody needs any longer is noticed.
+
+    Raises:
+        UsageError: A mark gives no reason.
+    """
+    for item in items:
+        mark = item.get_closest_marker(SPARK_ONLY)
+        if mark is None:
+            continue
+        if len(mark.args) != 1 or not mark.args[0]:
+            raise pytest.UsageError(f"{item.nodeid}: say why it is left to Spark: {SPARK_ONLY}('reason')")
+        if _on_sail(config):
+            item.add_marker(pytest.mark.xfail(reason=mark.args[0], strict=True))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Name what Sail did not check, with the reasons."""
+    left = [report for report in terminalreporter.getreports("xfailed") if SPARK_ONLY in report.keywords]
+    if _on_sail(config) and left:
+        terminalreporter.section("left to Spark")
+        for report in left:
+            terminalreporter.write_line(f"{report.nodeid}: {report.wasxfail}")
+
+
+def _on_sail(config: pytest.Config) -> bool:
+    return bool(config.getoption("--spark-mode") == "sail")
+
+
 @pytest.fixture(scope="session")
 def spark_mode(request: pytest.FixtureRequest) -> str:
-    """Return `classic` or `connect`."""
+    """Return `classic`, `connect` or `sail`."""
     mode = str(request.config.getoption("--spark-mode"))
     if mode not in MODES:
-        raise pytest.UsageError(f"SPARK_MODE is {mode!r}; write {' or '.join(MODES)}")
+        raise pytest.UsageError(f"SPARK_MODE is {mode!r}; write {', '.join(MODES)}")
     return mode
 
 
@@ -62,7 +109,11 @@ def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def spark(spark_mode: str, warehouse: Path) -> Iterator[SparkSession]:
-    """Give one session with Delta Lake to the whole suite."""
+    """Give one session to the whole suite, with Delta Lake unless it is Sail's."""
+    if spark_mode == "sail":
+        with sail_session() as session:
+            yield session
+        return
     settings = LocalSpark(memory="1g")
     if spark_mode == "classic":
         session = create_session(settings, "tests", warehouse, short_lived=True)
