@@ -34,7 +34,7 @@ test: lint test-library harness  ## run everything: linters, the library's tests
 	@echo "All tests passed."
 
 test-fast: setup actionlint  ## run what needs neither Spark nor an installation
-	$(PYTHON) -m pytest $(LIBRARY)/tests/unit $(LIBRARY)/tests/contract
+	$(PYTHON) -m pytest $(SIDE_BY_SIDE) $(LIBRARY)/tests/unit $(LIBRARY)/tests/contract
 	$(PYTHON) -m pytest -m "not slow" $(SIDE_BY_SIDE)
 
 test-library: setup  ## run the library's tests

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
+import hashlib
 import itertools
 import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from cookiecutter.main import cookiecutter
@@ -75,6 +79,20 @@ class Bakery:
         )
         return Path(project)
 
+    def baked_once(self, answers: Answers) -> Path:
+        """Return the working copy's project of some answers, baked by the first test process that asks for it.
+
+        The folder is shared with every process that has the same bakery, so a test must not change the project.
+        """
+        known = json.dumps(answers, sort_keys=True)
+        name = f"shared-{hashlib.sha256(known.encode()).hexdigest()[:16]}"
+        done = self.folder / f"{name}.done"
+        with (self.folder / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not done.exists():
+                done.write_text(str(self.bake(answers, name)), encoding="utf-8")
+            return Path(done.read_text(encoding="utf-8"))
+
     def command(
         self, *arguments: str, folder: Path, environment: Mapping[str, str] | None = None
     ) -> subprocess.CompletedProcess[str]:
@@ -93,13 +111,19 @@ class Bakery:
 
         On the command line an answer is rendered before anybody can check it; at a prompt it is not.
         """
-        self.bake({}, f"{name}-defaults")
-        recorded = self.folder / "replay" / f"{TEMPLATE.name}.json"
-        context = json.loads(recorded.read_text(encoding="utf-8"))
+        context = json.loads(self._recorded_defaults)
         context["cookiecutter"].update(answers)
         path = self.folder / f"{name}.json"
         path.write_text(json.dumps(context), encoding="utf-8")
         return path
+
+
+    @cached_property
+    def _recorded_defaults(self) -> str:
+        # A bakery of its own: the generator's record is overwritten by whatever is baked next.
+        alone = Bakery(Path(tempfile.mkdtemp(dir=self.folder)))
+        alone.bake({}, "defaults")
+        return (alone.folder / "replay" / f"{TEMPLATE.name}.json").read_text(encoding="utf-8")
 
 
 def files_of(project: Path) -> list[str]:

@@ -46,17 +46,14 @@ def bakery(tmp_path_factory: pytest.TempPathFactory) -> Bakery:
 
 
 @pytest.fixture(scope="session")
-def bake(bakery: Bakery) -> Bake:
-    """Bake the batch template; the same answers give the same folder, so a test must not change it."""
-    baked: dict[tuple[tuple[str, str], ...], Path] = {}
-
-    def cached(answers: Answers) -> Path:
-        key = tuple(sorted(answers.items()))
-        if key not in baked:
-            baked[key] = bakery.bake(answers, f"{len(baked)}")
-        return baked[key]
-
-    return cached
+def bake(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Bake:
+    """Bake the batch template; the same answers give the same folder to every process, so a test must not change it."""
+    folder = tmp_path_factory.getbasetemp()
+    if hasattr(request.config, "workerinput"):  # the folder of a test process lies in that of the whole run
+        folder = folder.parent
+    shared = folder / "shared-bakery"
+    shared.mkdir(exist_ok=True)
+    return Bakery(shared).baked_once
 
 
 @pytest.fixture(scope="session")
