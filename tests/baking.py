@@ -117,7 +117,6 @@ class Bakery:
         path.write_text(json.dumps(context), encoding="utf-8")
         return path
 
-
     @cached_property
     def _recorded_defaults(self) -> str:
         # A bakery of its own: the generator's record is overwritten by whatever is baked next.
