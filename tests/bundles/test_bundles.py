@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from baking import ROOT, TEMPLATE, Answers, combinations, label
+from baking import ROOT, combinations, label
 from bundles.bundle_reader import Bundle, load, merged, read_bundle, root_file, targets_of
 from bundles.bundle_rules import matches
 from checks import definition
 from checks.definition import main_job
-from conftest import NAMES, Bake, found
-from cookiecutter.main import cookiecutter
+from conftest import Bake, found
 from jsonschema import Draft202012Validator, ValidationError
 
 TARGETS = ["dev", "lab", "prod"]
@@ -25,45 +24,29 @@ SPARK_VERSIONS = {"18-lts": "18.x-scala2.13", "17.3-lts": "17.3.x-scala2.13", "1
 ENVIRONMENT_VERSIONS = {"18-lts": "5", "17.3-lts": "4", "16.4-lts": "3"}
 
 
-@pytest.fixture(scope="module")
-def rendered(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Projects of every combination of choices, and of the longest and shortest names, before the hooks."""
-    folder = tmp_path_factory.mktemp("bundles")
-    every: dict[str, Answers] = {label(answers): answers for answers in combinations()}
-    return {name: render(answers, folder / name) for name, answers in {**every, **NAMES}.items()}
-
-
-def render(answers: Answers, folder: Path) -> Path:
-    """Render the template without hooks."""
-    done = cookiecutter(
-        str(TEMPLATE), no_input=True, extra_context=dict(answers), output_dir=str(folder), accept_hooks=False
-    )
-    return Path(done)
-
-
-def bundles(rendered: dict[str, Path]) -> Iterator[tuple[str, Bundle]]:
+def bundles(every_project: dict[str, Path]) -> Iterator[tuple[str, Bundle]]:
     """Yield every target of every project."""
-    for name, project in rendered.items():
+    for name, project in every_project.items():
         for target in targets_of(project):
             yield f"{name} {target}", read_bundle(project, target)
 
 
-def test_every_combination_has_the_three_targets(rendered: dict[str, Path]) -> None:
-    assert {tuple(sorted(targets_of(project))) for project in rendered.values()} == {tuple(TARGETS)}
+def test_every_combination_has_the_three_targets(every_project: dict[str, Path]) -> None:
+    assert {tuple(sorted(targets_of(project))) for project in every_project.values()} == {tuple(TARGETS)}
 
 
-def test_every_target_of_every_combination_keeps_the_rules(rendered: dict[str, Path]) -> None:
-    assert found(definition.broken_bundle, rendered) == []
+def test_every_target_of_every_combination_keeps_the_rules(every_project: dict[str, Path]) -> None:
+    assert found(definition.broken_bundle, every_project) == []
 
 
-def test_every_file_of_every_bundle_satisfies_the_schema_of_the_cli(rendered: dict[str, Path]) -> None:
+def test_every_file_of_every_bundle_satisfies_the_schema_of_the_cli(every_project: dict[str, Path]) -> None:
     if not SCHEMA.is_file():
         reason = "no schema: set BUNDLE_SCHEMA to a file with the output of `databricks bundle schema`"
         warnings.warn(reason, stacklevel=1)
         pytest.skip(reason)
     validator = bundle_validator(SCHEMA)
     seen: dict[str, str] = {}
-    for name, project in rendered.items():
+    for name, project in every_project.items():
         for path, document in documents(project):
             text = json.dumps(document)
             if text not in seen:
@@ -104,21 +87,21 @@ def bundle_validator(path: Path) -> Draft202012Validator:
     return Draft202012Validator(json.loads(text))
 
 
-def test_the_schema_of_the_cli_refuses_an_unknown_field(rendered: dict[str, Path]) -> None:
+def test_the_schema_of_the_cli_refuses_an_unknown_field(every_project: dict[str, Path]) -> None:
     if not SCHEMA.is_file():
         pytest.skip("see the test above")
-    document = load(root_file(rendered["shortest"]))
+    document = load(root_file(every_project["shortest"]))
     document = merged(document, {"targets": {"prod": {"run_like": {}}}})
 
     assert not bundle_validator(SCHEMA).is_valid(document)
 
 
-def test_tasks_follow_the_pipeline_definition(rendered: dict[str, Path]) -> None:
-    assert found(definition.job_differs, rendered) == []
+def test_tasks_follow_the_pipeline_definition(every_project: dict[str, Path]) -> None:
+    assert found(definition.job_differs, every_project) == []
 
 
-def test_the_report_waits_for_every_table(rendered: dict[str, Path]) -> None:
-    tasks = {task["task_key"]: task for task in main_job(read_bundle(rendered["shortest"], "prod"))["tasks"]}
+def test_the_report_waits_for_every_table(every_project: dict[str, Path]) -> None:
+    tasks = {task["task_key"]: task for task in main_job(read_bundle(every_project["shortest"], "prod"))["tasks"]}
     waited: set[str] = set()
     open_keys = ["report"]
     while open_keys:
@@ -129,9 +112,9 @@ def test_the_report_waits_for_every_table(rendered: dict[str, Path]) -> None:
     assert waited == tasks.keys() - {"report"}
 
 
-def test_compute_follows_the_answers(rendered: dict[str, Path]) -> None:
+def test_compute_follows_the_answers(every_project: dict[str, Path]) -> None:
     for answers in combinations():
-        job = main_job(read_bundle(rendered[label(answers)], "prod"))
+        job = main_job(read_bundle(every_project[label(answers)], "prod"))
         if answers["compute"] == "serverless":
             versions = [item["spec"]["environment_version"] for item in job["environments"]]
             assert versions == [ENVIRONMENT_VERSIONS[answers["runtime"]]]
@@ -144,11 +127,11 @@ def test_compute_follows_the_answers(rendered: dict[str, Path]) -> None:
             assert "environments" not in job
 
 
-def test_every_task_is_retried_and_limited_in_time(rendered: dict[str, Path]) -> None:
+def test_every_task_is_retried_and_limited_in_time(every_project: dict[str, Path]) -> None:
     wanted = {"max_retries", "min_retry_interval_millis", "retry_on_timeout", "timeout_seconds"}
     lacking = [
         f"{name}: {task['task_key']}: {wanted - task.keys()}"
-        for name, bundle in bundles(rendered)
+        for name, bundle in bundles(every_project)
         for task in main_job(bundle)["tasks"]
         if wanted - task.keys()
     ]
@@ -156,8 +139,8 @@ def test_every_task_is_retried_and_limited_in_time(rendered: dict[str, Path]) ->
     assert lacking == []
 
 
-def test_jobs_report_failures_and_long_runs_and_wait_in_a_queue(rendered: dict[str, Path]) -> None:
-    for name, bundle in bundles(rendered):
+def test_jobs_report_failures_and_long_runs_and_wait_in_a_queue(every_project: dict[str, Path]) -> None:
+    for name, bundle in bundles(every_project):
         for job in bundle.resources("jobs").values():
             assert job["queue"] == {"enabled": True}, name
             assert job["max_concurrent_runs"] == 1, name
@@ -169,8 +152,8 @@ def test_jobs_report_failures_and_long_runs_and_wait_in_a_queue(rendered: dict[s
             assert job["webhook_notifications"].keys() == {"on_failure"}, name
 
 
-def test_only_lab_and_prod_run_on_schedule(rendered: dict[str, Path]) -> None:
-    project = rendered["shortest"]
+def test_only_lab_and_prod_run_on_schedule(every_project: dict[str, Path]) -> None:
+    project = every_project["shortest"]
     status = {target: main_job(read_bundle(project, target))["schedule"]["pause_status"] for target in TARGETS}
 
     assert status == {"dev": "PAUSED", "lab": "UNPAUSED", "prod": "UNPAUSED"}
