@@ -11,12 +11,13 @@ import click
 
 from databricks_utils import delta
 from databricks_utils.cli.documents import out_of_date, written_documents
+from databricks_utils.cli.live import print_balances, shown_progress
 from databricks_utils.cli.project import Opened, Project, open_project
 from databricks_utils.cli.scaffold import add_files
 from databricks_utils.doctor import examine, render_checks
 from databricks_utils.errors import InvalidInput
 from databricks_utils.logging import configure_logging
-from databricks_utils.medallion import Lakehouse, Silver, quarantine_of, run_pipeline
+from databricks_utils.medallion import Lakehouse, quarantine_of, run_pipeline
 from databricks_utils.medallion.progress import TABLE as PROGRESS
 from databricks_utils.medallion.progress import load_progress, rewound, save_progress
 from databricks_utils.observability import (
@@ -32,11 +33,15 @@ from databricks_utils.observability import (
     render_report,
 )
 from databricks_utils.observability.store import SCHEMAS as RECORDS
+from databricks_utils.streaming import StreamPipeline, balances, run_streams
+from databricks_utils.streaming.progress import TABLE as STREAM_PROGRESS
 
 #: Runs shown in the report's history.
 HISTORY = 20
 #: Rows of each table the report shows.
 REPORTED_ROWS = 8
+#: How names of tables begin that are small by nature.
+SMALL = ("agg_", "alert", "business_")
 
 
 def library_version() -> str:
@@ -54,18 +59,28 @@ def opened(project: Project, folder: str | None, environment: str, overrides: Ma
     return result
 
 
-def run(project: Opened, tables: Sequence[str], full_refresh: bool, run_id: str | None, show: int = 0) -> int:
+def run(
+    project: Opened,
+    tables: Sequence[str],
+    full_refresh: bool,
+    run_id: str | None,
+    show: int = 0,
+    for_seconds: float | None = None,
+) -> int:
     """Run the pipeline and show what happened; the exit code says how it went."""
-    project.project.pipeline.selected(tables)
+    pipeline = project.project.pipeline
+    pipeline.selected(tables)
+    _check_options(project, full_refresh, for_seconds)
     lakehouse = project.lakehouse()
-    outcome = run_pipeline(
-        lakehouse,
-        project.project.pipeline,
-        tables=tables,
-        full_refresh=full_refresh,
-        run_id=run_id,
-        on_table=_announce,
-    )
+    if isinstance(pipeline, StreamPipeline):
+        with shown_progress() as listener:
+            outcome = run_streams(
+                lakehouse, pipeline, tables=tables, for_seconds=for_seconds, run_id=run_id, on_progress=listener
+            )
+    else:
+        outcome = run_pipeline(
+            lakehouse, pipeline, tables=tables, full_refresh=full_refresh, run_id=run_id, on_table=_announce
+        )
     print_run(outcome)
     samples = _samples(project, lakehouse, REPORTED_ROWS)
     for table, (columns, rows) in samples.items() if show else ():
@@ -73,6 +88,24 @@ def run(project: Opened, tables: Sequence[str], full_refresh: bool, run_id: str 
     path = _write_report(project, lakehouse, outcome, samples)
     click.echo(f"Report: {path}")
     return outcome.exit_code
+
+
+def _check_options(project: Opened, full_refresh: bool, for_seconds: float | None) -> None:
+    streams = isinstance(project.project.pipeline, StreamPipeline)
+    if streams and full_refresh:
+        hint = "Raise the version of the stream in the pipeline definition, which gives it a new checkpoint"
+        raise InvalidInput("A stream cannot be refreshed from here", where="--full-refresh", hint=hint)
+    if not streams and for_seconds is not None:
+        raise InvalidInput("Only streams run for some time", where="--for-seconds", hint="Leave it out")
+
+
+def verify(project: Opened) -> int:
+    """Compare what the streams have written with what bronze holds; the exit code is 1 where they differ."""
+    pipeline = project.project.pipeline
+    assert isinstance(pipeline, StreamPipeline)  # the command is there for streams only
+    found = balances(project.lakehouse(), pipeline)
+    print_balances(found)
+    return 1 if any(item.lost or item.doubled for item in found) else 0
 
 
 def status(project: Opened, rows: int) -> int:
@@ -116,8 +149,8 @@ def maintain(project: Opened, tables: Sequence[str]) -> int:
     nodes = project.project.pipeline.selected(tables)
     lakehouse = project.lakehouse()
     layers = {node.table: node.layer for node in nodes}
-    names = [*layers, *(quarantine_of(node.table) for node in nodes if isinstance(node, Silver))]
-    names += [] if tables else [*RECORDS, PROGRESS]
+    names = [*layers, *(quarantine_of(table) for table, layer in layers.items() if layer == "silver")]
+    names += [] if tables else [*RECORDS, PROGRESS, STREAM_PROGRESS]
     found = [name for name in names if lakehouse.exists(name)]
     for name in found:
         click.echo(f"{name}: {_maintained(lakehouse, name, layers.get(name) == 'bronze')}")
@@ -140,6 +173,9 @@ def _maintained(lakehouse: Lakehouse, table: str, expires: bool) -> str:
 
 def restore(project: Opened, table: str, version_number: int) -> int:
     """Bring a table back, and the positions of it and of what it read with it."""
+    if isinstance(project.project.pipeline, StreamPipeline):
+        hint = "Restore the table with SQL, then give the streams that write and read it a new version"
+        raise InvalidInput("A stream's checkpoint does not go back with its table", where=table, hint=hint)
     node = project.project.pipeline.node(table)
     lakehouse = project.lakehouse()
     lakehouse.read(table)
@@ -208,7 +244,11 @@ def _samples(project: Opened, lakehouse: Lakehouse, rows: int) -> Mapping[str, S
     """Look at the gold tables that are small by nature, newest rows first where there is a date."""
     found: dict[str, Samples] = {}
     for node in project.project.pipeline:
-        if node.layer != "gold" or not node.name.startswith(("agg_", "business_")) or not lakehouse.exists(node.table):
+        if (
+            node.layer != "gold"
+            or not node.name.startswith(("agg_", "alert", "business_"))
+            or not lakehouse.exists(node.table)
+        ):
             continue
         names = [column.name for column in project.contracts[node.table].columns]
         frame = lakehouse.read(node.table).select(*names).orderBy(*lakehouse.contract(node.table).key)

@@ -12,6 +12,7 @@ from databricks_utils.cli import actions
 from databricks_utils.cli.project import Opened, Project, default_environment
 from databricks_utils.errors import InvalidInput, LakehouseError
 from databricks_utils.logging import redacted
+from databricks_utils.streaming import StreamPipeline
 
 SCHEMA_OPTIONS = ("bronze", "silver", "gold", "operations")
 
@@ -96,6 +97,10 @@ def _group(project: Project) -> click.Group:
 
     for register in (_run, _status, _report, _docs, _maintain, _restore, _doctor, _add):
         register(group, project)
+    if isinstance(project.pipeline, StreamPipeline):
+        _verify(group, project)
+    for command in project.commands:
+        group.add_command(command)
     return group
 
 
@@ -114,9 +119,30 @@ def _run(group: click.Group, project: Project) -> None:
     @click.option(
         "--show", default=0, type=click.IntRange(min=0), metavar="ROWS", help="Show rows of the gold tables afterwards."
     )
+    @click.option(
+        "--for-seconds",
+        default=None,
+        type=click.FloatRange(min=0, min_open=True),
+        metavar="SECONDS",
+        help="Stop streams after this time, with everything worked off.",
+    )
     @_common
-    def run(tables: tuple[str, ...], full_refresh: bool, run_id: str | None, show: int, **options: Any) -> int:
-        return actions.run(_opened(project, options), tables, full_refresh, run_id, show)
+    def run(
+        tables: tuple[str, ...],
+        full_refresh: bool,
+        run_id: str | None,
+        show: int,
+        for_seconds: float | None,
+        **options: Any,
+    ) -> int:
+        return actions.run(_opened(project, options), tables, full_refresh, run_id, show, for_seconds)
+
+
+def _verify(group: click.Group, project: Project) -> None:
+    @group.command(help="Prove that no event is lost and none doubled (while no stream runs).")
+    @_common
+    def verify(**options: Any) -> int:
+        return actions.verify(_opened(project, options))
 
 
 def _status(group: click.Group, project: Project) -> None:

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import click
+
 from databricks_utils.config import Configuration, load_configuration
 from databricks_utils.contracts import Contract, read_contracts
 from databricks_utils.data_quality import row_rules, table_rules
@@ -14,9 +16,12 @@ from databricks_utils.errors import InputProblems, InvalidInput, LakehouseError
 from databricks_utils.medallion import Lakehouse, Pipeline, check_pipeline
 from databricks_utils.observability import configure_tracing
 from databricks_utils.session import create_session
+from databricks_utils.streaming import StreamPipeline
 
 #: A file every project has at its root.
 MARKER = "bundle.yml"
+#: Sources of streams that need the Kafka connector.
+BROKERS = ("kafka", "event_hubs")
 
 
 @dataclass(frozen=True)
@@ -27,11 +32,13 @@ class Project:
         pipeline: The pipeline definition.
         command: Name of the command, as the user types it.
         package_folder: Folder of the project's package; the root is looked for above it.
+        commands: Commands of the project's own, beside those that every project has.
     """
 
-    pipeline: Pipeline
+    pipeline: Pipeline | StreamPipeline
     command: str
     package_folder: Path
+    commands: tuple[click.Command, ...] = ()
 
     def root(self, given: str | None = None) -> Path:
         """Return the folder with `bundle.yml`, `config/` and `contracts/`.
@@ -83,6 +90,7 @@ class Opened:
             self.project.command,
             warehouse=warehouse,
             short_lived=self.configuration.spark.short_runs,
+            jar_groups=("delta", "kafka") if self.configuration.streaming.source in BROKERS else ("delta",),
         )
         return Lakehouse(spark, self.configuration, self.contracts)
 

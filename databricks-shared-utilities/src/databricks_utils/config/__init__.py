@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from databricks_utils.config.loader import deep_merge, load_configuration
 from databricks_utils.config.model import (
+    Alerting,
+    Broker,
     Configuration,
     Execution,
     Ingestion,
@@ -13,6 +15,7 @@ from databricks_utils.config.model import (
     Schemas,
     Spark,
     Storage,
+    Streaming,
     Telemetry,
 )
 from databricks_utils.config.schema import configuration_schema
@@ -25,6 +28,8 @@ from databricks_utils.config.secrets import (
 from databricks_utils.config.yaml_source import Source, read_source
 
 __all__ = [
+    "Alerting",
+    "Broker",
     "Configuration",
     "DatabricksSecrets",
     "EnvironmentSecrets",
@@ -38,6 +43,7 @@ __all__ = [
     "Source",
     "Spark",
     "Storage",
+    "Streaming",
     "Telemetry",
     "configuration_schema",
     "deep_merge",

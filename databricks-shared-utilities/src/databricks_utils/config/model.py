@@ -60,6 +60,56 @@ class Ingestion(Section):
     max_files_per_batch: int = Field(1000, ge=1, description="Most files read in one batch")
 
 
+class Broker(Section):
+    """A Kafka broker, or Azure Event Hubs behind its Kafka endpoint."""
+
+    bootstrap_servers: str | None = Field(None, description="host:port[,host:port]; Event Hubs serves port 9093")
+    authentication: Literal[
+        "none", "sasl_plain", "sasl_scram", "event_hubs_sas", "event_hubs_entra", "service_credential"
+    ] = Field("none", description="How this project proves who it is")
+    username: str | None = Field(None, description="User of sasl_plain and sasl_scram")
+    secret: SecretReference | None = Field(
+        None, description="Password, connection string or client secret, as secret://scope/key"
+    )
+    tenant_id: str | None = Field(None, description="Directory of event_hubs_entra")
+    client_id: str | None = Field(None, description="Application of event_hubs_entra")
+    service_credential: str | None = Field(None, description="Unity Catalog service credential (Databricks only)")
+    ca_file: str | None = Field(None, description="PEM file of a certificate authority that Java does not know")
+
+
+class Alerting(Section):
+    """Who is told about alerts; the table of the alerts is written in any case."""
+
+    topic: str | None = Field(None, description="Topic of the broker that takes each alert as JSON")
+    webhook: SecretReference | None = Field(
+        None, description="Address that takes alerts by POST, as secret://scope/key"
+    )
+
+
+class Streaming(Section):
+    """Where events come from and how often they are taken."""
+
+    source: Literal["files", "auto_loader", "kafka", "event_hubs", "delta", "rate"] = Field(
+        "files", description="files and rate need no broker; auto_loader exists on Databricks only"
+    )
+    trigger: Literal["available_now", "processing_time"] = Field(
+        "available_now", description="available_now ends when nothing is left; serverless compute knows no other"
+    )
+    interval_seconds: float = Field(5.0, ge=0, description="Pause between batches, for trigger: processing_time")
+    starting_offsets: Literal["earliest", "latest"] = Field(
+        "earliest", description="Where a new checkpoint begins to read"
+    )
+    max_events_per_batch: int | None = Field(None, ge=1, description="Most events taken from the broker in one batch")
+    max_files_per_batch: int = Field(1000, ge=1, description="Most files taken in one batch")
+    rate_per_second: int = Field(100, ge=1, description="Events a second of source: rate")
+    fail_on_data_loss: bool = Field(True, description="Stop when the broker has deleted what was not yet read")
+    future_minutes: int = Field(5, ge=0, description="How far an event may lie ahead of its arrival")
+    broker: Broker = Field(default_factory=lambda: Broker.model_validate({}), description="The broker")
+    alerts: Alerting = Field(
+        default_factory=lambda: Alerting.model_validate({}), description="Who is told about alerts"
+    )
+
+
 class Quality(Section):
     """Thresholds; a breach ends the run with exit code 3."""
 
@@ -113,6 +163,9 @@ class Configuration(Section):
     spark: Spark = Field(default_factory=lambda: Spark.model_validate({}), description="The session")
     ingestion: Ingestion = Field(
         default_factory=lambda: Ingestion.model_validate({}), description="How bronze reads files"
+    )
+    streaming: Streaming = Field(
+        default_factory=lambda: Streaming.model_validate({}), description="Where events come from"
     )
     quality: Quality = Field(default_factory=lambda: Quality.model_validate({}), description="Quality thresholds")
     execution: Execution = Field(

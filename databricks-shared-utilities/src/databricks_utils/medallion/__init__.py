@@ -8,6 +8,7 @@ from databricks_utils.medallion.lakehouse import Lakehouse, namespace_of
 from databricks_utils.medallion.pipeline import (
     Bronze,
     Files,
+    Flow,
     Gold,
     Lookup,
     Node,
@@ -26,6 +27,7 @@ __all__ = [
     "UNKNOWN_KEY",
     "Bronze",
     "Files",
+    "Flow",
     "Gold",
     "Lakehouse",
     "Lookup",

@@ -11,6 +11,7 @@ from pyspark.sql import functions as F
 from databricks_utils.delta import append
 from databricks_utils.errors import InvalidInput
 from databricks_utils.medallion import technical
+from databricks_utils.medallion.checkpoint import generation_of
 from databricks_utils.medallion.file_readers import read_files
 from databricks_utils.medallion.lakehouse import Lakehouse
 from databricks_utils.medallion.pipeline import Bronze
@@ -53,7 +54,7 @@ def ingest(lakehouse: Lakehouse, node: Bronze) -> int:
                 columns,
                 node,
                 system,
-                _generation(lakehouse, node, checkpoint),
+                generation_of(checkpoint),
                 _reads_files(lakehouse),
                 lakehouse.folder(node.table),
             )
@@ -178,20 +179,3 @@ def checkpoint_of(lakehouse: Lakehouse, node: Bronze) -> str:
     """Return the checkpoint folder of a bronze table: one for each environment and table, never under a table."""
     configuration = lakehouse.configuration
     return f"{configuration.storage.checkpoints}/{configuration.environment}/{node.table}"
-
-
-def _generation(lakehouse: Lakehouse, node: Bronze, checkpoint: str) -> str:
-    """Name this life of the checkpoint.
-
-    Batch numbers start at 0 in a new checkpoint. Under the old name the Delta log would take the new batches for
-    repeated ones and drop them silently, so the name is stored inside the checkpoint and goes with it.
-    """
-    marker = Path(checkpoint) / "generation"
-    if marker.is_file():
-        return marker.read_text(encoding="utf-8").strip()
-    name = uuid.uuid4().hex
-    marker.parent.mkdir(parents=True, exist_ok=True)
-    partial = marker.with_name(f".generation-{name}")
-    partial.write_text(name, encoding="utf-8")
-    partial.replace(marker)
-    return name

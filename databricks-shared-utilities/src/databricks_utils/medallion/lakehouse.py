@@ -23,7 +23,7 @@ from databricks_utils.delta import (
     table_exists,
 )
 from databricks_utils.errors import InvalidInput
-from databricks_utils.medallion.pipeline import Node
+from databricks_utils.medallion.pipeline import TableNode
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -111,7 +111,7 @@ class Lakehouse:
         create_table(self.spark, self.namespace, contract.name, statement)
         return True
 
-    def transformed(self, node: Node, rows: DataFrame) -> DataFrame:
+    def transformed(self, node: TableNode, rows: DataFrame) -> DataFrame:
         """Apply a node's transformation: the rows, then its lookups, then parameters by name."""
         transform = getattr(node, "transform", None)
         if transform is None:
@@ -120,7 +120,7 @@ class Lakehouse:
         result: DataFrame = transform(rows, *lookups, **self.parameters_for(node))
         return result
 
-    def parameters_for(self, node: Node) -> dict[str, object]:
+    def parameters_for(self, node: TableNode) -> dict[str, object]:
         """Return the configuration's parameters that a node's transformation asks for by keyword-only name."""
         transform = getattr(node, "transform", None)
         if transform is None:

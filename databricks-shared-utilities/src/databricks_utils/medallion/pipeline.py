@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeVar
 
 from databricks_utils.errors import InputProblems, InvalidInput, LakehouseError
 
@@ -177,18 +177,41 @@ def as_lookups(lookups: Sequence[Lookup | str]) -> tuple[Lookup, ...]:
     return tuple(Lookup(item) if isinstance(item, str) else item for item in lookups)
 
 
-class Pipeline:
-    """The whole flow: a name and its tables. It checks itself when it is made.
+class TableNode(Protocol):
+    """What the order of a flow is made from: a table and what it reads."""
+
+    @property
+    def name(self) -> str:
+        """Name without the layer."""
+
+    @property
+    def layer(self) -> str:
+        """bronze, silver or gold."""
+
+    @property
+    def table(self) -> str:
+        """`layer.table`."""
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Tables that must be ready first."""
+
+
+AnyNode = TypeVar("AnyNode", bound=TableNode)
+
+
+class Flow(Generic[AnyNode]):
+    """Tables in the order that follows from what they read. It checks itself when it is made.
 
     Args:
-        name: Name of the pipeline, as in the project's command.
-        nodes: Tables in any order; the order they run in follows from what they read.
+        name: Name of the flow, as in the project's command.
+        nodes: Tables in any order.
 
     Raises:
         InputProblems: A table is defined twice, reads something that is not defined, or there is a cycle.
     """
 
-    def __init__(self, name: str, *nodes: Node) -> None:
+    def __init__(self, name: str, *nodes: AnyNode) -> None:
         self.name = name
         self.nodes = nodes
         problems = [*self._duplicates(), *self._unknown_inputs()]
@@ -196,11 +219,11 @@ class Pipeline:
             raise InputProblems(problems)
         self._order = self._sorted()
 
-    def __iter__(self) -> Iterator[Node]:
+    def __iter__(self) -> Iterator[AnyNode]:
         return iter(self.node(table) for table in self._order)
 
     def __repr__(self) -> str:
-        return f"Pipeline({self.name!r}, {len(self.nodes)} tables)"
+        return f"{type(self).__name__}({self.name!r}, {len(self.nodes)} tables)"
 
     @property
     def tables(self) -> tuple[str, ...]:
@@ -212,7 +235,7 @@ class Pipeline:
         """Pairs (table read, table written)."""
         return tuple((source, node.table) for node in self for source in node.inputs)
 
-    def node(self, table: str) -> Node:
+    def node(self, table: str) -> AnyNode:
         """Return one table's definition.
 
         Raises:
@@ -226,17 +249,21 @@ class Pipeline:
             hint=f"Tables: {', '.join(sorted(n.table for n in self.nodes))}",
         )
 
-    def selected(self, tables: Sequence[str]) -> tuple[Node, ...]:
+    def selected(self, tables: Sequence[str]) -> tuple[AnyNode, ...]:
         """Return the named tables in running order; all tables when none is named."""
         wanted = {self.node(table).table for table in tables} if tables else set(self._order)
         return tuple(self.node(table) for table in self._order if table in wanted)
+
+    @property
+    def _place(self) -> str:
+        return f"{type(self).__name__}({self.name!r})"
 
     def _duplicates(self) -> list[LakehouseError]:
         seen: set[str] = set()
         problems: list[LakehouseError] = []
         for node in self.nodes:
             if node.table in seen:
-                problems.append(InvalidInput(f"{node.table} is defined twice", where=f"Pipeline({self.name!r})"))
+                problems.append(InvalidInput(f"{node.table} is defined twice", where=self._place))
             seen.add(node.table)
         return problems
 
@@ -245,7 +272,7 @@ class Pipeline:
         return [
             InvalidInput(
                 f"{node.table} reads {source}, which the pipeline does not define",
-                where=f"Pipeline({self.name!r})",
+                where=self._place,
                 hint=f"Defined: {', '.join(sorted(known))}",
             )
             for node in self.nodes
@@ -259,6 +286,8 @@ class Pipeline:
             return tuple(TopologicalSorter(graph).static_order())
         except CycleError as error:
             cycle = " → ".join(error.args[1])
-            raise InvalidInput(
-                f"Tables read each other in a circle: {cycle}", where=f"Pipeline({self.name!r})"
-            ) from None
+            raise InvalidInput(f"Tables read each other in a circle: {cycle}", where=self._place) from None
+
+
+class Pipeline(Flow[Node]):
+    """The whole flow of a batch project: a name and its tables, each `Bronze`, `Silver` or `Gold`."""

@@ -11,12 +11,13 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from graphlib import TopologicalSorter
+from typing import Any
 from uuid import uuid4
 
 from databricks_utils.errors import InputProblems, InvalidInput, LakehouseError
 from databricks_utils.logging import log_context, redacted
 from databricks_utils.medallion.lakehouse import Lakehouse
-from databricks_utils.medallion.pipeline import Node, Pipeline
+from databricks_utils.medallion.pipeline import Flow, Node, Pipeline
 from databricks_utils.medallion.progress import Position, Progress, load_progress, save_progress
 from databricks_utils.medallion.steps import Clock, Step, run_step
 from databricks_utils.observability import RunResult, RunStore, TableResult, span
@@ -27,7 +28,7 @@ _LOG = logging.getLogger(__name__)
 Listener = Callable[[TableResult], None]
 
 
-def check_pipeline(pipeline: Pipeline, lakehouse_contracts: Mapping[str, object]) -> None:
+def check_pipeline(pipeline: Flow[Any], lakehouse_contracts: Mapping[str, object]) -> None:
     """Compare definition and contracts before Spark starts.
 
     Raises:

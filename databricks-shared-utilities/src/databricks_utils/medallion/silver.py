@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pyspark.errors import AnalysisException, PySparkException
+from pyspark.errors import AnalysisException
 from pyspark.sql import Window
 from pyspark.sql import functions as F
 
@@ -17,6 +16,7 @@ from databricks_utils.delta import append, create_table, merge_by_key, overwrite
 from databricks_utils.errors import RunFailed
 from databricks_utils.medallion import technical
 from databricks_utils.medallion.increment import Increment
+from databricks_utils.medallion.kept import kept
 from databricks_utils.medallion.lakehouse import Lakehouse
 from databricks_utils.medallion.pipeline import Silver, Upsert
 
@@ -95,7 +95,7 @@ def refine(lakehouse: Lakehouse, node: Silver, increment: Increment) -> Refined:
     received = tuple(column.name for column in lakehouse.contract(node.reads).columns)
     created = _ensure_tables(lakehouse, contract)
     labelled = _checked_columns(node, lambda: prepare(increment.new_rows(), contract, received, lakehouse, node))
-    with _kept(labelled) as rows:
+    with kept(labelled) as rows:
         summary = summarise(rows, rules, key=contract.key)
         quarantined = _quarantine(lakehouse, contract, increment, rows, summary, created)
         unique = newest_by_key(rows.where("_is_valid"), contract, node.write.sequence_by)
@@ -268,21 +268,3 @@ def _checked_columns(node: Silver, build: Callable[[], DataFrame]) -> DataFrame:
             where=node.table,
             hint="Return every column of the contract and keep the columns that begin with _ (use withColumns)",
         ) from error
-
-
-@contextmanager
-def _kept(rows: DataFrame) -> Iterator[DataFrame]:
-    """Keep the labelled rows for the three statements that use them, where the compute allows it.
-
-    Serverless compute refuses to cache; there the rows are computed again, with the same result, because nothing
-    in a label depends on a clock or on chance.
-    """
-    try:
-        kept = rows.persist()
-    except PySparkException:
-        yield rows
-        return
-    try:
-        yield kept
-    finally:
-        kept.unpersist()

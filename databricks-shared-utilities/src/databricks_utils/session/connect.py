@@ -7,14 +7,14 @@ import os
 import socket
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from databricks_utils.errors import InvalidInput, LakehouseError
 from databricks_utils.session.installation import SparkInstallation, installed_spark
-from databricks_utils.session.jars import resolve_jars
+from databricks_utils.session.jars import DELTA, resolve_groups, resolve_jars
 from databricks_utils.session.launch import new_log, not_started, prepare_environment
 from databricks_utils.session.settings import SparkSettings, local_settings
 
@@ -56,20 +56,23 @@ class ConnectServer:
             self.process.wait(STOP_SECONDS)
 
 
-def start_connect_server(spark: SparkSettings, warehouse: Path, *, short_lived: bool = False) -> ConnectServer:
+def start_connect_server(
+    spark: SparkSettings, warehouse: Path, *, short_lived: bool = False, jar_groups: Sequence[str] = DELTA
+) -> ConnectServer:
     """Start a Connect server with Delta Lake on a free loopback port and wait until it answers.
 
     Args:
         spark: Cores, memory, shuffle partitions and further settings.
         warehouse: Folder of the tables.
         short_lived: As in `create_session`.
+        jar_groups: As in `create_session`.
 
     Raises:
         MissingTool: No suitable Java, a jar is missing, or the server ended at once.
         LakehouseError: The server did not answer in time; it has been ended.
     """
     installation = installed_spark()
-    jars = [*resolve_jars(spark=installation), *connect_jars(installation)]
+    jars = [*resolve_groups(jar_groups, installation), *connect_jars(installation)]
     prepare_environment(installation)
     port, log = free_port(), new_log()
     settings = {
@@ -96,9 +99,11 @@ def start_connect_server(spark: SparkSettings, warehouse: Path, *, short_lived: 
 
 
 @contextlib.contextmanager
-def connect_server(spark: SparkSettings, warehouse: Path, *, short_lived: bool = False) -> Iterator[ConnectServer]:
+def connect_server(
+    spark: SparkSettings, warehouse: Path, *, short_lived: bool = False, jar_groups: Sequence[str] = DELTA
+) -> Iterator[ConnectServer]:
     """Give a server for the length of a `with` block; arguments and errors as in `start_connect_server`."""
-    server = start_connect_server(spark, warehouse, short_lived=short_lived)
+    server = start_connect_server(spark, warehouse, short_lived=short_lived, jar_groups=jar_groups)
     try:
         yield server
     finally:

@@ -6,14 +6,14 @@ import atexit
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from databricks_utils.errors import InvalidInput, LakehouseError, MissingTool
 from databricks_utils.session.connect import require_answer, start_connect_server
 from databricks_utils.session.installation import installed_spark
-from databricks_utils.session.jars import resolve_jars
+from databricks_utils.session.jars import DELTA, resolve_groups
 from databricks_utils.session.launch import start_classic
 from databricks_utils.session.settings import SESSION, SparkSettings, local_settings
 
@@ -27,6 +27,7 @@ def create_session(
     warehouse: Path | None = None,
     *,
     short_lived: bool = False,
+    jar_groups: Sequence[str] = DELTA,
 ) -> SparkSession:
     """Return the Spark session of an environment, starting what it needs.
 
@@ -38,6 +39,7 @@ def create_session(
         warehouse: Folder of the tables of a local session; by default one that is removed at the end. A
             process has one local Spark: a second call returns it with the new settings, in the first folder.
         short_lived: Whether the process ends within a minute or two, as tests do: starts faster, runs slower.
+        jar_groups: Groups of the jar lock that a Spark started here is given: `delta`, and `kafka` for streams.
 
     Raises:
         InvalidInput: The section is contradictory, or names a mode that does not work here.
@@ -45,9 +47,9 @@ def create_session(
         LakehouseError: The Connect server does not answer.
     """
     if spark.mode == "local":
-        return _local(spark, application_name, warehouse, short_lived)
+        return _local(spark, application_name, warehouse, short_lived, jar_groups)
     if spark.mode == "connect":
-        return _connect(spark, application_name, warehouse, short_lived)
+        return _connect(spark, application_name, warehouse, short_lived, jar_groups)
     if spark.mode == "databricks":
         return _databricks(spark, application_name)
     raise InvalidInput(
@@ -57,14 +59,19 @@ def create_session(
     )
 
 
-def _local(spark: SparkSettings, application_name: str, warehouse: Path | None, short_lived: bool) -> SparkSession:
+def _local(
+    spark: SparkSettings, application_name: str, warehouse: Path | None, short_lived: bool, groups: Sequence[str]
+) -> SparkSession:
     _refuse_remote_variable()
     installation = installed_spark()
-    settings = local_settings(spark, _existing(warehouse), resolve_jars(spark=installation), short_lived=short_lived)
+    jars = resolve_groups(groups, installation)
+    settings = local_settings(spark, _existing(warehouse), jars, short_lived=short_lived)
     return start_classic(settings, application_name, installation)
 
 
-def _connect(spark: SparkSettings, application_name: str, warehouse: Path | None, short_lived: bool) -> SparkSession:
+def _connect(
+    spark: SparkSettings, application_name: str, warehouse: Path | None, short_lived: bool, groups: Sequence[str]
+) -> SparkSession:
     if spark.remote is None:
         raise InvalidInput(
             "Mode connect needs an address",
@@ -73,7 +80,7 @@ def _connect(spark: SparkSettings, application_name: str, warehouse: Path | None
         )
     if spark.remote != "local":
         return open_remote(spark.remote, application_name, spark.settings)
-    server = start_connect_server(spark, _existing(warehouse), short_lived=short_lived)
+    server = start_connect_server(spark, _existing(warehouse), short_lived=short_lived, jar_groups=groups)
     atexit.register(server.stop)
     return open_remote(server.url, application_name)
 

@@ -20,6 +20,9 @@ from databricks_utils.session.java import find_java
 CACHE_VARIABLE = "DATABRICKS_UTILS_CACHE"
 """Names the folder to keep jars in instead of the user's cache folder."""
 
+DELTA = ("delta",)
+"""The group of jars that every local Spark is given."""
+
 _logger = logging.getLogger(__name__)
 
 
@@ -46,7 +49,7 @@ def locked_jars(series: str, group: str = "delta") -> tuple[LockedJar, ...]:
 
     Args:
         series: `3.5`, `4.0` or `4.1`.
-        group: `delta`, or `connect` for what a Connect server needs besides.
+        group: `delta`; `connect` for what a Connect server needs besides; `kafka` for the connector; `broker`.
 
     Raises:
         InvalidInput: The lock holds nothing for the series.
@@ -87,7 +90,7 @@ def resolve_jars(
 
     Args:
         folder: Where to keep them; `cache_folder()` by default.
-        group: `delta` or `connect`, as in `locked_jars`.
+        group: As in `locked_jars`.
         spark: The Spark to resolve for; the installed one by default.
 
     Raises:
@@ -101,6 +104,11 @@ def resolve_jars(
     if absent:
         _fetch(absent, folder, spark)
     return [folder / jar.file_name for jar in locked]
+
+
+def resolve_groups(groups: Sequence[str], spark: SparkInstallation) -> list[Path]:
+    """Return the paths of several groups of jars; arguments and errors as in `resolve_jars`."""
+    return [path for group in groups for path in resolve_jars(group=group, spark=spark)]
 
 
 def missing_jars(folder: Path | None = None, *, spark: SparkInstallation | None = None) -> list[LockedJar]:

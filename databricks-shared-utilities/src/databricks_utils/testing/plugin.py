@@ -17,6 +17,7 @@ import pytest
 from databricks_utils.errors import MissingTool
 from databricks_utils.session.connect import connect_server
 from databricks_utils.session.factory import create_session, open_remote
+from databricks_utils.session.jars import DELTA
 from databricks_utils.session.settings import LocalSpark
 from databricks_utils.testing.frames import TableFactory
 from databricks_utils.testing.sail import sail_session, sail_version
@@ -30,13 +31,14 @@ LAYERS = ("bronze", "silver", "gold", "operations")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add `--spark-mode` to pytest."""
+    """Add `--spark-mode` and the setting `spark_jar_groups` to pytest."""
     parser.addoption(
         "--spark-mode",
         choices=MODES,
         default=os.environ.get("SPARK_MODE", "classic"),
         help="run Spark in this process's own Java (classic) or behind a Connect server (connect), or Sail (sail)",
     )
+    parser.addini("spark_jar_groups", "groups of locked jars that Spark is given", type="args", default=list(DELTA))
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -108,19 +110,19 @@ def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def spark(spark_mode: str, warehouse: Path) -> Iterator[SparkSession]:
+def spark(spark_mode: str, warehouse: Path, pytestconfig: pytest.Config) -> Iterator[SparkSession]:
     """Give one session to the whole suite, with Delta Lake unless it is Sail's."""
     if spark_mode == "sail":
         with sail_session() as session:
             yield session
         return
-    settings = LocalSpark(memory="1g")
+    settings, groups = LocalSpark(memory="1g"), tuple(pytestconfig.getini("spark_jar_groups"))
     if spark_mode == "classic":
-        session = create_session(settings, "tests", warehouse, short_lived=True)
+        session = create_session(settings, "tests", warehouse, short_lived=True, jar_groups=groups)
         yield session
         session.stop()
         return
-    with connect_server(settings, warehouse, short_lived=True) as server:
+    with connect_server(settings, warehouse, short_lived=True, jar_groups=groups) as server:
         session = open_remote(server.url, "tests")
         yield session
         session.stop()

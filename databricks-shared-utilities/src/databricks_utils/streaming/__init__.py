@@ -1,0 +1,49 @@
+"""Streams from events to alerts: sources, checkpoints, exactly-once writers, progress."""
+
+from __future__ import annotations
+
+from databricks_utils.streaming.balance import Balance, balances
+from databricks_utils.streaming.broker import (
+    check_streaming,
+    connection_options,
+    redacted_options,
+    source_options,
+)
+from databricks_utils.streaming.checkpoint import checkpoint_path, forget_last_batch
+from databricks_utils.streaming.definition import (
+    StreamAlerts,
+    StreamBronze,
+    StreamGold,
+    StreamNode,
+    StreamPipeline,
+    StreamSilver,
+    Watermark,
+)
+from databricks_utils.streaming.delivery import Delivery
+from databricks_utils.streaming.progress import BatchProgress, batch_progress
+from databricks_utils.streaming.queries import StreamQuery, stream_queries
+from databricks_utils.streaming.runner import run_streams
+
+__all__ = [
+    "Balance",
+    "BatchProgress",
+    "Delivery",
+    "StreamAlerts",
+    "StreamBronze",
+    "StreamGold",
+    "StreamNode",
+    "StreamPipeline",
+    "StreamQuery",
+    "StreamSilver",
+    "Watermark",
+    "balances",
+    "batch_progress",
+    "check_streaming",
+    "checkpoint_path",
+    "connection_options",
+    "forget_last_batch",
+    "redacted_options",
+    "run_streams",
+    "source_options",
+    "stream_queries",
+]

@@ -1,0 +1,188 @@
+"""The definition of a streaming project: which tables there are, what they read, how they are computed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from databricks_utils.errors import InvalidInput
+from databricks_utils.medallion import Lookup
+from databricks_utils.medallion.pipeline import Flow, Transform, as_lookups
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+_DELAY = re.compile(r"[1-9][0-9]* (second|minute|hour)s?")
+
+
+@dataclass(frozen=True)
+class Watermark:
+    """How late an event may arrive.
+
+    Args:
+        column: TIMESTAMP column of the silver contract that says when the event happened.
+        delay: Greatest age of an event on its arrival, as in `10 minutes`; older ones go to the quarantine.
+
+    Raises:
+        InvalidInput: The delay is none.
+    """
+
+    column: str = "event_time"
+    delay: str = "10 minutes"
+
+    def __post_init__(self) -> None:
+        if not _DELAY.fullmatch(self.delay):
+            raise InvalidInput(f"{self.delay!r} is not a delay", where="Watermark", hint="Write for example 10 minutes")
+
+
+@dataclass(frozen=True)
+class StreamBronze:
+    """Events as received: raw bytes with topic, partition and offset.
+
+    Args:
+        name: Name of the table.
+        topic: Topic of the broker, and folder below `storage.landing` where the source is files.
+        version: Number of the checkpoint.
+    """
+
+    name: str
+    topic: str
+    version: int = 1
+
+    layer: str = field(default="bronze", init=False)
+
+    @property
+    def table(self) -> str:
+        """`layer.table`."""
+        return f"bronze.{self.name}"
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Tables that must be ready first: none."""
+        return ()
+
+
+@dataclass(frozen=True)
+class StreamSilver:
+    """Parsed, checked events, one for each key; the others in the quarantine, with reasons.
+
+    Args:
+        name: Name of the table.
+        reads: The bronze table.
+        transform: Pure function of the typed events; it returns one row for each row.
+        watermark: How late an event may be, and so how long its key is remembered.
+        version: Number of the checkpoint; raise it when the key or the watermark changes.
+    """
+
+    name: str
+    reads: str
+    transform: Transform | None = None
+    watermark: Watermark = field(default_factory=Watermark)
+    version: int = 1
+
+    layer: str = field(default="silver", init=False)
+
+    @property
+    def table(self) -> str:
+        """`layer.table`."""
+        return f"silver.{self.name}"
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Tables that must be ready first."""
+        return (self.reads,)
+
+
+@dataclass(frozen=True)
+class StreamGold:
+    """A table computed from streams with state: windows, sessions, a join of streams.
+
+    Args:
+        name: Name of the table.
+        reads: One silver table or several, in the order of the transformation's arguments.
+        transform: Pure function of frames that bear the watermarks of the silver tables.
+        emits: `updates`: every batch gives the new values of changed rows, which replace those of the same key;
+            `finals`: a row comes once, when the watermark has passed it.
+        version: Number of the checkpoint; raise it when the transformation keeps other state than before.
+    """
+
+    name: str
+    reads: str | Sequence[str]
+    transform: Transform
+    emits: Literal["updates", "finals"] = "updates"
+    version: int = 1
+
+    layer: str = field(default="gold", init=False)
+
+    @property
+    def table(self) -> str:
+        """`layer.table`."""
+        return f"gold.{self.name}"
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Tables that must be ready first."""
+        return (self.reads,) if isinstance(self.reads, str) else tuple(self.reads)
+
+
+@dataclass(frozen=True)
+class StreamAlerts:
+    """Rows that somebody must be told about, found in the changes of a gold table; each is kept and told once.
+
+    Args:
+        name: Name of the table; its contract's key must follow from what the alert is about, never from a clock.
+        reads: The gold table whose changed rows are looked at.
+        transform: Pure function of the changed rows and the lookups.
+        lookups: Tables read as they are when the batch runs.
+        version: Number of the checkpoint.
+    """
+
+    name: str
+    reads: str
+    transform: Transform
+    lookups: Sequence[Lookup | str] = ()
+    version: int = 1
+
+    layer: str = field(default="gold", init=False)
+
+    @property
+    def table(self) -> str:
+        """`layer.table`."""
+        return f"gold.{self.name}"
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Tables that must be ready first."""
+        lookups = (lookup.table for lookup in as_lookups(self.lookups))
+        return (self.reads, *(table for table in lookups if table != self.reads))
+
+
+StreamNode = StreamBronze | StreamSilver | StreamGold | StreamAlerts
+
+
+class StreamPipeline(Flow[StreamNode]):
+    """The whole flow of a streaming project."""
+
+    def silver(self, table: str) -> StreamSilver:
+        """Return the definition of a silver table.
+
+        Raises:
+            InvalidInput: There is none of this name, or it is no silver table.
+        """
+        node = self.node(table)
+        if not isinstance(node, StreamSilver):
+            raise InvalidInput(f"{table} is not a silver table", where=f"StreamPipeline({self.name!r})")
+        return node
+
+
+def with_watermark(events: DataFrame, watermark: Watermark, slack_minutes: int) -> DataFrame:
+    """Let Spark forget what is older than the watermark.
+
+    An accepted event is at most `delay` older than its arrival, and the newest at most `slack_minutes` ahead of its
+    own, so that no accepted event lies behind the watermark while partitions are read side by side.
+    """
+    number, unit = watermark.delay.split()
+    seconds = int(number) * {"second": 1, "minute": 60, "hour": 3600}[unit.removesuffix("s")]
+    return events.withWatermark(watermark.column, f"{seconds + 60 * slack_minutes} seconds")

@@ -1,0 +1,106 @@
+"""From raw bytes to typed, labelled events; all of it is decided by the row alone, so that a repetition agrees."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pyspark.sql import functions as F
+
+from databricks_utils.contracts import Contract, parse_schema
+from databricks_utils.data_quality import Rule, cast_to_contract, label, row_rules
+from databricks_utils.data_quality.casting import cast_source
+from databricks_utils.medallion import Lakehouse, technical
+from databricks_utils.streaming.definition import StreamSilver
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+    from pyspark.sql.types import StructType
+
+POSITION = ("_topic", "_partition", "_offset", "_arrived_at")
+_POSITION = "_topic STRING, _partition INT, _offset BIGINT, _arrived_at TIMESTAMP"
+_LABELS = ("_validation_errors", "_validation_warnings", "_is_valid")
+
+
+def silver_columns() -> StructType:
+    """Return the technical columns of a silver table: those of every silver table, and where the event was."""
+    return parse_schema(f"{technical.SILVER}, {_POSITION}")
+
+
+def quarantine_columns() -> StructType:
+    """Return the columns of a quarantine: the event as text, the reasons, and where its bytes are."""
+    return parse_schema(f"{technical.QUARANTINE}, {_POSITION}")
+
+
+def prepare_events(bronze: DataFrame, contract: Contract, lakehouse: Lakehouse, node: StreamSilver) -> DataFrame:
+    """Parse, type and transform bronze rows, and label each with what is wrong with it.
+
+    Args:
+        bronze: Rows of the bronze table, streamed or not.
+        contract: The silver table's contract.
+        lakehouse: Gives parameters to the transformation.
+        node: The table's definition.
+
+    Returns:
+        The contract's columns, `_raw` STRING, the technical columns of bronze, the position of the event, and
+        `_validation_errors`, `_validation_warnings`, `_is_valid`; as many rows as came in.
+    """
+    names = [source for column in contract.columns if (source := cast_source(column))]
+    fields = ", ".join(f"`{name}` STRING" for name in dict.fromkeys(names))
+    options = {"mode": "PERMISSIVE", "columnNameOfCorruptRecord": "_corrupt_record"}
+    parsed = bronze.select(
+        F.from_json(F.col("value").cast("string"), f"{fields}, _corrupt_record STRING", options).alias("_event"),
+        F.col("value").cast("string").alias("_raw"),
+        F.col("topic").alias("_topic"),
+        F.col("partition").alias("_partition"),
+        F.col("offset").alias("_offset"),
+        F.col("timestamp").alias("_broker_timestamp"),
+        F.coalesce("timestamp", "_ingestion_timestamp").alias("_arrived_at"),
+        "_source_file",
+        "_ingestion_timestamp",
+        "_batch_id",
+    )
+    # An empty value and a JSON array of nothing give no event and no broken record either.
+    read = parsed.select("_event.*", *[name for name in parsed.columns if name != "_event"]).withColumn(
+        "_malformed", F.expr("_corrupt_record IS NOT NULL OR _raw IS NULL OR ltrim(_raw) NOT LIKE '{%'")
+    )
+    typed = cast_to_contract(read, contract, available=list(dict.fromkeys(names)))
+    transformed = lakehouse.transformed(node, typed)
+    rules = (*row_rules(contract), *time_rules(lakehouse, contract, node))
+    return label(transformed, rules).select(
+        *contract.column_names,
+        *("_raw", "_corrupt_record", "_source_file", "_ingestion_timestamp", "_batch_id", *POSITION, *_LABELS),
+    )
+
+
+def time_rules(lakehouse: Lakehouse, contract: Contract, node: StreamSilver) -> tuple[Rule, ...]:
+    """Return the rules that keep events away from the watermark which would harm or be dropped by it.
+
+    One event from the far future would move the watermark so far that all others are dropped as late; an event older
+    than the watermark's delay would be dropped without a word. Both go to the quarantine instead.
+    """
+    column, minutes = f"`{node.watermark.column}`", lakehouse.configuration.streaming.future_minutes
+    future = f"{column} <= _arrived_at + INTERVAL '{minutes}' MINUTE"
+    number, unit = node.watermark.delay.split()
+    late = f"{column} >= _broker_timestamp - INTERVAL '{number}' {unit.removesuffix('s').upper()}"
+    where = str(contract.path)
+    return (
+        Rule(f"{node.watermark.column}_not_future", node.watermark.column, "expression", "error", future, where),
+        Rule(f"{node.watermark.column}_not_late", node.watermark.column, "expression", "error", late, where),
+    )
+
+
+def accepted_events(rows: DataFrame, contract: Contract) -> DataFrame:
+    """Return labelled events as the silver table stores them."""
+    stamped = rows.withColumn("_processing_timestamp", F.current_timestamp())
+    return stamped.select(*contract.column_names, *silver_columns().names)
+
+
+def rejected_events(labelled: DataFrame) -> DataFrame:
+    """Return the bad ones of labelled events as the quarantine stores them."""
+    columns = {
+        "record": F.col("_raw"),
+        "_rescued_data": F.lit(None).cast("string"),
+        "_source_version": F.lit(None).cast("bigint"),
+        "_processing_timestamp": F.current_timestamp(),
+    }
+    return labelled.where("NOT _is_valid").withColumns(columns).select(*quarantine_columns().names)

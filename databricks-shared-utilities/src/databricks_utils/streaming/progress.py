@@ -1,0 +1,206 @@
+"""What streams report about themselves: throughput, lag, state, watermark; as values and as a table."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+from databricks_utils.delta import add_missing_columns, append, create_table, table_exists
+from databricks_utils.medallion import Lakehouse
+
+if TYPE_CHECKING:
+    from pyspark.sql.streaming.query import StreamingQuery
+
+TABLE = "operations.stream_progress"
+SCHEMA = (
+    "run_id STRING, query STRING, batch_id BIGINT, started_at TIMESTAMP, duration_seconds DOUBLE, input_rows BIGINT, "
+    "input_rows_per_second DOUBLE, processed_rows_per_second DOUBLE, lag_events BIGINT, lag_files BIGINT, "
+    "state_rows BIGINT, state_bytes BIGINT, rows_dropped_late BIGINT, rows_dropped_duplicate BIGINT, "
+    "watermark TIMESTAMP, watermark_delay_seconds DOUBLE"
+)
+
+
+@dataclass(frozen=True)
+class BatchProgress:
+    """One batch of one query.
+
+    Args:
+        query: The table it writes.
+        batch_id: Number of the batch.
+        started_at: With time zone.
+        duration_seconds: Wall clock of the batch.
+        input_rows: Rows read.
+        input_rows_per_second: Rows that arrived, a second.
+        processed_rows_per_second: Rows worked off, a second.
+        lag_events: Events of the broker that were not yet read afterwards; None where the source has no offsets.
+        lag_files: Files of a table that were not yet read afterwards; None where the source has no files.
+        state_rows: Rows in the state store.
+        state_bytes: Memory of the state store.
+        rows_dropped_late: Rows behind the watermark, which no table has.
+        rows_dropped_duplicate: Rows whose key was known.
+        watermark: Event time before which state is forgotten, or None.
+    """
+
+    query: str
+    batch_id: int
+    started_at: datetime
+    duration_seconds: float
+    input_rows: int
+    input_rows_per_second: float = 0.0
+    processed_rows_per_second: float = 0.0
+    lag_events: int | None = None
+    lag_files: int | None = None
+    state_rows: int = 0
+    state_bytes: int = 0
+    rows_dropped_late: int = 0
+    rows_dropped_duplicate: int = 0
+    watermark: datetime | None = None
+
+    @property
+    def watermark_delay_seconds(self) -> float | None:
+        """How far the watermark was behind the clock when the batch began."""
+        return None if self.watermark is None else round((self.started_at - self.watermark).total_seconds(), 3)
+
+
+def batch_progress(report: Mapping[str, Any], query: str) -> BatchProgress:
+    """Read one progress report of Spark.
+
+    Source: Spark documentation, "Structured Streaming Programming Guide: Reading Metrics Interactively".
+    """
+    sources, states = report.get("sources") or [], report.get("stateOperators") or []
+    watermark = (report.get("eventTime") or {}).get("watermark")
+    moment = _moment(watermark) if watermark else None
+    return BatchProgress(
+        query=query,
+        batch_id=int(report["batchId"]),
+        started_at=_moment(report["timestamp"]),
+        duration_seconds=(report.get("durationMs") or {}).get("triggerExecution", 0) / 1000,
+        input_rows=sum(max(0, int(source.get("numInputRows", 0))) for source in sources),
+        input_rows_per_second=_sum(sources, "inputRowsPerSecond"),
+        processed_rows_per_second=_sum(sources, "processedRowsPerSecond"),
+        lag_events=_total(_events_behind(source) for source in sources),
+        lag_files=_total(_files_behind(source) for source in sources),
+        state_rows=sum(int(state.get("numRowsTotal", 0)) for state in states),
+        state_bytes=sum(int(state.get("memoryUsedBytes", 0)) for state in states),
+        rows_dropped_late=sum(int(state.get("numRowsDroppedByWatermark", 0)) for state in states),
+        rows_dropped_duplicate=sum(
+            int((state.get("customMetrics") or {}).get("numDroppedDuplicateRows", 0)) for state in states
+        ),
+        # Spark reports the epoch until the first event has come.
+        watermark=moment if moment and moment.timestamp() > 0 else None,
+    )
+
+
+class ProgressReader:
+    """Collects the reports of running queries, each batch once."""
+
+    def __init__(self) -> None:
+        self._seen: dict[tuple[str, str, int], BatchProgress] = {}
+
+    def read(self, query: StreamingQuery) -> list[BatchProgress]:
+        """Return the batches of a query that were not read before."""
+        new = []
+        for report in query.recentProgress:
+            values: Mapping[str, Any] = json.loads(report.json) if hasattr(report, "json") else report
+            key = (str(query.name), str(query.runId), int(values["batchId"]))
+            # A query that waits repeats the report of its last batch with nothing in it.
+            batch = batch_progress(values, str(query.name))
+            if key not in self._seen and (batch.input_rows or batch.rows_dropped_late):
+                self._seen[key] = batch
+                new.append(batch)
+        return new
+
+    @property
+    def batches(self) -> tuple[BatchProgress, ...]:
+        """All batches read so far."""
+        return tuple(self._seen.values())
+
+
+@dataclass(frozen=True)
+class ProgressStore:
+    """Keeps reports as the table `operations.stream_progress`.
+
+    Args:
+        lakehouse: The open lakehouse.
+        run_id: Name of the run.
+    """
+
+    lakehouse: Lakehouse
+    run_id: str
+
+    def save(self, batches: Sequence[BatchProgress]) -> None:
+        """Append reports; the table is created when absent."""
+        from databricks_utils.contracts import parse_schema
+
+        if not batches:
+            return
+        spark, namespace, schema = self.lakehouse.spark, self.lakehouse.namespace, parse_schema(SCHEMA)
+        if table_exists(spark, namespace, TABLE):
+            add_missing_columns(spark, namespace.identifier(TABLE), schema)
+        else:
+            create_table(spark, namespace, TABLE, schema=schema)
+        rows = [self._row(batch) for batch in batches]
+        append(
+            spark,
+            namespace.identifier(TABLE),
+            spark.createDataFrame(rows, schema).coalesce(1),
+            folder=namespace.location(TABLE),
+        )
+
+    def _row(self, batch: BatchProgress) -> tuple[object, ...]:
+        return (
+            self.run_id,
+            batch.query,
+            batch.batch_id,
+            batch.started_at,
+            batch.duration_seconds,
+            batch.input_rows,
+            batch.input_rows_per_second,
+            batch.processed_rows_per_second,
+            batch.lag_events,
+            batch.lag_files,
+            batch.state_rows,
+            batch.state_bytes,
+            batch.rows_dropped_late,
+            batch.rows_dropped_duplicate,
+            batch.watermark,
+            batch.watermark_delay_seconds,
+        )
+
+
+def _events_behind(source: Mapping[str, Any]) -> int | None:
+    """Return how many offsets of all partitions are not yet read; only a broker reports offsets by topic."""
+    newest, reached = _offsets(source.get("latestOffset")), _offsets(source.get("endOffset"))
+    if newest is None or reached is None:
+        return None
+    return sum(max(0, offset - reached.get(place, 0)) for place, offset in newest.items())
+
+
+def _offsets(value: object) -> dict[tuple[str, str], int] | None:
+    parsed = json.loads(value) if isinstance(value, str) and value.startswith("{") else value
+    if not isinstance(parsed, Mapping) or not parsed or not all(isinstance(item, Mapping) for item in parsed.values()):
+        return None
+    return {(topic, partition): int(offset) for topic, places in parsed.items() for partition, offset in places.items()}
+
+
+def _files_behind(source: Mapping[str, Any]) -> int | None:
+    found = (source.get("metrics") or {}).get("numFilesOutstanding")
+    return None if found is None else int(found)
+
+
+def _total(values: Iterable[int | None]) -> int | None:
+    known = [value for value in values if value is not None]
+    return sum(known) if known else None
+
+
+def _sum(sources: Sequence[Mapping[str, Any]], key: str) -> float:
+    values = [float(source.get(key) or 0) for source in sources]
+    return round(sum((value for value in values if math.isfinite(value)), 0.0), 1)
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat(text.replace("Z", "+00:00")).astimezone(timezone.utc)

@@ -1,0 +1,210 @@
+"""The queries of a pipeline: what each reads, how it writes, where it remembers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from databricks_utils.config import resolve_secret
+from databricks_utils.delta import create_table
+from databricks_utils.errors import InvalidInput
+from databricks_utils.medallion import Lakehouse, quarantine_of, technical
+from databricks_utils.streaming.broker import connection_options
+from databricks_utils.streaming.checkpoint import application_id, checkpoint_path
+from databricks_utils.streaming.definition import (
+    StreamAlerts,
+    StreamBronze,
+    StreamGold,
+    StreamNode,
+    StreamPipeline,
+    StreamSilver,
+    with_watermark,
+)
+from databricks_utils.streaming.delivery import Delivery
+from databricks_utils.streaming.events import (
+    accepted_events,
+    prepare_events,
+    quarantine_columns,
+    rejected_events,
+    silver_columns,
+)
+from databricks_utils.streaming.source import received_events, secrets_of_place
+from databricks_utils.streaming.writer import AlertOnce, AppendOnce, BronzeOnce, SetByKey
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+    from pyspark.sql.streaming.query import StreamingQuery
+
+Write = Callable[["DataFrame", int], None]
+
+
+@dataclass(frozen=True)
+class StreamQuery:
+    """One query, ready to be started.
+
+    Args:
+        name: The table it writes, `layer.table`.
+        node: The table's definition; a quarantine has its silver table's.
+        checkpoint: Folder.
+        rows: Builds the streaming frame.
+        write: Writes one batch.
+        output_mode: Spark's output mode.
+    """
+
+    name: str
+    node: StreamNode
+    checkpoint: str
+    rows: Callable[[], DataFrame]
+    write: Write
+    output_mode: Literal["append", "update"] = "append"
+
+    def start(self, interval_seconds: float | None) -> StreamingQuery:
+        """Start the query.
+
+        Args:
+            interval_seconds: Pause between batches; None ends the query when nothing is left.
+        """
+        writer = (
+            self.rows()
+            .writeStream.queryName(self.name)
+            .option("checkpointLocation", self.checkpoint)
+            .outputMode(self.output_mode)
+            .foreachBatch(self.write)
+        )
+        if interval_seconds is None:
+            return writer.trigger(availableNow=True).start()
+        return writer.trigger(processingTime=f"{round(interval_seconds * 1000)} milliseconds").start()
+
+
+def stream_queries(lakehouse: Lakehouse, pipeline: StreamPipeline, nodes: Sequence[StreamNode]) -> list[StreamQuery]:
+    """Create the tables of the nodes where they are missing and return the queries that fill them, in running order.
+
+    Raises:
+        InvalidInput: A table has no contract or no key, or the source is configured wrongly.
+    """
+    queries: list[StreamQuery] = []
+    for node in nodes:
+        if isinstance(node, StreamBronze):
+            queries.append(_bronze(lakehouse, pipeline, node))
+        elif isinstance(node, StreamSilver):
+            queries += _silver(lakehouse, pipeline, node)
+        elif isinstance(node, StreamGold):
+            queries.append(_gold(lakehouse, pipeline, node))
+        else:
+            queries.append(_alerts(lakehouse, pipeline, node))
+    return queries
+
+
+def _bronze(lakehouse: Lakehouse, pipeline: StreamPipeline, node: StreamBronze) -> StreamQuery:
+    contract = lakehouse.contract(node.table)
+    lakehouse.ensure_table(contract, technical.columns("bronze"))
+    checkpoint = checkpoint_path(lakehouse, pipeline.name, node.table, node.version)
+    columns = (*contract.column_names, *technical.names("bronze"))
+    write = BronzeOnce(_append(lakehouse, node.table, checkpoint), lakehouse.configuration.streaming.source, columns)
+    return StreamQuery(node.table, node, checkpoint, lambda: received_events(lakehouse, node), write)
+
+
+def _silver(lakehouse: Lakehouse, pipeline: StreamPipeline, node: StreamSilver) -> list[StreamQuery]:
+    contract, quarantine = lakehouse.contract(node.table), quarantine_of(node.table)
+    if not contract.key:
+        hint = "Mark the columns that tell two events apart with primaryKey: true"
+        raise InvalidInput(
+            f"{node.table} has no key, so that duplicates cannot be told", where=str(contract.path), hint=hint
+        )
+    lakehouse.ensure_table(contract, silver_columns())
+    if not lakehouse.exists(quarantine):
+        create_table(lakehouse.spark, lakehouse.namespace, quarantine, schema=quarantine_columns())
+
+    def labelled() -> DataFrame:
+        return prepare_events(_appended(lakehouse, node.reads), contract, lakehouse, node)
+
+    def unique() -> DataFrame:
+        valid = with_watermark(
+            labelled().where("_is_valid"), node.watermark, lakehouse.configuration.streaming.future_minutes
+        )
+        return accepted_events(valid.dropDuplicatesWithinWatermark(list(contract.key)), contract)
+
+    places = {name: checkpoint_path(lakehouse, pipeline.name, name, node.version) for name in (node.table, quarantine)}
+    return [
+        StreamQuery(node.table, node, places[node.table], unique, _append(lakehouse, node.table, places[node.table])),
+        StreamQuery(
+            quarantine,
+            node,
+            places[quarantine],
+            lambda: rejected_events(labelled()),
+            _append(lakehouse, quarantine, places[quarantine]),
+        ),
+    ]
+
+
+def _gold(lakehouse: Lakehouse, pipeline: StreamPipeline, node: StreamGold) -> StreamQuery:
+    contract = lakehouse.contract(node.table)
+    lakehouse.ensure_table(contract, technical.columns("gold"))
+    checkpoint = checkpoint_path(lakehouse, pipeline.name, node.table, node.version)
+    slack = lakehouse.configuration.streaming.future_minutes
+
+    def computed() -> DataFrame:
+        streams = [
+            with_watermark(_appended(lakehouse, table), pipeline.silver(table).watermark, slack)
+            for table in node.inputs
+        ]
+        rows: DataFrame = node.transform(*streams, **lakehouse.parameters_for(node))
+        return rows.select(*contract.column_names)
+
+    write: Write = SetByKey(
+        lakehouse.identifier(node.table), contract.key, contract.column_names, lakehouse.folder(node.table)
+    )
+    mode: Literal["append", "update"] = "update" if node.emits == "updates" else "append"
+    return StreamQuery(node.table, node, checkpoint, computed, write, mode)
+
+
+def _alerts(lakehouse: Lakehouse, pipeline: StreamPipeline, node: StreamAlerts) -> StreamQuery:
+    contract = lakehouse.contract(node.table)
+    lakehouse.ensure_table(contract, technical.columns("gold"))
+    for table in node.inputs:
+        lakehouse.exists(table)
+    checkpoint = checkpoint_path(lakehouse, pipeline.name, node.table, node.version)
+    lookups = [item if isinstance(item, str) else item.table for item in node.lookups]
+    write = AlertOnce(
+        identifier=lakehouse.identifier(node.table),
+        key=contract.key,
+        columns=contract.column_names,
+        folder=lakehouse.folder(node.table),
+        source_key=lakehouse.contract(node.reads).key,
+        transform=node.transform,
+        lookups=[lakehouse.identifier(table) for table in lookups],
+        parameters=lakehouse.parameters_for(node),
+        delivery=delivery_of(lakehouse),
+    )
+    return StreamQuery(node.table, node, checkpoint, lambda: _changes(lakehouse, node.reads), write)
+
+
+def delivery_of(lakehouse: Lakehouse) -> Delivery:
+    """Return who is told about alerts, as the configuration says; secrets are looked up here and not before."""
+    streaming, secrets = lakehouse.configuration.streaming, secrets_of_place()
+    alerts = streaming.alerts
+    if alerts.topic and streaming.source not in ("kafka", "event_hubs"):
+        hint = "Take source: kafka or event_hubs, or remove the topic"
+        raise InvalidInput("A topic for alerts needs a broker", where="config: streaming.alerts.topic", hint=hint)
+    options = connection_options(streaming, alerts.topic, secrets) if alerts.topic else {}
+    webhook = resolve_secret(alerts.webhook, secrets).get_secret_value() if alerts.webhook else None
+    return Delivery(alerts.topic, options, webhook)
+
+
+def _append(lakehouse: Lakehouse, table: str, checkpoint: str) -> AppendOnce:
+    application = application_id(table, table, checkpoint)
+    return AppendOnce(lakehouse.identifier(table), application, lakehouse.folder(table))
+
+
+def _appended(lakehouse: Lakehouse, table: str) -> DataFrame:
+    # Retention and erasure delete rows; a stream must pass over such commits, not stop at them.
+    most = lakehouse.configuration.streaming.max_files_per_batch
+    reader = lakehouse.spark.readStream.option("skipChangeCommits", "true").option("maxFilesPerTrigger", most)
+    lakehouse.exists(table)
+    return reader.table(lakehouse.identifier(table))
+
+
+def _changes(lakehouse: Lakehouse, table: str) -> DataFrame:
+    lakehouse.exists(table)
+    return lakehouse.spark.readStream.option("readChangeFeed", "true").table(lakehouse.identifier(table))

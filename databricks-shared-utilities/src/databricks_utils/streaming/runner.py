@@ -1,0 +1,240 @@
+"""Running the queries of a pipeline: until nothing is left, for some time, or until they are stopped."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from itertools import groupby
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from databricks_utils.errors import InvalidInput
+from databricks_utils.logging import log_context, redacted
+from databricks_utils.medallion import Lakehouse, quarantine_of
+from databricks_utils.observability import RunResult, RunStore, TableResult, span
+from databricks_utils.retry import is_transient
+from databricks_utils.streaming.broker import check_streaming
+from databricks_utils.streaming.definition import StreamPipeline, StreamSilver
+from databricks_utils.streaming.progress import BatchProgress, ProgressReader, ProgressStore
+from databricks_utils.streaming.queries import StreamQuery, stream_queries
+
+if TYPE_CHECKING:
+    from pyspark.sql.streaming.query import StreamingQuery
+
+_LOG = logging.getLogger(__name__)
+#: How often running queries are asked how they are.
+ASK_SECONDS = 1
+#: How often what they said is written to the table.
+SAVE_SECONDS = 30.0
+
+#: Called with the newest reports, by table.
+Listener = Callable[[dict[str, BatchProgress]], None]
+
+
+def run_streams(
+    lakehouse: Lakehouse,
+    pipeline: StreamPipeline,
+    *,
+    tables: Sequence[str] = (),
+    for_seconds: float | None = None,
+    run_id: str | None = None,
+    on_progress: Listener | None = None,
+    until: Callable[[], bool] | None = None,
+) -> RunResult:
+    """Run the streams, or some of their tables, and record the run.
+
+    With `trigger: available_now` the run ends when every event that was there is in every table. With
+    `trigger: processing_time` it goes on until it is stopped, or until its time is over; then what has arrived is
+    worked off, table after table, before it ends.
+
+    Args:
+        lakehouse: The open lakehouse.
+        pipeline: The definition.
+        tables: `layer.table` names; all when empty.
+        for_seconds: How long to run, with `trigger: processing_time`.
+        run_id: Name of the run.
+        on_progress: Called about once a second with the newest report of each table.
+        until: Asked about once a second; true ends the run as the end of its time does.
+
+    Raises:
+        InvalidInput: The section `streaming` of the configuration contradicts itself.
+    """
+    streaming = lakehouse.configuration.streaming
+    check_streaming(streaming)
+    if for_seconds is not None and streaming.trigger == "available_now":
+        hint = "Add --set streaming.trigger=processing_time, or leave the time out"
+        raise InvalidInput("A run that ends by itself has no time to run for", where="streaming.trigger", hint=hint)
+    run_id = run_id or uuid4().hex
+    with log_context(pipeline=pipeline.name, batch_id=run_id), span(f"run {pipeline.name}", run_id=run_id):
+        queries = stream_queries(lakehouse, pipeline, pipeline.selected(tables))
+        run = _StreamRun(lakehouse, queries, ProgressStore(lakehouse, run_id), on_progress or (lambda _: None))
+        if streaming.trigger == "available_now":
+            run.to_the_end()
+        else:
+            run.for_some_time(for_seconds, until or (lambda: False), streaming.interval_seconds)
+        result = RunResult(
+            run_id=run_id,
+            pipeline=pipeline.name,
+            environment=lakehouse.configuration.environment,
+            started_at=run.started_at,
+            duration_seconds=round(time.monotonic() - run.begin, 3),
+            tables=run.results(),
+            parameters={"tables": ",".join(tables), "trigger": streaming.trigger, "source": streaming.source},
+        )
+        RunStore(lakehouse.namespace).save(lakehouse.spark, result)
+    return result
+
+
+@dataclass
+class _StreamRun:
+    lakehouse: Lakehouse
+    queries: Sequence[StreamQuery]
+    store: ProgressStore
+    on_progress: Listener
+    reader: ProgressReader = field(default_factory=ProgressReader)
+    errors: dict[str, str] = field(default_factory=dict)
+    blocked: set[str] = field(default_factory=set)
+    started_at: datetime = field(default_factory=lambda: datetime.now(timezone.utc))
+    begin: float = field(default_factory=time.monotonic)
+
+    def __post_init__(self) -> None:
+        self.before = {query.name: self.lakehouse.version(query.name) for query in self.queries}
+        self.tries = dict.fromkeys(self.before, 0)
+        self.newest: dict[str, BatchProgress] = {}
+        self.unsaved: list[BatchProgress] = []
+        self.saved_at = self.begin
+
+    def to_the_end(self) -> None:
+        """Work off what is there, each table after those it reads."""
+        for stage in self._stages():
+            ready = [query for query in stage if not self._blocked(query)]
+            for started in [(query, self._started(query, None)) for query in ready]:
+                self._await(*started)
+        self._save()
+
+    def for_some_time(self, seconds: float | None, until: Callable[[], bool], interval: float) -> None:
+        """Run all queries side by side, then drain them in order."""
+        running = {query.name: (query, handle) for query in self.queries if (handle := self._started(query, interval))}
+        end = None if seconds is None else self.begin + seconds
+        try:
+            while running and not self.errors and not until() and (end is None or time.monotonic() < end):
+                self.lakehouse.spark.streams.awaitAnyTermination(ASK_SECONDS)
+                self.lakehouse.spark.streams.resetTerminated()
+                self._listen([handle for _, handle in running.values()])
+                for name, (query, handle) in list(running.items()):
+                    if not handle.isActive:
+                        again = self._again(query, handle, interval)
+                        if again is None:
+                            running.pop(name)
+                        else:
+                            running[name] = (query, again)
+        finally:
+            self._drain(running)
+            self._save()
+
+    def results(self) -> tuple[TableResult, ...]:
+        """Return what the run did to each table, without the quarantines, which count in their silver tables."""
+        tables = [query for query in self.queries if query.name == query.node.table]
+        return tuple(self._result(query) for query in tables)
+
+    def _stages(self) -> Iterator[list[StreamQuery]]:
+        depth: dict[str, int] = {}
+        for query in self.queries:
+            depth[query.node.table] = 1 + max((depth.get(table, 0) for table in query.node.inputs), default=0)
+        ordered = sorted(self.queries, key=lambda query: depth[query.node.table])
+        for _, stage in groupby(ordered, key=lambda query: depth[query.node.table]):
+            yield list(stage)
+
+    def _started(self, query: StreamQuery, interval: float | None) -> StreamingQuery | None:
+        try:
+            return query.start(interval)
+        except Exception as error:  # one query's failure, whatever it is, is that table's
+            self._failed(query, error)
+            return None
+
+    def _await(self, query: StreamQuery, handle: StreamingQuery | None) -> None:
+        if handle is None:
+            return
+        try:
+            while not handle.awaitTermination(ASK_SECONDS):
+                self._listen([handle])
+        except Exception as error:  # as above
+            self._failed(query, error)
+        self._listen([handle])
+
+    def _again(self, query: StreamQuery, handle: StreamingQuery, interval: float) -> StreamingQuery | None:
+        """Start a query again whose error can pass by itself; the checkpoint goes on where it was."""
+        error = handle.exception() or RuntimeError("it stopped by itself")
+        self.tries[query.name] += 1
+        if self.tries[query.name] <= self.lakehouse.configuration.execution.retries and is_transient(error):
+            _LOG.warning("stream starts again: %s", query.name, extra={"event": "stream_restarted"})
+            return self._started(query, interval)
+        self._failed(query, error)
+        return None
+
+    def _drain(self, running: dict[str, tuple[StreamQuery, StreamingQuery]]) -> None:
+        for query in self.queries:
+            if query.name not in running:
+                continue
+            handle = running[query.name][1]
+            try:
+                if not self.errors and handle.isActive:
+                    handle.processAllAvailable()
+            except Exception as error:  # as above
+                self._failed(query, error)
+            handle.stop()
+            self._listen([handle])
+
+    def _listen(self, handles: Sequence[StreamingQuery]) -> None:
+        for handle in handles:
+            for batch in self.reader.read(handle):
+                self.newest[batch.query] = batch
+                self.unsaved.append(batch)
+        self.on_progress(dict(self.newest))
+        if time.monotonic() - self.saved_at > SAVE_SECONDS:
+            self._save()
+
+    def _save(self) -> None:
+        self.store.save(self.unsaved)
+        self.unsaved, self.saved_at = [], time.monotonic()
+
+    def _blocked(self, query: StreamQuery) -> bool:
+        if any(table in self.errors or table in self.blocked for table in query.node.inputs):
+            self.blocked.add(query.name)
+        return query.name in self.blocked
+
+    def _failed(self, query: StreamQuery, error: BaseException) -> None:
+        _LOG.error("stream failed", exc_info=error, extra={"event": "stream_failed", "status": "failed"})
+        lines = [line for line in str(error).splitlines() if line.strip()] or ["no message"]
+        self.errors[query.name] = redacted(f"{type(error).__name__}: {lines[0]}")
+
+    def _written(self, table: str) -> int:
+        return sum(commit.rows_written for commit in self.lakehouse.commits_since(table, self.before[table]))
+
+    def _result(self, query: StreamQuery) -> TableResult:
+        batches = [batch for batch in self.reader.batches if batch.query == query.name]
+        read, late = sum(batch.input_rows for batch in batches), sum(batch.rows_dropped_late for batch in batches)
+        written, quarantined, duplicate = self._written(query.name), 0, 0
+        if isinstance(query.node, StreamSilver):
+            quarantined = self._written(quarantine_of(query.name))
+            duplicate = sum(batch.rows_dropped_duplicate for batch in batches)
+        error = self.errors.get(query.name) or self.errors.get(quarantine_of(query.name))
+        blocked = query.name in self.blocked
+        return TableResult(
+            table=query.name,
+            layer=query.node.layer,
+            status="failed" if error else "blocked" if blocked else "succeeded" if read else "skipped",
+            started_at=self.started_at,
+            duration_seconds=round(sum((batch.duration_seconds for batch in batches), 0.0), 3),
+            rows_read=read,
+            rows_valid=written,
+            rows_written=written,
+            rows_quarantined=quarantined,
+            rows_duplicate=duplicate,
+            breaches=(f"{late:,} rows came behind the watermark and are in no table",) if late else (),
+            error=error or ("not run because a table it reads failed" if blocked else None),
+            target_version=self.lakehouse.version(query.name),
+        )

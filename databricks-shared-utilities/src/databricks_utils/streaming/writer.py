@@ -1,0 +1,149 @@
+"""Writing micro-batches so that a repeated one changes nothing. Writers hold plain values: Connect sends them away."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import reduce
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pyspark.sql import Window
+from pyspark.sql import functions as F
+
+from databricks_utils.delta import append, merge_by_key
+from databricks_utils.medallion.kept import kept
+from databricks_utils.streaming.delivery import Delivery
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+
+@dataclass(frozen=True)
+class AppendOnce:
+    """Appends a batch under its number; Delta skips a number it has seen under the same application.
+
+    Args:
+        identifier: Quoted table.
+        application: From `application_id`.
+        folder: The table's folder, where this process can read it.
+    """
+
+    identifier: str
+    application: str
+    folder: Path | None
+
+    def __call__(self, batch: DataFrame, number: int) -> None:
+        """Write one batch; an empty one makes no commit."""
+        with kept(batch) as rows:
+            if not rows.isEmpty():
+                transaction = (self.application, number)
+                append(batch.sparkSession, self.identifier, rows, transaction=transaction, folder=self.folder)
+
+
+@dataclass(frozen=True)
+class BronzeOnce:
+    """Appends received events, stamped with when and by what they came.
+
+    Args:
+        append: Writes the rows.
+        system: Name of the source.
+        columns: Columns of the bronze table, in order.
+    """
+
+    append: AppendOnce
+    system: str
+    columns: Sequence[str]
+
+    def __call__(self, batch: DataFrame, number: int) -> None:
+        """Write one batch."""
+        now, nothing = F.current_timestamp(), F.lit(None).cast("string")
+        generation = self.append.application.rpartition(":")[2]
+        stamps = {
+            "_ingestion_timestamp": now,
+            "_ingestion_date": F.to_date(now),
+            "_source_system": F.lit(self.system),
+            "_batch_id": F.lit(f"{generation[:8]}-{number:06d}"),
+            "_rescued_data": nothing,
+            "_corrupt_record": nothing,
+        }
+        self.append(batch.withColumns(stamps).select(*self.columns), number)
+
+
+@dataclass(frozen=True)
+class SetByKey:
+    """Merges the new values of changed rows: values are set, never added to, so a repetition sets the same ones.
+
+    Args:
+        identifier: Quoted table.
+        key: Columns of the key.
+        columns: Columns of the contract.
+        folder: The table's folder, where this process can read it.
+    """
+
+    identifier: str
+    key: Sequence[str]
+    columns: Sequence[str]
+    folder: Path | None
+
+    def __call__(self, batch: DataFrame, number: int) -> None:
+        """Write one batch."""
+        stamped = batch.select(*self.columns, F.current_timestamp().alias("_processing_timestamp"))
+        # MERGE reads its source twice; without keeping it the state would be computed twice too.
+        with kept(stamped) as rows:
+            merge_by_key(
+                batch.sparkSession,
+                self.identifier,
+                rows,
+                self.key,
+                columns=[*self.columns, "_processing_timestamp"],
+                compared=[name for name in self.columns if name not in self.key],
+                folder=self.folder,
+            )
+
+
+@dataclass(frozen=True)
+class AlertOnce:
+    """Finds alerts in the changed rows of a table, tells about the new ones and keeps them.
+
+    Telling comes before keeping: a crash between the two tells an alert again, under the same id, and loses none.
+
+    Args:
+        identifier: Quoted table of the alerts.
+        key: Columns of the alerts' key.
+        columns: Columns of the alerts' contract.
+        folder: The table's folder, where this process can read it.
+        source_key: Key of the table read; of several changes of a row the last counts.
+        transform: From the changed rows, the lookups and the parameters to alerts.
+        lookups: Quoted tables.
+        parameters: For the transformation.
+        delivery: Who is told.
+    """
+
+    identifier: str
+    key: Sequence[str]
+    columns: Sequence[str]
+    folder: Path | None
+    source_key: Sequence[str]
+    transform: Callable[..., DataFrame]
+    lookups: Sequence[str] = ()
+    parameters: Mapping[str, object] = field(default_factory=dict)
+    delivery: Delivery = field(default_factory=Delivery)
+
+    def __call__(self, batch: DataFrame, number: int) -> None:
+        """Write one batch."""
+        spark = batch.sparkSession
+        last = Window.partitionBy(*self.source_key).orderBy(F.col("_commit_version").desc())
+        changed = batch.where("_change_type IN ('insert', 'update_postimage')").withColumn(
+            "_rank", F.row_number().over(last)
+        )
+        rows = changed.where("_rank = 1").drop("_rank", "_change_type", "_commit_version", "_commit_timestamp")
+        found = self.transform(rows, *[spark.table(name) for name in self.lookups], **self.parameters)
+        same = reduce(lambda left, right: left & right, [F.col(f"a.{name}") == F.col(f"k.{name}") for name in self.key])
+        new = found.alias("a").join(spark.table(self.identifier).alias("k"), same, "left_anti")
+        with kept(new.select(*self.columns, F.current_timestamp().alias("_processing_timestamp"))) as alerts:
+            if alerts.isEmpty():
+                return
+            self.delivery.tell(alerts.select(*self.columns), self.key)
+            columns = [*self.columns, "_processing_timestamp"]
+            merge_by_key(spark, self.identifier, alerts, self.key, columns=columns, compared=[], folder=self.folder)

@@ -1,0 +1,172 @@
+"""Streams from files: every event arrives once, whatever it holds and whenever a process dies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from little_tills import TILLS, closed, contents, land, opened, payment, ran, rows, sale
+from pyspark.sql import SparkSession
+
+from databricks_utils.errors import InvalidInput
+from databricks_utils.medallion import Lakehouse
+from databricks_utils.observability import RunResult
+from databricks_utils.streaming import balances, checkpoint_path, forget_last_batch, run_streams, stream_queries
+
+POISON = ["not json", "[]", "", '{"sale_id": "s9"}', sale(7, "10:01:20", "much"), sale(8, "10:01:20", -1)]
+
+Settled = tuple[Lakehouse, RunResult]
+
+
+def land_an_hour(tills: Lakehouse) -> None:
+    """Land two files for each topic: good events, a repeated one, and poison of every kind."""
+    land(tills, "tills.sales", "1.jsonl", [sale(1, "10:00:05"), sale(2, "10:00:40", 120), sale(3, "10:01:10")])
+    land(tills, "tills.sales", "2.jsonl", [sale(2, "10:00:40", 120), sale(4, "10:02:00", store=2), *POISON])
+    land(tills, "tills.payments", "1.jsonl", [payment(1, "10:00:10"), payment(3, "10:05:00")])
+    land(tills, "tills.payments", "2.jsonl", [payment(2, "10:01:00", 120)])
+
+
+@pytest.fixture(scope="module")
+def settled(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settled]:
+    """Return a lakehouse in which an hour of events has been worked off, and what the run said."""
+    tills = opened(spark, tmp_path_factory.mktemp("settled"))
+    land_an_hour(tills)
+    yield tills, ran(tills)
+    closed(tills)
+
+
+@pytest.fixture
+def tills(spark: SparkSession, lakehouse_folder: Path) -> Iterator[Lakehouse]:
+    lakehouse = opened(spark, lakehouse_folder)
+    yield lakehouse
+    closed(lakehouse)
+
+
+def test_events_flow_from_files_to_alerts(settled: Settled) -> None:
+    tills, run = settled
+
+    minutes = rows(tills, "gold.store_minutes", "store_id", "minute", "sales", "amount")
+
+    assert rows(tills, "silver.sales", "sale_id") == [("s1",), ("s2",), ("s3",), ("s4",)]
+    assert [(store, str(minute)[11:16], number, amount) for store, minute, number, amount in minutes] == [
+        (1, "10:00", 2, Decimal("125.00")),
+        (1, "10:01", 1, Decimal("5.00")),
+        (2, "10:02", 1, Decimal("5.00")),
+    ]
+    assert rows(tills, "gold.paid_sales", "sale_id") == [("s1",), ("s2",)]
+    assert rows(tills, "gold.alerts", "alert_id") == [("1|2024-01-05T10:00",)]
+    assert run.exit_code == 0
+
+
+def test_the_books_balance(settled: Settled) -> None:
+    tills, run = settled
+
+    (sales,) = (table for table in run.tables if table.table == "silver.sales")
+    (balance,) = (item for item in balances(tills, TILLS) if item.table == "silver.sales")
+
+    assert (sales.rows_read, sales.rows_written, sales.rows_quarantined, sales.rows_duplicate) == (11, 4, 6, 1)
+    assert sales.balanced
+    assert (balance.received, balance.valid_keys, balance.invalid) == (11, 4, 6)
+    assert (balance.lost, balance.doubled) == (0, 0)
+
+
+def test_the_balance_sees_a_row_that_is_missing_and_one_that_is_there_twice(settled: Settled) -> None:
+    tills, _ = settled
+    stored = tills.identifier("silver.payments")
+    before = tills.version("silver.payments")
+    tills.spark.sql(f"INSERT INTO {stored} SELECT * FROM {stored} WHERE payment_id = 'p1'")
+    tills.spark.sql(f"DELETE FROM {stored} WHERE payment_id = 'p2'")
+
+    (balance,) = (item for item in balances(tills, TILLS) if item.table == "silver.payments")
+    tills.spark.sql(f"RESTORE TABLE {stored} TO VERSION AS OF {before}")
+
+    assert (balance.lost, balance.doubled) == (1, 1)
+
+
+def test_bronze_keeps_the_bytes_and_the_quarantine_says_why(settled: Settled) -> None:
+    tills, _ = settled
+
+    values = [bytes(value) for (value,) in tills.read("bronze.sales").select("value").collect()]
+    reasons = {text: found for text, found in rows(tills, "silver.sales_quarantine", "record", "_validation_errors")}
+
+    assert {b"not json", b"[]", b""} <= set(values)
+    assert all("malformed" in reasons[text] for text in ("not json", "[]", ""))  # type: ignore[operator]  # lists
+    assert any("cast:amount: not a DECIMAL(10,2)" in str(found) for found in reasons.values())
+    assert any("amount_range" in str(found) for found in reasons.values())
+
+
+def test_progress_is_kept_as_a_table(settled: Settled) -> None:
+    tills, _ = settled
+
+    found = rows(tills, "operations.stream_progress", "query", "batch_id", "input_rows", "state_rows")
+
+    assert {name for name, *_ in found} >= {*TILLS.tables}
+    assert [(batch, read) for name, batch, read, _ in found if name == "bronze.sales"][:2] == [(0, 3), (1, 8)]
+    assert max(int(str(state)) for name, _, _, state in found if name == "silver.sales") == 4
+
+
+def test_no_query_doubles_anything_when_its_last_batch_is_repeated(settled: Settled) -> None:
+    tills, _ = settled
+    before = contents(tills)
+
+    repeated = [forget_last_batch(query.checkpoint) for query in stream_queries(tills, TILLS, list(TILLS))]
+    ran(tills)
+
+    assert len(repeated) == 9
+    assert max(repeated) > 0
+    assert contents(tills) == before
+
+
+def test_the_far_future_makes_nobody_late_and_what_is_late_is_reported(tills: Lakehouse) -> None:
+    future = {**sale(1, "10:00:00"), "event_time": "2099-01-01T00:00:00Z"}
+    land(tills, "tills.sales", "1.jsonl", [future, sale(2, "14:00:00")])
+    ran(tills, "bronze.sales", "silver.sales")
+    land(tills, "tills.sales", "2.jsonl", [sale(3, "10:00:00"), sale(4, "13:55:00")])
+
+    run = run_streams(tills, TILLS, tables=["bronze.sales", "silver.sales"])
+
+    assert rows(tills, "silver.sales", "sale_id") == [("s2",), ("s4",)]
+    assert rows(tills, "silver.sales_quarantine", "_validation_errors") == [(["event_time_not_future"],)]
+    assert run.status == "breached"
+    assert "1 rows came behind the watermark" in run.tables[1].breaches[0]
+
+
+def test_a_new_checkpoint_writes_again_instead_of_being_skipped(tills: Lakehouse, tmp_path: Path) -> None:
+    land(tills, "tills.sales", "1.jsonl", [sale(1, "10:00:00")])
+    ran(tills, "bronze.sales")
+    Path(checkpoint_path(tills, "tills", "bronze.sales", 1)).rename(tmp_path / "old")
+
+    ran(tills, "bronze.sales")
+
+    assert tills.read("bronze.sales").count() == 2
+
+
+def test_streams_side_by_side_end_with_everything_worked_off(spark: SparkSession, lakehouse_folder: Path) -> None:
+    tills = opened(spark, lakehouse_folder, {"trigger": "processing_time", "interval_seconds": 0.2})
+    land(tills, "tills.sales", "1.jsonl", [sale(1, "10:00:05"), sale(2, "10:00:40")])
+    seen: list[str] = []
+    tables = ["bronze.sales", "silver.sales", "gold.store_minutes"]
+
+    run = run_streams(
+        tills, TILLS, tables=tables, for_seconds=60, on_progress=seen.extend, until=lambda: "bronze.sales" in seen
+    )
+
+    assert run.status == "succeeded", [table.error for table in run.tables]
+    assert rows(tills, "gold.store_minutes", "sales") == [(2,)]
+    closed(tills)
+
+
+def test_a_missing_folder_is_named_and_what_reads_it_is_blocked(tills: Lakehouse) -> None:
+    (Path(tills.configuration.storage.landing) / "tills.sales").rmdir()
+
+    run = run_streams(tills, TILLS, tables=["bronze.sales", "silver.sales"])
+
+    assert [table.status for table in run.tables] == ["failed", "blocked"]
+    assert "does not exist" in str(run.tables[0].error)
+
+
+def test_a_time_for_a_run_that_ends_by_itself_is_refused(tills: Lakehouse) -> None:
+    with pytest.raises(InvalidInput, match="no time to run for"):
+        run_streams(tills, TILLS, for_seconds=5)
