@@ -11,6 +11,7 @@ import importlib
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from cookiecutter.main import cookiecutter
 from databricks_utils.cli.documents import out_of_date, written_documents
@@ -42,7 +43,7 @@ def _template_documents() -> dict[Path, str]:
             cookiecutter(str(TEMPLATE), no_input=True, accept_hooks=False, extra_context=ANSWERS, output_dir=folder)
         )
         sys.path.insert(0, str(root / "src"))
-        project: Project = importlib.import_module(f"{ANSWERS['package_name']}.__main__").PROJECT
+        project: Project[Any] = importlib.import_module(f"{ANSWERS['package_name']}.__main__").PROJECT
         opened = project.open("local", str(root))
         target = TEMPLATE / "{{cookiecutter.project_slug}}"
         return {

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -52,7 +53,7 @@ def library_version() -> str:
         return "unknown"
 
 
-def opened(project: Project, folder: str | None, environment: str, overrides: Mapping[str, str]) -> Opened:
+def opened(project: Project[Any], folder: str | None, environment: str, overrides: Mapping[str, str]) -> Opened:
     """Read and check the project, and set up logging as it says."""
     result = open_project(project, folder=folder, environment=environment, overrides=overrides)
     configure_logging(result.configuration.logging.level, result.configuration.logging.format)
@@ -196,14 +197,14 @@ def restore(project: Opened, table: str, version_number: int) -> int:
     return 0
 
 
-def doctor(project: Project) -> int:
+def doctor(project: Project[Any]) -> int:
     """Examine the machine; the exit code is 1 when something needed is missing."""
     checks = examine(project.root())
     click.echo(render_checks(checks))
     return 0 if all(check.ok for check in checks) else 1
 
 
-def add_table(project: Project, folder: str | None, table: str) -> int:
+def add_table(project: Project[Any], folder: str | None, table: str) -> int:
     """Write the skeletons of a table."""
     for line in add_files(project, project.root(folder), table):
         click.echo(line)

@@ -17,7 +17,7 @@ from databricks_utils.streaming import StreamPipeline
 SCHEMA_OPTIONS = ("bronze", "silver", "gold", "operations")
 
 
-def command_line(project: Project, arguments: Sequence[str]) -> int:
+def command_line(project: Project[Any], arguments: Sequence[str]) -> int:
     """Run one command and return its exit code: 0 done, 1 failed, 2 bad input, 3 quality threshold breached."""
     try:
         outcome = _group(project).main(args=list(arguments), prog_name=project.command, standalone_mode=False)
@@ -68,7 +68,7 @@ def _common(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
-def _opened(project: Project, options: dict[str, Any]) -> Opened:
+def _opened(project: Project[Any], options: dict[str, Any]) -> Opened:
     overrides = dict(_pair(text) for text in options["settings"])
     if options["catalog"]:
         overrides["catalog"] = options["catalog"]
@@ -89,7 +89,7 @@ def _names(_: click.Context, __: click.Parameter, text: str | None) -> tuple[str
     return tuple(part.strip() for part in (text or "").split(",") if part.strip())
 
 
-def _group(project: Project) -> click.Group:
+def _group(project: Project[Any]) -> click.Group:
     @click.group(help=f"Run and look after the pipeline {project.pipeline.name}.")
     @click.version_option(actions.library_version(), prog_name=f"{project.command} (databricks-shared-utilities)")
     def group() -> None:
@@ -104,7 +104,7 @@ def _group(project: Project) -> click.Group:
     return group
 
 
-def _run(group: click.Group, project: Project) -> None:
+def _run(group: click.Group, project: Project[Any]) -> None:
     @group.command(help="Bring the tables up to date.")
     @click.option("--tables", callback=_names, help="Comma-separated layer.table names (default: all).")
     @click.option(
@@ -138,14 +138,14 @@ def _run(group: click.Group, project: Project) -> None:
         return actions.run(_opened(project, options), tables, full_refresh, run_id, show, for_seconds)
 
 
-def _verify(group: click.Group, project: Project) -> None:
+def _verify(group: click.Group, project: Project[Any]) -> None:
     @group.command(help="Prove that no event is lost and none doubled (while no stream runs).")
     @_common
     def verify(**options: Any) -> int:
         return actions.verify(_opened(project, options))
 
 
-def _status(group: click.Group, project: Project) -> None:
+def _status(group: click.Group, project: Project[Any]) -> None:
     @group.command(help="Show the last run and a look at the gold tables.")
     @click.option(
         "--rows", default=5, type=click.IntRange(min=0), show_default=True, help="Rows of each gold table to show."
@@ -155,14 +155,14 @@ def _status(group: click.Group, project: Project) -> None:
         return actions.status(_opened(project, options), rows)
 
 
-def _report(group: click.Group, project: Project) -> None:
+def _report(group: click.Group, project: Project[Any]) -> None:
     @group.command(help="Write the HTML report of the last run.")
     @_common
     def report(**options: Any) -> int:
         return actions.report(_opened(project, options))
 
 
-def _docs(group: click.Group, project: Project) -> None:
+def _docs(group: click.Group, project: Project[Any]) -> None:
     @group.command(help="Write data dictionary, entity diagram and lineage from the contracts.")
     @click.option("--check", is_flag=True, help="Change nothing; fail when the documents are out of date.")
     @_common
@@ -170,7 +170,7 @@ def _docs(group: click.Group, project: Project) -> None:
         return actions.docs(_opened(project, options), check)
 
 
-def _maintain(group: click.Group, project: Project) -> None:
+def _maintain(group: click.Group, project: Project[Any]) -> None:
     @group.command(help="Compact tables, delete files that are no longer needed, apply retention.")
     @click.option("--tables", callback=_names, help="Comma-separated layer.table names (default: all).")
     @_common
@@ -178,7 +178,7 @@ def _maintain(group: click.Group, project: Project) -> None:
         return actions.maintain(_opened(project, options), tables)
 
 
-def _restore(group: click.Group, project: Project) -> None:
+def _restore(group: click.Group, project: Project[Any]) -> None:
     @group.command(help="Bring a table back to a version; the next run continues from there.")
     @click.argument("table")
     @click.option("--version", required=True, type=click.IntRange(min=0), help="Version to restore (see status).")
@@ -187,13 +187,13 @@ def _restore(group: click.Group, project: Project) -> None:
         return actions.restore(_opened(project, options), table, version)
 
 
-def _doctor(group: click.Group, project: Project) -> None:
+def _doctor(group: click.Group, project: Project[Any]) -> None:
     @group.command(help="Check Java, Python, uv, git, disk and jars, and say what to do.")
     def doctor() -> int:
         return actions.doctor(project)
 
 
-def _add(group: click.Group, project: Project) -> None:
+def _add(group: click.Group, project: Project[Any]) -> None:
     @group.group(help="Write skeletons.")
     def add() -> None:
         """Hold the kinds of skeleton."""

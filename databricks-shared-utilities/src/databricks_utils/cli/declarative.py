@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from databricks_utils.cli.project import Project, default_environment
 from databricks_utils.errors import LakehouseError
@@ -24,7 +24,7 @@ KEYS = (
 )
 
 
-def declare_project(project: Project) -> None:
+def declare_project(project: Project[Any]) -> None:
     """Declare a project's tables to the declarative pipeline that runs this file.
 
     Raises:

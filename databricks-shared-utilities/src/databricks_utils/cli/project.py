@@ -6,8 +6,10 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Generic
 
 import click
+from typing_extensions import TypeVar
 
 from databricks_utils.config import Configuration, load_configuration
 from databricks_utils.contracts import Contract, read_contracts
@@ -23,9 +25,11 @@ MARKER = "bundle.yml"
 #: Sources of streams that need the Kafka connector.
 BROKERS = ("kafka", "event_hubs")
 
+AnyPipeline = TypeVar("AnyPipeline", bound=Pipeline | StreamPipeline, default=Pipeline)
+
 
 @dataclass(frozen=True)
-class Project:
+class Project(Generic[AnyPipeline]):
     """What a generated project hands to the command line.
 
     Args:
@@ -35,7 +39,7 @@ class Project:
         commands: Commands of the project's own, beside those that every project has.
     """
 
-    pipeline: Pipeline | StreamPipeline
+    pipeline: AnyPipeline
     command: str
     package_folder: Path
     commands: tuple[click.Command, ...] = ()
@@ -75,7 +79,7 @@ class Project:
 class Opened:
     """A project whose configuration and contracts have been read and found in order."""
 
-    project: Project
+    project: Project[Any]
     root: Path
     configuration: Configuration
     contracts: Mapping[str, Contract]
@@ -95,7 +99,9 @@ class Opened:
         return Lakehouse(spark, self.configuration, self.contracts)
 
 
-def open_project(project: Project, *, folder: str | None, environment: str, overrides: Mapping[str, str]) -> Opened:
+def open_project(
+    project: Project[Any], *, folder: str | None, environment: str, overrides: Mapping[str, str]
+) -> Opened:
     """Read configuration and contracts, and compare the contracts with the pipeline.
 
     Raises:

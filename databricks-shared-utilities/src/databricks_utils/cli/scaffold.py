@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from keyword import iskeyword
 from pathlib import Path
+from typing import Any
 
 from databricks_utils.cli.project import Project
 from databricks_utils.contracts import scaffold_contract
@@ -30,7 +31,7 @@ def {function}(rows: DataFrame) -> DataFrame:
 '''
 
 
-def add_files(project: Project, root: Path, table: str) -> list[str]:
+def add_files(project: Project[Any], root: Path, table: str) -> list[str]:
     """Write the skeletons of a table and return what was written and what is left to do.
 
     Raises:
