@@ -2,23 +2,58 @@
 
 from __future__ import annotations
 
+from databricks_utils.features.computing import Engine, compute_features
 from databricks_utils.features.ddl import feature_table_sql, feature_tags_sql
 from databricks_utils.features.definitions import AVAILABLE_AT, Aggregation, Events, Feature, FeatureTable
+from databricks_utils.features.distributions import (
+    Distribution,
+    current_distributions,
+    distributions_from_json,
+    distributions_to_json,
+    reference_distributions,
+)
 from databricks_utils.features.documentation import feature_page
+from databricks_utils.features.drift import DRIFT_TABLE, Drift, DriftThresholds, log_drift, measure_drift, save_drift
+from databricks_utils.features.online import CorruptStore, OnlineStore, publish
 from databricks_utils.features.plan import Measure, Output, Plan
+from databricks_utils.features.point_in_time import as_of
 from databricks_utils.features.registry import FeatureRegistry
+from databricks_utils.features.store import FeatureStore
+from databricks_utils.features.training import LocalTrainingSet, Platform, TrainingSet, create_training_set
 
 __all__ = [
     "AVAILABLE_AT",
+    "DRIFT_TABLE",
     "Aggregation",
+    "CorruptStore",
+    "Distribution",
+    "Drift",
+    "DriftThresholds",
+    "Engine",
     "Events",
     "Feature",
     "FeatureRegistry",
+    "FeatureStore",
     "FeatureTable",
+    "LocalTrainingSet",
     "Measure",
+    "OnlineStore",
     "Output",
     "Plan",
+    "Platform",
+    "TrainingSet",
+    "as_of",
+    "compute_features",
+    "create_training_set",
+    "current_distributions",
+    "distributions_from_json",
+    "distributions_to_json",
     "feature_page",
     "feature_table_sql",
     "feature_tags_sql",
+    "log_drift",
+    "measure_drift",
+    "publish",
+    "reference_distributions",
+    "save_drift",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import date, timedelta
 
 from databricks_utils.contracts import Contract
 from databricks_utils.data_quality.sql_text import quoted_name, value_literal
@@ -12,6 +13,7 @@ from databricks_utils.features.definitions import Aggregation, ByAggregation, Fe
 
 INTEGERS = frozenset({"TINYINT", "BYTE", "SMALLINT", "SHORT", "INT", "INTEGER", "BIGINT", "LONG", "BOOLEAN"})
 FLOATS = frozenset({"FLOAT", "REAL", "DOUBLE"})
+EPOCH = date(1970, 1, 1)
 #: A decimal of more digits does not fit a BIGINT.
 MOST_DIGITS = 18
 _DECIMAL = re.compile(r"(?:DECIMAL|NUMERIC|DEC)\s*(?:\(\s*(\d+)\s*(?:,\s*(\d+)\s*)?\))?")
@@ -64,7 +66,9 @@ class Plan:
     Args:
         name: `layer.table` of the feature table.
         keys: Entity columns.
-        day: SQL of an event's day, counted from 1970-01-01 UTC.
+        timestamp: Column with an event's moment.
+        whole_days: Whether it is a DATE.
+        known_at: Column with the moment at which an event became known, or None.
         measures: What is kept of a day.
         outputs: The feature columns.
         longest: Days of the longest window.
@@ -72,7 +76,9 @@ class Plan:
 
     name: str
     keys: tuple[str, ...]
-    day: str
+    timestamp: str
+    whole_days: bool
+    known_at: str | None
     measures: tuple[Measure, ...]
     outputs: tuple[Output, ...]
     longest: int
@@ -81,6 +87,20 @@ class Plan:
     def windows(self) -> tuple[int, ...]:
         """The different lengths, ascending."""
         return tuple(sorted({output.window for output in self.outputs}))
+
+    @property
+    def day(self) -> str:
+        """SQL of an event's day, counted from 1970-01-01 UTC."""
+        column = quoted_name(self.timestamp)
+        # Not to_date, which asks the session for its time zone.
+        return f"unix_date({column})" if self.whole_days else f"CAST(floor(unix_seconds({column}) / 86400) AS INT)"
+
+    def between(self, first_day: int, last_day: int) -> str:
+        """Return SQL that holds for the events of some days; a table's files can be skipped by it."""
+        column, begin, end = quoted_name(self.timestamp), EPOCH + timedelta(first_day), EPOCH + timedelta(last_day + 1)
+        if self.whole_days:
+            return f"{column} >= DATE '{begin}' AND {column} < DATE '{end}'"
+        return f"{column} >= TIMESTAMP '{begin} 00:00:00Z' AND {column} < TIMESTAMP '{end} 00:00:00Z'"
 
 
 def plan_of(table: FeatureTable, contract: Contract) -> Plan:
@@ -107,15 +127,23 @@ def plan_of(table: FeatureTable, contract: Contract) -> Plan:
             aggregation=feature.aggregation,
             window=window,
             measure=places[value],
-            everything=places.get(everything, places[value]),
+            everything=places[everything if feature.aggregation == "share" else value],
             units=units_of(feature, contract),
             empty=empty_of(feature),
         )
         for column, feature, window, value, everything in drafts
     ]
     measures = [Measure(value, tuple(part for part in _PARTS if part in parts)) for value, parts in wanted.items()]
-    day = _day(table.source.timestamp, contract.column(table.source.timestamp).data_type)
-    return Plan(table.name, tuple(table.entity), day, tuple(measures), tuple(outputs), table.longest_window)
+    return Plan(
+        name=table.name,
+        keys=tuple(table.entity),
+        timestamp=table.source.timestamp,
+        whole_days=contract.column(table.source.timestamp).data_type.strip().upper() == "DATE",
+        known_at=table.source.known_at,
+        measures=tuple(measures),
+        outputs=tuple(outputs),
+        longest=table.longest_window,
+    )
 
 
 def value_of(feature: Feature, contract: Contract, *, filtered: bool = True) -> str:
@@ -200,10 +228,3 @@ def _units(feature: Feature, data_type: str) -> str:
     else:
         value = f"CAST({name} AS BIGINT)"
     return f"coalesce({value}, 0L)" if feature.nulls == "zero" else value
-
-
-def _day(column: str, data_type: str) -> str:
-    if data_type.strip().upper() == "DATE":
-        return f"unix_date({quoted_name(column)})"
-    # Not to_date, which asks the session for its time zone.
-    return f"CAST(floor(unix_seconds({quoted_name(column)}) / 86400) AS INT)"

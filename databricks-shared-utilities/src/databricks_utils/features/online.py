@@ -1,0 +1,232 @@
+"""Looking up the newest features of one entity, in microseconds, from a file.
+
+On Databricks this is the work of an online store that its own client publishes to; this one serves laptops, tests, and
+processes that can hold the file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from pyspark.sql import functions as F
+
+from databricks_utils.data_quality.sql_text import quoted_name
+from databricks_utils.errors import InvalidInput, LakehouseError
+from databricks_utils.features.definitions import AVAILABLE_AT, FeatureTable
+from databricks_utils.features.plan import INTEGERS, meaning, result_type
+from databricks_utils.features.registry import FeatureRegistry
+from databricks_utils.features.row_codec import RowCodec, Value
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS definitions (feature_table TEXT PRIMARY KEY, fingerprint TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS entities (
+    feature_table TEXT, entity TEXT, available_at INTEGER NOT NULL, features BLOB NOT NULL,
+    PRIMARY KEY (feature_table, entity)
+) WITHOUT ROWID;
+"""
+_WRITE = """
+INSERT INTO entities VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE
+SET available_at = excluded.available_at, features = excluded.features WHERE excluded.available_at >= available_at
+"""
+_READ = "SELECT available_at, features FROM entities WHERE feature_table = ? AND entity = ?"
+_AT_ONCE = 10_000
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+class CorruptStore(LakehouseError):
+    """The file of an online store cannot be read, or a row is not what was written."""
+
+
+def publish(path: Path, registry: FeatureRegistry, name: str, rows: DataFrame) -> int:
+    """Put the newest row of each entity into an online store, in one transaction.
+
+    A row that is older than the one in the store changes nothing. If the definitions have changed since the last time,
+    everything published before is taken out.
+
+    Args:
+        path: The store's file; it is made when absent.
+        registry: The definitions.
+        name: The feature table.
+        rows: Its rows, or a part of them, such as those of the last day.
+
+    Returns:
+        Number of entities in `rows`.
+
+    Raises:
+        CorruptStore: The file is there and is no online store.
+    """
+    table, codec = registry.table(name), codec_of(registry, name)
+    columns = [AVAILABLE_AT, *codec.columns]
+    newest = F.max_by(F.struct(*map(quoted_name, columns)), F.col(AVAILABLE_AT)).alias("row")
+    latest = rows.groupBy(*map(quoted_name, table.entity)).agg(newest)
+    moment = F.unix_micros(f"row.{AVAILABLE_AT}").alias(AVAILABLE_AT)
+    published = latest.select(*map(quoted_name, table.entity), moment, *[f"row.{name}" for name in codec.columns])
+    with _errors_of(path), closing(sqlite3.connect(path)) as connection, connection:
+        connection.executescript(_SCHEMA)
+        mark = fingerprint(registry, table)
+        known = connection.execute("SELECT fingerprint FROM definitions WHERE feature_table = ?", [name]).fetchone()
+        if known != (mark,):
+            connection.execute("DELETE FROM entities WHERE feature_table = ?", [name])
+            connection.execute("INSERT OR REPLACE INTO definitions VALUES (?, ?)", [name, mark])
+        count = 0
+        for portion in _portions(published):
+            values = [
+                (name, _text([row[key] for key in table.entity]), row[AVAILABLE_AT], codec.encode(row))
+                for row in portion
+            ]
+            connection.executemany(_WRITE, values)
+            count += len(values)
+    return count
+
+
+class OnlineStore:
+    """Looks up features; use it as a context, or close it.
+
+    Args:
+        path: File that `publish` wrote.
+        registry: The definitions.
+
+    Raises:
+        InvalidInput: There is no such file.
+        CorruptStore: The file is no online store.
+    """
+
+    def __init__(self, path: Path, registry: FeatureRegistry) -> None:
+        if not path.is_file():
+            hint = "Publish a feature table first"
+            raise InvalidInput("There is no online store", where=str(path), hint=hint)
+        self._path = path
+        self._registry = registry
+        self._codecs: dict[str, tuple[FeatureTable, RowCodec, tuple[type, ...]]] = {}
+        with _errors_of(path):
+            self._connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+            self._published = dict(self._connection.execute("SELECT feature_table, fingerprint FROM definitions"))
+
+    def look_up(self, name: str, entity: Sequence[Any], *, at: datetime | None = None) -> dict[str, Value]:
+        """Return the features of one entity, as a training set would have them for this moment.
+
+        Args:
+            name: The feature table.
+            entity: Values of its key columns, in their order.
+            at: The moment, with a time zone; now by default.
+
+        Returns:
+            Value by column; all None where nothing is known, or what is known is too old.
+
+        Raises:
+            InvalidInput: The table was not published, or from other definitions; the key does not fit; the store
+                is already newer than the moment.
+            CorruptStore: What is stored is not what was written.
+        """
+        table, codec, kinds = self._codecs.get(name) or self._open(name)
+        if tuple(map(type, entity)) != kinds:
+            expected = ", ".join(f"{key}: {kind.__name__}" for key, kind in zip(table.entity, kinds, strict=True))
+            raise InvalidInput(f"{list(entity)!r} is no key of {name}", where="look_up", hint=f"Give {expected}")
+        with _errors_of(self._path):
+            found = self._connection.execute(_READ, (name, _text(entity))).fetchone()
+        if found is None:
+            return codec.unknown
+        age = ((at or datetime.now(timezone.utc)) - _EPOCH) // _MICROSECOND - found[0]
+        if age < 0:
+            hint = "Join the past with create_training_set; a store holds the newest row only"
+            raise InvalidInput(f"The store is newer than {at}", where=f"look_up in {name}", hint=hint)
+        if table.ttl_days is not None and age >= table.ttl_days * 86_400_000_000:
+            return codec.unknown
+        try:
+            return codec.decode(found[1])
+        except (ValueError, TypeError) as error:
+            raise _corrupt(self._path, f"{name}, entity {list(entity)!r}: {error}") from error
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+
+    def __enter__(self) -> OnlineStore:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _open(self, name: str) -> tuple[FeatureTable, RowCodec, tuple[type, ...]]:
+        table = self._registry.table(name)
+        if self._published.get(name) != fingerprint(self._registry, table):
+            state = "was published from other definitions" if name in self._published else "was never published"
+            raise InvalidInput(f"{name} {state}", where=str(self._path), hint="Publish it again")
+        contract = self._registry.source(table)
+        kinds = tuple(_python_type(contract.column(key).data_type) for key in table.entity)
+        self._codecs[name] = (table, codec_of(self._registry, name), kinds)
+        return self._codecs[name]
+
+
+def codec_of(registry: FeatureRegistry, name: str) -> RowCodec:
+    """Return the codec of a feature table's rows."""
+    plan = registry.plan(name)
+    return RowCodec(tuple(output.column for output in plan.outputs), tuple(output.data_type for output in plan.outputs))
+
+
+def fingerprint(registry: FeatureRegistry, table: FeatureTable) -> str:
+    """Return a mark that changes with what the columns of a table mean."""
+    contract = registry.source(table)
+    said: Mapping[str, object] = {
+        "version": table.version,
+        "source": table.source.table,
+        "entity": [[key, contract.column(key).data_type] for key in table.entity],
+        "columns": [
+            [column, result_type(feature, contract), meaning(feature, window), feature.nulls]
+            for column, feature, window in table.outputs()
+        ],
+    }
+    return hashlib.sha256(json.dumps(said).encode()).hexdigest()
+
+
+def _stored(row: Mapping[str, Any], table: FeatureTable, codec: RowCodec) -> tuple[str, int, bytes]:
+    return _text([row[key] for key in table.entity]), row[AVAILABLE_AT], codec.encode(row)
+
+
+def _python_type(data_type: str) -> type:
+    kind = data_type.strip().upper()
+    if kind == "BOOLEAN":
+        return bool
+    return int if kind in INTEGERS else str
+
+
+def _text(entity: Sequence[Any]) -> str:
+    """Return a key as JSON, in which (1, 12) and (11, 2) differ, and 1 from "1"."""
+    return json.dumps(entity, separators=(",", ":"))
+
+
+def _portions(rows: DataFrame) -> Iterator[list[dict[str, Any]]]:
+    portion = []
+    for row in rows.toLocalIterator():
+        portion.append(row.asDict())
+        if len(portion) == _AT_ONCE:
+            yield portion
+            portion = []
+    yield portion
+
+
+@contextmanager
+def _errors_of(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        raise _corrupt(path, str(error)) from error
+
+
+def _corrupt(path: Path, detail: str) -> CorruptStore:
+    hint = "Delete the file and publish again; the feature tables are untouched"
+    return CorruptStore(f"The online store cannot be read: {detail}", where=str(path), hint=hint)

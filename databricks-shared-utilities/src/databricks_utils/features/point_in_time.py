@@ -1,0 +1,93 @@
+"""Which row was valid when: labels joined with the newest row that could be known at their moment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import reduce
+from typing import TYPE_CHECKING
+
+from pyspark.sql import Window
+from pyspark.sql import functions as F
+
+from databricks_utils.data_quality.sql_text import quoted_name
+from databricks_utils.features.definitions import AVAILABLE_AT
+
+if TYPE_CHECKING:
+    from pyspark.sql import Column, DataFrame
+
+_FEATURE, _LABEL = 0, 1
+
+
+def as_of(
+    labels: DataFrame,
+    rows: DataFrame,
+    *,
+    timestamp: str,
+    entity: Mapping[str, str],
+    columns: Sequence[str],
+    ttl_days: int | None = None,
+    sequence_by: str | None = None,
+) -> DataFrame:
+    """Add to each label what was known of its entity at its moment.
+
+    Of an entity's rows the newest counts whose `available_at` is not after the label's moment. If it is `ttl_days` old
+    or older, it counts as unknown; no older row takes its place. No label is lost, none is doubled: one without a
+    row, without a moment or with a NULL in its key has NULLs.
+
+    Args:
+        labels: Any rows; equal ones stay apart.
+        rows: Key columns, `available_at` TIMESTAMP, and `columns`.
+        timestamp: Column of the labels with their moment, TIMESTAMP or DATE.
+        entity: Key column of the rows to column of the labels.
+        columns: What is added.
+        ttl_days: For how long a row is used, in days of 24 hours; None for ever.
+        sequence_by: Decides between rows of one key and moment: the greatest counts. Without it, or between equal
+            ones, a hash of the values decides, so that the choice does not depend on the order of rows.
+
+    Returns:
+        The columns of the labels, then `columns`.
+    """
+    both = _feature_rows(rows, list(entity), columns, sequence_by).unionByName(
+        _label_rows(labels, timestamp, entity), allowMissingColumns=True
+    )
+    keys = [f"_key{number}" for number in range(len(entity))]
+    until_here = (
+        Window.partitionBy(*keys)
+        .orderBy("_at", "_kind", "_sequence", "_tie")
+        .rowsBetween(Window.unboundedPreceding, Window.currentRow)
+    )
+    joined = both.withColumn("_row", F.last("_row", ignorenulls=True).over(until_here)).where(f"_kind = {_LABEL}")
+    fresh = F.lit(True) if ttl_days is None else F.col("_at") < F.col(f"_row.{AVAILABLE_AT}") + _hours(24 * ttl_days)
+    own = [F.col("_label").getField(name).alias(name) for name in labels.columns]
+    return joined.select(*own, *[F.when(fresh, F.col("_row").getField(name)).alias(name) for name in columns])
+
+
+def _feature_rows(rows: DataFrame, keys: Sequence[str], columns: Sequence[str], sequence_by: str | None) -> DataFrame:
+    known = reduce(lambda left, right: left & right, [F.col(quoted_name(key)).isNotNull() for key in keys])
+    names = [quoted_name(name) for name in columns]
+    return rows.where(known & F.col(AVAILABLE_AT).isNotNull()).select(
+        *_keys(keys),
+        F.col(AVAILABLE_AT).alias("_at"),
+        F.lit(_FEATURE).alias("_kind"),
+        (F.lit(None).cast("int") if sequence_by is None else F.col(quoted_name(sequence_by))).alias("_sequence"),
+        F.xxhash64(*names).alias("_tie"),
+        F.struct(AVAILABLE_AT, *names).alias("_row"),
+    )
+
+
+def _label_rows(labels: DataFrame, timestamp: str, entity: Mapping[str, str]) -> DataFrame:
+    return labels.select(
+        *_keys(list(entity.values())),
+        F.col(quoted_name(timestamp)).cast("timestamp").alias("_at"),
+        F.lit(_LABEL).alias("_kind"),
+        F.struct(*map(quoted_name, labels.columns)).alias("_label"),
+    )
+
+
+def _keys(names: Sequence[str]) -> list[Column]:
+    return [F.col(quoted_name(name)).alias(f"_key{number}") for number, name in enumerate(names)]
+
+
+def _hours(count: int) -> Column:
+    # Hours and not days, which a session's time zone could make longer or shorter.
+    return F.expr(f"INTERVAL '{count}' HOUR")

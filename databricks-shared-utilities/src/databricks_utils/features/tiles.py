@@ -1,0 +1,82 @@
+"""Daily tiles: what the events of an entity add up to on one day."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from pyspark.sql import functions as F
+
+from databricks_utils.data_quality.sql_text import quoted_name, string_literal
+from databricks_utils.features.aggregations import Part
+from databricks_utils.features.plan import Measure, Plan
+
+if TYPE_CHECKING:
+    from pyspark.sql import Column, DataFrame
+
+DAY = "_day"
+#: Greatest total of one day. The totals of a window of 730 days then fit a BIGINT, so engines need not look again.
+LARGEST_TOTAL = 2**52
+#: Greatest value whose square can be part of such a total.
+LARGEST_SQUARED = 2**26
+
+
+def daily_tiles(events: DataFrame, plan: Plan, first_day: int, last_day: int) -> DataFrame:
+    """Add up events by entity and day.
+
+    Args:
+        events: Rows of the source.
+        plan: What is added up.
+        first_day: First day that features are wanted of, counted from 1970-01-01; events before it are read as far
+            back as the longest window and one day reach.
+        last_day: Last day that features are wanted of.
+
+    Returns:
+        One row for each entity and day with an event: the keys, `_day` INT, and `part_names`: counts and sums
+        BIGINT, never NULL; least and greatest BIGINT; different values ARRAY.
+    """
+    known = " AND ".join(f"{quoted_name(key)} IS NOT NULL" for key in plan.keys)
+    values = [F.expr(measure.value).alias(f"_v{number}") for number, measure in enumerate(plan.measures)]
+    return (
+        events.where(known)
+        .where(plan.between(first_day - plan.longest, last_day))
+        .select(*map(quoted_name, plan.keys), F.expr(plan.day).alias(DAY), *values)
+        .groupBy(*map(quoted_name, plan.keys), DAY)
+        .agg(*_kept(plan))
+    )
+
+
+def part_name(measure: int, part: Part) -> str:
+    """Return the tile column that holds a part of a measure."""
+    return f"_{part}{measure}"
+
+
+def kept_parts(measure: Measure) -> tuple[Part, ...]:
+    """Return the parts that a tile holds; the others follow from them."""
+    return tuple(part for part in measure.parts if part not in ("days", "last"))
+
+
+def _kept(plan: Plan) -> Iterator[Column]:
+    for number, measure in enumerate(plan.measures):
+        for part in kept_parts(measure):
+            yield F.expr(_aggregate(part, f"_v{number}", plan, measure)).alias(part_name(number, part))
+
+
+def _aggregate(part: Part, value: str, plan: Plan, measure: Measure) -> str:
+    if part == "s":
+        return _total(f"try_sum({value})", f"abs(try_sum({value})) <= {LARGEST_TOTAL}L", value, plan, measure)
+    if part == "q":
+        small = f"greatest(max({value}), -min({value})) <= {LARGEST_SQUARED}L"
+        total = f"try_sum(try_multiply({value}, {value}))"
+        return _total(total, f"{small} AND {total} <= {LARGEST_TOTAL}L", value, plan, measure)
+    plain = {"n": "count({})", "low": "min({})", "high": "max({})", "set": "collect_set({})"}
+    return plain[part].format(value)
+
+
+def _total(total: str, fits: str, value: str, plan: Plan, measure: Measure) -> str:
+    message = string_literal(
+        f"{plan.name}: a day's total of {measure.value} is too great to be added up exactly; "
+        "keep fewer decimal places in the source or in scale"
+    )
+    raised = f"CAST(raise_error({message}) AS BIGINT)"
+    return f"CASE WHEN count({value}) = 0 THEN 0L WHEN {fits} THEN {total} ELSE {raised} END"
