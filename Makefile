@@ -38,15 +38,15 @@ test-fast: setup actionlint  ## run what needs neither Spark nor an installation
 	$(PYTHON) -m pytest -m "not slow" $(SIDE_BY_SIDE)
 
 test-library: setup  ## run the library's tests
-	cd $(LIBRARY) && ../$(PYTHON) -m pytest -m "not broker"
+	cd $(LIBRARY) && ../$(PYTHON) -m pytest -m "not broker and not matrix"
 
 test-sparks: setup .venv-3.5/ready .venv-4.0/ready  ## run the library's tests over Spark Connect and on Spark 3.5 and 4.0
-	cd $(LIBRARY) && ../$(PYTHON) -m pytest tests/integration --spark-mode=connect
-	cd $(LIBRARY) && ../.venv-4.0/bin/python -m pytest tests/unit tests/integration
-	cd $(LIBRARY) && ../.venv-3.5/bin/python -m pytest tests/unit tests/integration
+	cd $(LIBRARY) && ../$(PYTHON) -m pytest tests/integration --spark-mode=connect -m "not matrix"
+	cd $(LIBRARY) && ../.venv-4.0/bin/python -m pytest tests/unit tests/integration -m "not matrix"
+	cd $(LIBRARY) && ../.venv-3.5/bin/python -m pytest tests/unit tests/integration -m "not matrix"
 
 test-matrix: test-sparks actionlint  ## run test-sparks, and whole suites of baked projects (an hour or more)
-	cd $(LIBRARY) && ../$(PYTHON) -m pytest -m broker
+	cd $(LIBRARY) && ../$(PYTHON) -m pytest -m "broker or matrix"
 	$(PYTHON) -m pytest -m matrix
 
 harness: setup actionlint  ## bake the templates and run what they generate

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
@@ -25,8 +26,18 @@ from databricks_utils.medallion import (
 )
 from databricks_utils.observability import RunResult
 
+#: Rows of tables by name, without the columns that hold the time of processing.
+Contents = dict[str, Counter[tuple[object, ...]]]
 CONTRACTS = Path(__file__).parent / "fixtures" / "shop"
 LAYERS = ("bronze", "silver", "gold", "operations")
+
+
+@dataclass(frozen=True)
+class Undisturbed:
+    """The tables after the first delivery and after the second, when nothing else happened."""
+
+    first: Contents
+    second: Contents
 
 
 def order_fact(orders: DataFrame, customers: DataFrame) -> DataFrame:
@@ -89,7 +100,7 @@ SECOND = {
 }
 
 
-def opened(spark: SparkSession, folder: Path, mark: str | None = None) -> Lakehouse:
+def opened(spark: SparkSession, folder: Path, mark: str | None = None, **execution: object) -> Lakehouse:
     """Return a lakehouse with the first delivery landed: an empty one, or the one of an earlier process."""
     mark = mark or uuid4().hex[:8]
     folders = ("landing", "warehouse", "checkpoints", "reports")
@@ -99,7 +110,7 @@ def opened(spark: SparkSession, folder: Path, mark: str | None = None) -> Lakeho
             "catalog": "spark_catalog",
             "schemas": {layer: f"{layer}_{mark}" for layer in LAYERS},
             "storage": {name: str(folder / name) for name in folders},
-            "execution": {"retries": 0, "parallel_tables": 2},
+            "execution": {"retries": 0, "parallel_tables": 2, **execution},
         }
     )
     if not (folder / "landing").exists():
@@ -122,7 +133,7 @@ def landing(shop: Lakehouse) -> Path:
     return Path(shop.configuration.storage.landing)
 
 
-def contents(shop: Lakehouse) -> dict[str, Counter[tuple[object, ...]]]:
+def contents(shop: Lakehouse) -> Contents:
     """Return the rows of tables without the columns that hold the time of processing."""
     found = {}
     for table in KEPT:

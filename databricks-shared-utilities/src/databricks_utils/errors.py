@@ -53,6 +53,10 @@ class RunFailed(LakehouseError):
     """A table of a run could not be computed or written."""
 
 
+class TableBusy(LakehouseError):
+    """Another run holds a table that this one would write or read; nothing has been started."""
+
+
 class QualityBreached(LakehouseError):
     """Every table was written, but a quality threshold of the configuration is breached."""
 

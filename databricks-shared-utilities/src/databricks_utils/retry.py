@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from databricks_utils.errors import InvalidInput
+from databricks_utils.errors import LakehouseError
 
 _LOG = logging.getLogger(__name__)
 Result = TypeVar("Result")
 
 #: Names of exceptions, here or in the JVM's message, after which the same statement may succeed.
 #: Source: Delta Lake documentation, "Concurrency control"; Spark Connect and Databricks SDK error names.
-TRANSIENT = (
+CONFLICTS = (
     "ConcurrentAppendException",
     "ConcurrentDeleteDeleteException",
     "ConcurrentDeleteReadException",
@@ -22,23 +23,60 @@ TRANSIENT = (
     "ConcurrentWriteException",
     "DELTA_CONCURRENT",
     "MetadataChangedException",
-    "TemporarilyUnavailable",
-    "TooManyRequests",
+    "DELTA_METADATA_CHANGED",
+    "ProtocolChangedException",
+    "DELTA_PROTOCOL_CHANGED",
+)
+THROTTLED = ("TemporarilyUnavailable", "TooManyRequests", "REQUEST_LIMIT_EXCEEDED", "SlowDown", "ThrottlingException")
+CONNECTIONS = (
     "StatusCode.UNAVAILABLE",
     "SocketTimeoutException",
     "ConnectException",
     "NoRouteToHostException",
+    "UnknownHostException",
+    "Connection reset",
+    "ConnectionResetError",
+    "ConnectionRefusedError",
+    "BrokenPipeError",
 )
+#: What another try meets again, whatever else the message says.
+FULL_DISK = ("No space left on device", "Disk quota exceeded", "File too large", "DiskSpaceException")
+NO_PERMISSION = (
+    "Permission denied",
+    "AccessControlException",
+    "AccessDenied",
+    "PERMISSION_DENIED",
+    "INSUFFICIENT_PERMISSIONS",
+    "Read-only file system",
+    "Operation not permitted",
+)
+_FRAME = re.compile(r"^\s+(?:at |File \"|\.\.\. \d+ more).*$", re.MULTILINE)
 
 
 def is_transient(error: BaseException) -> bool:
-    """Say whether an error can pass by itself: a lost connection, a concurrent writer, a throttled service."""
-    if isinstance(error, InvalidInput):
+    """Say whether an error can pass by itself: a lost connection, a concurrent writer, a throttled service.
+
+    What this library says on purpose, a full disk, a missing permission and statements that Spark refuses stay.
+    """
+    if isinstance(error, LakehouseError):
         return False
-    if isinstance(error, ConnectionError | TimeoutError):
+    text = said(error)
+    if mentions(text, (*FULL_DISK, *NO_PERMISSION)):
+        return False
+    if isinstance(error, ConnectionError | TimeoutError) or mentions(text, CONFLICTS):
         return True
-    text = f"{type(error).__name__}: {error}"
-    return any(name in text for name in TRANSIENT)
+    refused = {"AnalysisException", "ParseException"} & {kind.__name__ for kind in type(error).__mro__}
+    return not refused and mentions(text, (*THROTTLED, *CONNECTIONS))
+
+
+def said(error: BaseException) -> str:
+    """Return an error's type and message without stack frames, whose names say nothing about the cause."""
+    return f"{type(error).__name__}: {_FRAME.sub('', str(error))}"
+
+
+def mentions(text: str, names: tuple[str, ...]) -> bool:
+    """Say whether one of the names is in the text."""
+    return any(name in text for name in names)
 
 
 def retry(

@@ -6,17 +6,14 @@ import os
 import signal
 import subprocess
 import sys
-from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from little_shop import SECOND, SHOP, closed, contents, land, landing, opened, succeeded
+from little_shop import SECOND, SHOP, Undisturbed, closed, contents, land, landing, opened, succeeded
 from pyspark.sql import SparkSession
 
 from databricks_utils.medallion import Lakehouse, bronze, gold, run_pipeline, runner, silver
-
-Contents = dict[str, Counter[tuple[object, ...]]]
 
 #: Where a run dies in its first delivery and in its second: the module whose call it is, the call, and the moment.
 FIRST_DEATHS = (
@@ -79,17 +76,6 @@ def dying(original: Callable[..., object], moment: str, met: list[str]) -> Calla
     return dies
 
 
-@pytest.fixture(scope="module")
-def undisturbed(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Contents]:
-    """Return the tables after two deliveries and no accident."""
-    shop = opened(spark, tmp_path_factory.mktemp("undisturbed"))
-    succeeded(run_pipeline(shop, SHOP))
-    land(landing(shop), SECOND)
-    succeeded(run_pipeline(shop, SHOP))
-    yield contents(shop)
-    closed(shop)
-
-
 @pytest.fixture
 def shop(spark: SparkSession, tmp_path: Path) -> Iterator[Lakehouse]:
     lakehouse = opened(spark, tmp_path)
@@ -98,7 +84,7 @@ def shop(spark: SparkSession, tmp_path: Path) -> Iterator[Lakehouse]:
 
 
 def test_runs_that_die_at_every_commit_leave_what_an_undisturbed_pipeline_leaves(
-    shop: Lakehouse, undisturbed: Contents, monkeypatch: pytest.MonkeyPatch, spark_mode: str
+    shop: Lakehouse, undisturbed: Undisturbed, monkeypatch: pytest.MonkeyPatch, spark_mode: str
 ) -> None:
     if spark_mode == "connect":
         pytest.skip("a batch of bronze is written in the server's own Python, where no test reaches in")
@@ -112,7 +98,7 @@ def test_runs_that_die_at_every_commit_leave_what_an_undisturbed_pipeline_leaves
         succeeded(run_pipeline(shop, SHOP))
         land(landing(shop), files)
 
-    assert contents(shop) == undisturbed
+    assert contents(shop) == undisturbed.second
 
 
 def run_until_death(shop: Lakehouse) -> None:
@@ -125,7 +111,7 @@ def run_until_death(shop: Lakehouse) -> None:
 
 
 def test_a_process_killed_inside_a_merge_loses_and_doubles_nothing(
-    spark: SparkSession, undisturbed: Contents, tmp_path: Path
+    spark: SparkSession, undisturbed: Undisturbed, tmp_path: Path
 ) -> None:
     mark = "killed"
     dead = subprocess.run(
@@ -143,5 +129,5 @@ def test_a_process_killed_inside_a_merge_loses_and_doubles_nothing(
     land(landing(shop), SECOND)
     succeeded(run_pipeline(shop, SHOP))
 
-    assert contents(shop) == undisturbed
+    assert contents(shop) == undisturbed.second
     closed(shop)

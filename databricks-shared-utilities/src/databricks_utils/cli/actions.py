@@ -154,7 +154,8 @@ def maintain(project: Opened, tables: Sequence[str]) -> int:
     names += [] if tables else [*RECORDS, PROGRESS, STREAM_PROGRESS]
     found = [name for name in names if lakehouse.exists(name)]
     for name in found:
-        click.echo(f"{name}: {_maintained(lakehouse, name, layers.get(name) == 'bronze')}")
+        with lakehouse.held([name], [], "maintain"):
+            click.echo(f"{name}: {_maintained(lakehouse, name, layers.get(name) == 'bronze')}")
     if not found:
         click.echo("There are no tables yet; they come with the first run.")
     return 0
@@ -185,8 +186,13 @@ def restore(project: Opened, table: str, version_number: int) -> int:
         raise InvalidInput(f"{table} does not exist yet", hint=f"Run it first: run --tables {table}")
     if version_number > newest:
         raise InvalidInput(f"{table} has no version {version_number}", hint=f"It has the versions 0 to {newest}")
+    with lakehouse.held([table], [], "restore"):
+        return _restored(lakehouse, table, version_number, node.layer)
+
+
+def _restored(lakehouse: Lakehouse, table: str, version_number: int, layer: str) -> int:
     delta.restore(lakehouse.spark, lakehouse.identifier(table), version_number)
-    if node.layer == "bronze":
+    if layer == "bronze":
         click.echo(f"{table} is back at version {version_number}. Files that had been read are not read again;")
         click.echo("what is to come back must be delivered under a new name.")
         return 0

@@ -12,6 +12,7 @@ from databricks_utils.cli import actions
 from databricks_utils.cli.project import Opened, Project, default_environment
 from databricks_utils.errors import InvalidInput, LakehouseError
 from databricks_utils.logging import redacted
+from databricks_utils.medallion.failure import RUNBOOK, cause_of, kind_of
 from databricks_utils.streaming import StreamPipeline
 
 SCHEMA_OPTIONS = ("bronze", "silver", "gold", "operations")
@@ -40,8 +41,10 @@ def command_line(project: Project[Any], arguments: Sequence[str]) -> int:
 def _unexpected(error: Exception, arguments: Sequence[str]) -> int:
     if "--debug" in arguments:
         traceback.print_exc()
-    first_line = next(iter(str(error).strip().splitlines()), "no message")
-    click.echo(f"Error: {type(error).__name__}: {redacted(first_line)}", err=True)
+    kind = kind_of(error)
+    click.echo(f"Error: {redacted(cause_of(error))}", err=True)
+    if kind.meaning:
+        click.echo(f"  means: {kind.meaning}. {kind.hint} ({RUNBOOK}#{kind.name})", err=True)
     click.echo("  hint:  Run the same command with --debug to see where it happened", err=True)
     return 1
 

@@ -124,6 +124,9 @@ class Execution(Section):
     parallel_tables: int = Field(2, ge=1, le=64, description="Independent tables computed side by side")
     retries: int = Field(2, ge=0, le=10, description="Further tries after an error that can pass by itself")
     retry_delay_seconds: float = Field(5.0, ge=0, description="Pause before the second try; it doubles each time")
+    lock_wait_seconds: float = Field(
+        600.0, ge=0, description="Wait for another run of the same tables in a local warehouse; 0 fails at once"
+    )
 
 
 class Logging(Section):

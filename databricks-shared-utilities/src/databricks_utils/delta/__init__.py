@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from databricks_utils.delta.commit_log import newest_version
+from databricks_utils.delta.lock import locked
 from databricks_utils.delta.maintenance import delete_older, optimize, restore, shallow_clone, vacuum
 from databricks_utils.delta.merge import append, merge_by_key, overwrite, temporary_view
 from databricks_utils.delta.namespace import Namespace, quoted
@@ -33,6 +34,7 @@ __all__ = [
     "ensure_schema",
     "last_commit",
     "literal",
+    "locked",
     "merge_by_key",
     "newest_version",
     "optimize",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from pyspark.sql import functions as F
 
 from databricks_utils.delta.namespace import quoted
-from databricks_utils.delta.tables import Commit, last_commit
+from databricks_utils.delta.tables import Commit, commits_since, last_commit
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -76,8 +76,10 @@ def merge_by_key(
     with temporary_view(rows) as view:
         statement = f"MERGE INTO {identifier} t USING {view} s ON {on} {' '.join(clauses)}"
         rows.sparkSession.sql(statement).collect()
-    after = last_commit(spark, identifier, folder=folder)
-    return after if after.version > before.version else Commit(before.version, "MERGE")
+    # Somebody else may have committed between this statement's reading and its commit, or since.
+    later = commits_since(spark, identifier, before.version, folder=folder)
+    own = (commit for commit in later if commit.operation == "MERGE")
+    return next(own, Commit(before.version, "MERGE"))
 
 
 def overwrite(

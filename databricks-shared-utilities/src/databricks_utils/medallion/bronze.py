@@ -15,6 +15,7 @@ from databricks_utils.medallion.checkpoint import generation_of
 from databricks_utils.medallion.file_readers import read_files
 from databricks_utils.medallion.lakehouse import Lakehouse
 from databricks_utils.medallion.pipeline import Bronze
+from databricks_utils.medallion.trail import entered
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -37,11 +38,13 @@ def ingest(lakehouse: Lakehouse, node: Bronze) -> int:
         Rows appended.
     """
     contract = lakehouse.contract(node.table)
+    entered("create the table")
     lakehouse.ensure_table(contract, technical.columns("bronze"))
     identifier = lakehouse.identifier(node.table)
     before = lakehouse.version(node.table)
     folder = _landing_folder(lakehouse, node)
     checkpoint = checkpoint_of(lakehouse, node)
+    entered("append the rows of new files", lambda: _batch_of(checkpoint, folder))
     columns = tuple(column.name for column in contract.columns)
     system = node.source.system
     query = (
@@ -179,3 +182,13 @@ def checkpoint_of(lakehouse: Lakehouse, node: Bronze) -> str:
     """Return the checkpoint folder of a bronze table: one for each environment and table, never under a table."""
     configuration = lakehouse.configuration
     return f"{configuration.storage.checkpoints}/{configuration.environment}/{node.table}"
+
+
+def _batch_of(checkpoint: str, folder: str) -> str:
+    """Return the batch that is being read, or was when it failed."""
+    begun = Path(checkpoint) / "offsets"
+    try:
+        numbers = [int(path.name) for path in begun.iterdir() if path.name.isdigit()]
+    except OSError:
+        numbers = []
+    return f"batch {max(numbers, default=0)} of the files in {folder}"

@@ -18,6 +18,7 @@ from databricks_utils.medallion.lakehouse import Lakehouse
 from databricks_utils.medallion.pipeline import Gold, Replace, Scd2, Upsert, Write
 from databricks_utils.medallion.scd import CURRENT, END, START, differences, timeline
 from databricks_utils.medallion.surrogate import surrogate_key, with_unknown_member
+from databricks_utils.medallion.trail import entered
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -64,7 +65,9 @@ def refresh(lakehouse: Lakehouse, node: Gold, increment: Increment) -> Refreshed
         increment: What to read.
     """
     contract = lakehouse.contract(node.table)
+    entered("create the table")
     lakehouse.ensure_table(contract, technical.columns("gold"))
+    entered("compute and write the rows")
     match node.write:
         case Upsert():
             return _upsert(lakehouse, node, node.write, contract, increment)
@@ -243,5 +246,6 @@ def _summary(lakehouse: Lakehouse, contract: Contract, commit: Commit, rows: Dat
     rules = row_rules(contract)
     if not rules or (commit.rows_written == 0 and rows is not None):
         return None
+    entered("check the rows written")
     written = lakehouse.read(contract.name) if rows is None else rows
     return summarise(label(written, rules), rules, key=contract.key)

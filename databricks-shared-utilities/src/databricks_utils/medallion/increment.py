@@ -57,6 +57,15 @@ class Increment:
         return not self.full and dict(self.position.sources) == dict(self.versions)
 
     @property
+    def described(self) -> str:
+        """The versions read, as words."""
+        if self.after < 0:
+            return f"all of {self.node.reads} up to version {self.until}"
+        moved = {table: (self.position.sources.get(table, -1), now) for table, now in self.versions.items()}
+        ranges = [f"{table} versions {seen + 1} to {now}" for table, (seen, now) in moved.items() if seen < now]
+        return ", ".join(ranges) or "nothing new"
+
+    @property
     def until(self) -> int:
         """Newest version of the table read."""
         return self.versions[self.node.reads]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -19,11 +20,13 @@ from databricks_utils.delta import (
     commits_since,
     create_table,
     last_commit,
+    locked,
     newest_version,
     table_exists,
 )
 from databricks_utils.errors import InvalidInput
 from databricks_utils.medallion.pipeline import TableNode
+from databricks_utils.session.launch import java_process
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -82,6 +85,16 @@ class Lakehouse:
         if not self.exists(table):
             raise InvalidInput(f"{table} does not exist yet", hint=f"Run it first: run --tables {table}")
         return self.spark.table(self.identifier(table))
+
+    def held(self, write: Collection[str], read: Collection[str], run_id: str) -> AbstractContextManager[None]:
+        """Hold tables for the length of a block, so that no other run of this warehouse writes them.
+
+        Raises:
+            TableBusy: Another run holds one of them, and still does after `execution.lock_wait_seconds`.
+        """
+        holder = {"run": run_id, "java": java_process()}
+        wait = self.configuration.execution.lock_wait_seconds
+        return locked(self.namespace, write=write, read=read, holder=holder, wait_seconds=wait)
 
     def contract(self, table: str) -> Contract:
         """Return the contract of a table.

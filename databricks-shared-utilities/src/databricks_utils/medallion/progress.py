@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from databricks_utils.delta import append, create_table, literal
+from databricks_utils.delta import append, create_table, literal, locked
 
 if TYPE_CHECKING:
     from databricks_utils.medallion.lakehouse import Lakehouse
@@ -77,9 +77,10 @@ def save_progress(lakehouse: Lakehouse, progress: Progress, moved: Sequence[Posi
     if not rows:
         return
     frame = lakehouse.spark.createDataFrame(rows, SCHEMA)
-    if not lakehouse.exists(TABLE):
-        create_table(lakehouse.spark, lakehouse.namespace, TABLE, schema=frame.schema)
-    append(lakehouse.spark, lakehouse.identifier(TABLE), frame.coalesce(1), folder=lakehouse.folder(TABLE))
+    with locked(lakehouse.namespace, write=[TABLE]):
+        if not lakehouse.exists(TABLE):
+            create_table(lakehouse.spark, lakehouse.namespace, TABLE, schema=frame.schema)
+        append(lakehouse.spark, lakehouse.identifier(TABLE), frame.coalesce(1), folder=lakehouse.folder(TABLE))
 
 
 def rewound(lakehouse: Lakehouse, progress: Progress, table: str, version: int) -> Position:

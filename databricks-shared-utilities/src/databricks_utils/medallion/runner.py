@@ -7,19 +7,22 @@ from __future__ import annotations
 
 import contextvars
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from graphlib import TopologicalSorter
 from typing import Any
 from uuid import uuid4
 
-from databricks_utils.errors import InputProblems, InvalidInput, LakehouseError
-from databricks_utils.logging import log_context, redacted
+from databricks_utils.errors import InputProblems, InvalidInput, LakehouseError, RunFailed
+from databricks_utils.logging import log_context
+from databricks_utils.medallion.failure import RUNBOOK, cause_of, explained, kind_name, kind_of
 from databricks_utils.medallion.lakehouse import Lakehouse
 from databricks_utils.medallion.pipeline import Flow, Node, Pipeline
 from databricks_utils.medallion.progress import Position, Progress, load_progress, save_progress
 from databricks_utils.medallion.steps import Clock, Step, run_step
+from databricks_utils.medallion.trail import followed
 from databricks_utils.observability import RunResult, RunStore, TableResult, span
 
 _LOG = logging.getLogger(__name__)
@@ -67,15 +70,23 @@ def run_pipeline(
         full_refresh: Compute silver and gold again from all of bronze. Bronze itself is the record and is kept.
         run_id: Name of the run, for tasks that belong to one job run.
         on_table: Called with each table's result.
+
+    Raises:
+        TableBusy: Another run holds one of the tables.
+        RunFailed: The tables are written and the note about it is not.
     """
     nodes = pipeline.selected(tables)
     clock = Clock()
     run_id = run_id or uuid4().hex
     with log_context(pipeline=pipeline.name, batch_id=run_id), span(f"run {pipeline.name}", run_id=run_id):
-        progress = load_progress(lakehouse)
-        walk = _Walk(lakehouse, nodes, progress, full_refresh, on_table or (lambda _: None))
-        steps = walk.run()
-        save_progress(lakehouse, progress, [step.position for step in steps if step.position], run_id)
+        # Held until the positions are noted: who comes next must know how far these tables have read.
+        with lakehouse.held([node.table for node in nodes], [table for node in nodes for table in node.inputs], run_id):
+            progress = load_progress(lakehouse)
+            walk = _Walk(lakehouse, nodes, progress, full_refresh, run_id, on_table or (lambda _: None))
+            steps = walk.run()
+            moved = [step.position for step in steps if step.position]
+            with _recording(run_id, "how far its tables have read"):
+                save_progress(lakehouse, progress, moved, run_id)
         run = RunResult(
             run_id=run_id,
             pipeline=pipeline.name,
@@ -85,8 +96,27 @@ def run_pipeline(
             tables=tuple(step.result for step in steps),
             parameters={"tables": ",".join(tables), "full_refresh": str(full_refresh).lower()},
         )
-        RunStore(lakehouse.namespace).save(lakehouse.spark, run)
+        with _recording(run_id, "what it did"):
+            RunStore(lakehouse.namespace).save(lakehouse.spark, run)
     return run
+
+
+@contextmanager
+def _recording(run_id: str, what: str) -> Iterator[None]:
+    """Say of an error that the tables are written and only the note about them is missing.
+
+    Raises:
+        RunFailed: The note could not be written.
+    """
+    try:
+        yield
+    except Exception as error:
+        kind = kind_of(error)
+        raise RunFailed(
+            f"The tables are written, but run {run_id[:12]} could not note {what}: {cause_of(error)}",
+            where="schemas.operations",
+            hint=f"{kind.hint} ({RUNBOOK}#{kind.name}). Reading something twice changes nothing",
+        ) from error
 
 
 @dataclass
@@ -95,6 +125,7 @@ class _Walk:
     nodes: Sequence[Node]
     progress: Progress
     full_refresh: bool
+    run_id: str
     on_table: Listener
     finished: dict[str, Step] = field(default_factory=dict)
 
@@ -125,18 +156,14 @@ class _Walk:
             reason = f"not run because {', '.join(missing)} failed"
             return Step(replace(clock.result(node, "blocked"), error=reason))
         position: Position = self.progress.of(node.table)
-        try:
-            return run_step(self.lakehouse, node, position, full_refresh=self.full_refresh)
-        except Exception as error:  # one table's failure, whatever it is, must not hide the others
-            _LOG.error("table failed", exc_info=error, extra={"event": "table_failed", "status": "failed"})
-            return Step(replace(clock.result(node, "failed"), error=redacted(_described(error))))
+        with followed() as trail:
+            try:
+                return run_step(self.lakehouse, node, position, full_refresh=self.full_refresh)
+            except Exception as error:  # one table's failure, whatever it is, must not hide the others
+                _LOG.error("table failed", exc_info=error, extra={"event": "table_failed", "status": "failed"})
+                told = explained(error, trail, self.run_id)
+                return Step(replace(clock.result(node, "failed"), error=told, error_kind=kind_name(error)))
 
     def _failed(self, table: str) -> bool:
         step = self.finished.get(table)
         return step is not None and step.result.status in ("failed", "blocked")
-
-
-def _described(error: Exception) -> str:
-    if isinstance(error, LakehouseError):
-        return str(error)
-    return f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else 'no message'}"

@@ -19,6 +19,7 @@ from databricks_utils.medallion.increment import Increment
 from databricks_utils.medallion.kept import kept
 from databricks_utils.medallion.lakehouse import Lakehouse
 from databricks_utils.medallion.pipeline import Silver, Upsert
+from databricks_utils.medallion.trail import entered
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -93,14 +94,20 @@ def refine(lakehouse: Lakehouse, node: Silver, increment: Increment) -> Refined:
     contract = lakehouse.contract(node.table)
     rules = row_rules(contract)
     received = tuple(column.name for column in lakehouse.contract(node.reads).columns)
+    entered("create the table")
     created = _ensure_tables(lakehouse, contract)
+    entered("transform and check the rows")
     labelled = _checked_columns(node, lambda: prepare(increment.new_rows(), contract, received, lakehouse, node))
     with kept(labelled) as rows:
         summary = summarise(rows, rules, key=contract.key)
+        entered("write the quarantine")
         quarantined = _quarantine(lakehouse, contract, increment, rows, summary, created)
+        entered("write the rows")
         unique = newest_by_key(rows.where("_is_valid"), contract, node.write.sequence_by)
         written, known = _write(lakehouse, contract, node.write, increment, unique, summary.distinct_keys)
+    entered("compute the rows of changed lookups again")
     reprocessed = _reprocess(lakehouse, contract, node, increment, received)
+    entered("compare the counts")
     read = _rows_in(increment, summary)
     repeated = summary.rows_valid - summary.distinct_keys
     refined = Refined(read, written, written + reprocessed, quarantined, repeated + known, reprocessed, summary)

@@ -16,6 +16,7 @@ from databricks_utils.medallion.lakehouse import Lakehouse
 from databricks_utils.medallion.pipeline import Bronze, Gold, Node, Silver
 from databricks_utils.medallion.progress import Position
 from databricks_utils.medallion.silver import refine
+from databricks_utils.medallion.trail import entered
 from databricks_utils.observability import TableResult, TableStatus, span
 from databricks_utils.retry import is_transient, retry
 
@@ -60,9 +61,11 @@ def _run_once(lakehouse: Lakehouse, node: Node, position: Position, full_refresh
     started = Clock()
     if isinstance(node, Bronze):
         return _bronze(lakehouse, node, started)
+    entered("see what is new")
     increment = plan_increment(lakehouse, node, position, full_refresh=full_refresh)
     if increment.nothing_new:
         return Step(replace(started.result(node, "skipped"), target_version=position.version))
+    entered("begin", lambda: increment.described)
     work = (
         _silver(lakehouse, node, increment, started)
         if isinstance(node, Silver)
@@ -134,6 +137,7 @@ def _table_rules(lakehouse: Lakehouse, node: Node, started: Clock, proved_unique
     rules = table_rules(lakehouse.contract(node.table))
     if not rules:
         return []
+    entered("check the rules of the whole table")
     identifier = lakehouse.identifier(node.table)
 
     def resolve(table: str) -> str:

@@ -33,6 +33,7 @@ class TableResult:
         rules: Outcome of each rule.
         breaches: Thresholds of the configuration that are not met, as sentences.
         error: What went wrong.
+        error_kind: Stable name of the kind of error, for alerts; the runbook has a heading for each.
         target_version: Version of the table afterwards.
     """
 
@@ -52,6 +53,7 @@ class TableResult:
     breaches: tuple[str, ...] = ()
     error: str | None = None
     target_version: int | None = None
+    error_kind: str | None = None
 
     @property
     def balanced(self) -> bool:

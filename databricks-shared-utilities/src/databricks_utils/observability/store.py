@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from databricks_utils.data_quality.results import RuleResult
-from databricks_utils.delta import Namespace, add_missing_columns, append, create_table, table_exists
+from databricks_utils.delta import Namespace, add_missing_columns, append, create_table, locked, table_exists
 from databricks_utils.observability.results import RunResult, TableResult
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ SCHEMAS = {
         "started_at TIMESTAMP, duration_seconds DOUBLE, rows_read BIGINT, rows_valid BIGINT, rows_written BIGINT, "
         "rows_quarantined BIGINT, rows_duplicate BIGINT, "
         "rows_reprocessed BIGINT, score DOUBLE, breaches ARRAY<STRING>, error STRING, "
-        "target_version BIGINT"
+        "target_version BIGINT, error_kind STRING"
     ),
     QUALITY: (
         "run_id STRING, table_name STRING, rule STRING, column_name STRING, kind STRING, severity STRING, "
@@ -89,12 +89,13 @@ class RunStore:
         if not rows:
             return
         schema = parse_schema(SCHEMAS[table])
-        if table_exists(spark, self.namespace, table):
-            add_missing_columns(spark, self.namespace.identifier(table), schema)
-        else:
-            create_table(spark, self.namespace, table, schema=schema)
         frame = spark.createDataFrame(list(rows), schema).coalesce(1)
-        append(spark, self.namespace.identifier(table), frame, folder=self.namespace.location(table))
+        with locked(self.namespace, write=[table]):
+            if table_exists(spark, self.namespace, table):
+                add_missing_columns(spark, self.namespace.identifier(table), schema)
+            else:
+                create_table(spark, self.namespace, table, schema=schema)
+            append(spark, self.namespace.identifier(table), frame, folder=self.namespace.location(table))
 
     def _rows(self, spark: SparkSession, table: str, run_ids: Sequence[str]) -> list[Any]:
         if not run_ids or not table_exists(spark, self.namespace, table):
@@ -123,6 +124,7 @@ def _table_row(run: RunResult, position: int, table: TableResult) -> tuple[objec
         [_storable(breach) for breach in table.breaches],
         None if table.error is None else _storable(table.error),
         table.target_version,
+        table.error_kind,
     )
 
 
@@ -178,6 +180,7 @@ def _table(row: Any, rules: Sequence[Any]) -> TableResult:
         breaches=tuple(row.breaches or ()),
         error=row.error,
         target_version=row.target_version,
+        error_kind=row.asDict().get("error_kind"),  # a table of version 1.0 lacks it until the next run
     )
 
 

@@ -112,9 +112,24 @@ def _shown(value: object) -> str:
 def _print_alerts(run: RunResult, console: Console) -> None:
     for item in run.tables:
         if item.error:
-            console.print(f"[{COLOURS[item.status]}]{escape(item.table)}[/]: {escape(item.error)}")
+            headline, *told = item.error.splitlines()
+            console.print(f"[{COLOURS[item.status]}]{escape(item.table)}[/]: {escape(headline)}")
+            if told:
+                console.print(_told(told))
         for breach in item.breaches:
             console.print(f"[{COLOURS['breached']}]{escape(item.table)}[/]: {escape(breach)}")
+
+
+def _told(lines: Sequence[str]) -> Table:
+    """Return the lines below an error's headline as labels and texts, each text below itself."""
+    grid = Table.grid(padding=(0, 1))
+    grid.add_column(no_wrap=True)
+    grid.add_column(overflow="fold")
+    for line in lines:
+        label, colon, text = line.strip().partition(": ")
+        labelled = colon and line.startswith("  ") and label.isalpha()
+        grid.add_row(f"  {label}:" if labelled else "", escape(text.strip() if labelled else line.strip()))
+    return grid
 
 
 def _numeric(rows: Sequence[tuple[object, ...]], position: int) -> bool:

@@ -70,6 +70,14 @@ def start_classic(settings: Mapping[str, str], application_name: str, spark: Spa
         raise not_started(log, str(error)) from error
 
 
+def java_process() -> int | None:
+    """Return the id of the Java process that this one has started; None where Spark runs elsewhere."""
+    from pyspark import SparkContext
+
+    process = getattr(SparkContext._gateway, "proc", None)
+    return None if process is None else int(process.pid)
+
+
 def new_log() -> Path:
     """Make a new log file for Spark's own output; the oldest ones are removed."""
     folder = cache_folder().parent / "logs"

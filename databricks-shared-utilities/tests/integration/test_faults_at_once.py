@@ -1,0 +1,174 @@
+"""Several runs of one warehouse at once: each waits its turn or says who has it, and no row or note is lost."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from little_shop import SECOND, SHOP, Undisturbed, closed, contents, land, landing, opened, succeeded
+from pyspark.sql import SparkSession
+
+from databricks_utils.errors import TableBusy
+from databricks_utils.medallion import Lakehouse, Pipeline, run_pipeline, silver
+from databricks_utils.medallion.progress import TABLE as PROGRESS
+from databricks_utils.observability import RunResult
+from databricks_utils.observability.store import RUNS, TABLES
+
+ORDERS = Pipeline("orders", *(node for node in SHOP.nodes if node.table in ("bronze.orders", "silver.orders")))
+
+# Runs the pipeline of a folder whenever it is told to, until its standard input ends.
+SECOND_PROGRAM = """
+import sys
+from pathlib import Path
+from little_shop import SHOP, opened, succeeded
+from databricks_utils.medallion import run_pipeline
+from databricks_utils.session import create_session
+from databricks_utils.session.settings import LocalSpark
+
+folder = Path(sys.argv[1])
+spark = create_session(LocalSpark(memory="1g"), "second", folder / "warehouse", short_lived=True)
+shop = opened(spark, folder, sys.argv[2])
+for line in sys.stdin:
+    succeeded(run_pipeline(shop, SHOP, run_id=line.strip()))
+    print("done", flush=True)
+"""
+
+
+@pytest.fixture
+def shop(spark: SparkSession, tmp_path: Path) -> Iterator[Lakehouse]:
+    lakehouse = opened(spark, tmp_path, "at_once", retries=10, retry_delay_seconds=0)
+    yield lakehouse
+    closed(lakehouse)
+
+
+@contextmanager
+def second_process(folder: Path) -> Iterator[subprocess.Popen[str]]:
+    """Give a process with a Spark of its own over the same folder."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", SECOND_PROGRAM, str(folder), "at_once"],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_two_processes_that_run_one_pipeline_at_once_end_well(
+    shop: Lakehouse, undisturbed: Undisturbed, tmp_path: Path
+) -> None:
+    with second_process(tmp_path) as other:
+        assert other.stdin is not None
+        assert other.stdout is not None
+        for number, files in enumerate(({}, SECOND, {})):
+            land(landing(shop), files)
+            other.stdin.write(f"other-{number}\n")
+            other.stdin.flush()
+            succeeded(run_pipeline(shop, SHOP, run_id=f"own-{number}"))
+            answer = other.stdout.readline()
+            assert answer == "done\n", other.communicate()[1]
+
+    assert contents(shop) == undisturbed.second
+    runs = {row.run_id for row in shop.read(RUNS).collect()}
+    assert runs == {f"{who}-{number}" for who in ("own", "other") for number in range(3)}
+
+
+def test_a_run_that_may_not_wait_says_who_holds_its_tables(shop: Lakehouse) -> None:
+    hurried = opened(shop.spark, landing(shop).parent, "at_once", lock_wait_seconds=0)
+
+    with shop.held(["silver.orders"], [], "5f1d2c3b4a59"), pytest.raises(TableBusy) as caught:
+        run_pipeline(hurried, SHOP)
+
+    assert "silver.orders is being written by another run: run 5f1d2c3b4a59" in str(caught.value)
+    assert not shop.exists("bronze.orders")
+
+
+def test_what_somebody_else_commits_between_reading_and_writing_is_kept(
+    shop: Lakehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    succeeded(run_pipeline(shop, ORDERS))
+    land(landing(shop), SECOND)
+    target = shop.identifier("silver.orders")
+    original = silver.merge_by_key
+
+    def interrupted(*arguments: object, **named: object) -> object:
+        columns = "order_id, customer_id, ordered_on, amount, revision"
+        shop.spark.sql(f"INSERT INTO {target} ({columns}) VALUES (900, 10, DATE'2024-01-01', 1.00, 1)")
+        shop.spark.sql(
+            f"MERGE INTO {target} t USING (SELECT 901 order_id, 10 customer_id, DATE'2024-01-01' ordered_on, "
+            f"2.00 amount, 1 revision) s ON t.order_id = s.order_id WHEN NOT MATCHED THEN INSERT ({columns}) "
+            f"VALUES (s.order_id, s.customer_id, s.ordered_on, s.amount, s.revision)"
+        )
+        return original(*arguments, **named)  # type: ignore[arg-type]  # passed on as it came
+
+    with monkeypatch.context() as patch:
+        patch.setattr(silver, "merge_by_key", interrupted)
+        run = succeeded(run_pipeline(shop, ORDERS))
+
+    (orders,) = (table for table in run.tables if table.table == "silver.orders")
+    assert (orders.rows_written, orders.rows_duplicate, orders.balanced) == (2, 2, True)
+    assert {row.order_id for row in shop.read("silver.orders").collect()} == {1, 2, 3, 4, 900, 901}
+
+
+def test_a_writer_that_keeps_updating_the_table_is_outlasted(shop: Lakehouse) -> None:
+    succeeded(run_pipeline(shop, ORDERS))
+    land(landing(shop), SECOND)
+    target, done, updates = shop.identifier("silver.orders"), threading.Event(), 0
+
+    def update() -> None:
+        nonlocal updates
+        while not done.is_set() and updates < 5:
+            shop.spark.sql(f"UPDATE {target} SET customer_id = customer_id WHERE order_id = 3")
+            updates += 1
+
+    with ThreadPoolExecutor(1) as pool:
+        writer = pool.submit(update)
+        try:
+            succeeded(run_pipeline(shop, ORDERS))
+        finally:
+            done.set()
+        writer.exception()
+
+    assert {row.order_id: str(row.amount) for row in shop.read("silver.orders").collect()} == {
+        1: "5.00",
+        2: "8.00",
+        3: "1.00",
+        4: "2.00",
+    }
+
+
+@pytest.mark.parametrize("count", [6, pytest.param(100, marks=pytest.mark.matrix)])
+def test_many_runs_at_once_lose_neither_rows_nor_notes(shop: Lakehouse, count: int) -> None:
+    header = "order_id,customer_id,ordered_on,amount,revision\n"
+
+    def deliver_and_run(number: int) -> RunResult:
+        # Moved into place, so that no run sees half of it.
+        waiting = landing(shop).parent / f"{number}.csv"
+        waiting.write_text(f"{header}{1000 + number},10,2024-01-05,1.00,1\n")
+        waiting.rename(landing(shop) / "orders" / f"many-{number}.csv")
+        return run_pipeline(shop, ORDERS, run_id=f"many-{number}")
+
+    with ThreadPoolExecutor(8) as pool:
+        runs = [succeeded(run) for run in pool.map(deliver_and_run, range(count))]
+
+    orders = [row.order_id for row in shop.read("silver.orders").collect()]
+    assert sorted(orders) == [1, 2, 3, *range(1000, 1000 + count)]
+    assert shop.read("bronze.orders").count() == 4 + count
+    written = sum(table.rows_written for run in runs for table in run.tables if table.table == "silver.orders")
+    assert written == 3 + count
+    assert sorted(row.run_id for row in shop.read(RUNS).collect()) == sorted(run.run_id for run in runs)
+    assert shop.read(TABLES).count() == 2 * count
+    moved = {run.run_id for run in runs if run.tables[1].status == "succeeded"}
+    assert {row.run_id for row in shop.read(PROGRESS).collect()} == moved
