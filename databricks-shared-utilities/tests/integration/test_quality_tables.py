@@ -95,6 +95,14 @@ def test_orphans_of_a_reference_are_counted_once_whatever_is_repeated_there(
     )
 
 
+def test_a_number_of_rows_that_the_write_has_told_is_not_counted_again(spark: SparkSession) -> None:
+    enough = TableRule("enough", "row_count", "error", limits={"mustBeGreaterThan": 2})
+
+    (result,) = run_table_rules(spark, "no_such_table", [enough], str, now=NOW, known_rows=2)
+
+    assert (result.passed, result.rows_checked, result.rows_failed) == (False, 1, 1)
+
+
 def test_a_reference_to_a_table_not_yet_there_fails_without_stopping_the_others(spark: SparkSession) -> None:
     rule = TableRule("product", "reference", "error", ("id",), reference="silver.products.id")
 

@@ -7,6 +7,7 @@ from databricks_utils.delta.lock import locked
 from databricks_utils.delta.maintenance import delete_older, optimize, restore, shallow_clone, vacuum
 from databricks_utils.delta.merge import append, merge_by_key, overwrite, temporary_view
 from databricks_utils.delta.namespace import Namespace, quoted
+from databricks_utils.delta.small_frame import small_frame
 from databricks_utils.delta.tables import (
     TABLE_PROPERTIES,
     Commit,
@@ -43,6 +44,7 @@ __all__ = [
     "restore",
     "rows_at",
     "shallow_clone",
+    "small_frame",
     "table_exists",
     "temporary_view",
     "vacuum",

@@ -39,11 +39,13 @@ class Refreshed:
         rows_written: Rows inserted or updated.
         summary: What the row rules found in the rows computed; None without rules or rows.
         one_row_per_key: Whether the write keeps keys apart once the rows computed have each key once.
+        whole: Whether the rows written are all the rows of the table.
     """
 
     rows_written: int
     summary: Summary | None
     one_row_per_key: bool = False
+    whole: bool = False
 
     @property
     def proved_unique(self) -> int | None:
@@ -204,7 +206,8 @@ def _written_whole(lakehouse: Lakehouse, node: Gold, contract: Contract, increme
     rows = computed(lakehouse, node, increment.everything())
     identifier, folder = lakehouse.identifier(node.table), lakehouse.folder(node.table)
     commit = overwrite(lakehouse.spark, identifier, _stamped(rows), folder=folder)
-    return Refreshed(commit.rows_written, _summary(lakehouse, contract, commit, None), one_row_per_key=True)
+    summary = _summary(lakehouse, contract, commit, None)
+    return Refreshed(commit.rows_written, summary, one_row_per_key=True, whole=True)
 
 
 def _keyed(rows: DataFrame, write: Upsert, contract: Contract) -> DataFrame:

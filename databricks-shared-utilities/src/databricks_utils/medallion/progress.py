@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from databricks_utils.delta import append, create_table, literal, locked
+from databricks_utils.contracts import parse_schema
+from databricks_utils.delta import append, create_table, literal, locked, small_frame
 
 if TYPE_CHECKING:
     from databricks_utils.medallion.lakehouse import Lakehouse
@@ -76,11 +77,12 @@ def save_progress(lakehouse: Lakehouse, progress: Progress, moved: Sequence[Posi
     ]
     if not rows:
         return
-    frame = lakehouse.spark.createDataFrame(rows, SCHEMA)
+    schema = parse_schema(SCHEMA)
+    frame = small_frame(lakehouse.spark, rows, schema)
     with locked(lakehouse.namespace, write=[TABLE]):
         if not lakehouse.exists(TABLE):
-            create_table(lakehouse.spark, lakehouse.namespace, TABLE, schema=frame.schema)
-        append(lakehouse.spark, lakehouse.identifier(TABLE), frame.coalesce(1), folder=lakehouse.folder(TABLE))
+            create_table(lakehouse.spark, lakehouse.namespace, TABLE, schema=schema)
+        append(lakehouse.spark, lakehouse.identifier(TABLE), frame, folder=lakehouse.folder(TABLE))
 
 
 def rewound(lakehouse: Lakehouse, progress: Progress, table: str, version: int) -> Position:

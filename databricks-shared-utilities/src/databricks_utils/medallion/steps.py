@@ -71,8 +71,8 @@ def _run_once(lakehouse: Lakehouse, node: Node, position: Position, full_refresh
         if isinstance(node, Silver)
         else _gold(lakehouse, node, increment, started)
     )
-    counted, proved_unique = work[0], work[2]
-    rules = (*work[1], *_table_rules(lakehouse, node, started, proved_unique))
+    counted = work.counted
+    rules = (*work.rules, *_table_rules(lakehouse, node, started, work))
     score = quality_score(rules)
     decision = decide(score, counted.rows_read, counted.rows_quarantined, lakehouse.configuration.quality)
     version = lakehouse.version(node.table)
@@ -87,9 +87,17 @@ def _run_once(lakehouse: Lakehouse, node: Node, position: Position, full_refresh
     return Step(result, Position(node.table, increment.versions, version))
 
 
-def _silver(
-    lakehouse: Lakehouse, node: Silver, increment: Increment, started: Clock
-) -> tuple[TableResult, tuple[RuleResult, ...], int | None]:
+@dataclass(frozen=True)
+class _Work:
+    """What a table's turn did, and what its counts already prove about the whole table."""
+
+    counted: TableResult
+    rules: tuple[RuleResult, ...]
+    proved_unique: int | None
+    known_rows: int | None
+
+
+def _silver(lakehouse: Lakehouse, node: Silver, increment: Increment, started: Clock) -> _Work:
     refined = refine(lakehouse, node, increment)
     counted = TableResult(
         node.table,
@@ -105,12 +113,11 @@ def _silver(
         rows_reprocessed=refined.rows_reprocessed,
     )
     # Rows are reduced to one for each key and merged by it, and the balance has been checked.
-    return counted, refined.summary.rules, refined.summary.distinct_keys
+    known_rows = refined.rows_valid if increment.after < 0 else None
+    return _Work(counted, refined.summary.rules, refined.summary.distinct_keys, known_rows)
 
 
-def _gold(
-    lakehouse: Lakehouse, node: Gold, increment: Increment, started: Clock
-) -> tuple[TableResult, tuple[RuleResult, ...], int | None]:
+def _gold(lakehouse: Lakehouse, node: Gold, increment: Increment, started: Clock) -> _Work:
     refreshed = refresh(lakehouse, node, increment)
     checked = refreshed.summary.rows if refreshed.summary else refreshed.rows_written
     counted = TableResult(
@@ -123,7 +130,8 @@ def _gold(
         rows_valid=checked,
         rows_written=refreshed.rows_written,
     )
-    return counted, refreshed.summary.rules if refreshed.summary else (), refreshed.proved_unique
+    rules = refreshed.summary.rules if refreshed.summary else ()
+    return _Work(counted, rules, refreshed.proved_unique, refreshed.rows_written if refreshed.whole else None)
 
 
 def _bronze(lakehouse: Lakehouse, node: Bronze, started: Clock) -> Step:
@@ -133,7 +141,7 @@ def _bronze(lakehouse: Lakehouse, node: Bronze, started: Clock) -> Step:
     return Step(replace(base, rows_read=rows, rows_valid=rows, rows_written=rows, target_version=version))
 
 
-def _table_rules(lakehouse: Lakehouse, node: Node, started: Clock, proved_unique: int | None) -> list[RuleResult]:
+def _table_rules(lakehouse: Lakehouse, node: Node, started: Clock, work: _Work) -> list[RuleResult]:
     rules = table_rules(lakehouse.contract(node.table))
     if not rules:
         return []
@@ -144,7 +152,15 @@ def _table_rules(lakehouse: Lakehouse, node: Node, started: Clock, proved_unique
         lakehouse.exists(table)  # so that its name can be used in SQL
         return lakehouse.identifier(table)
 
-    return run_table_rules(lakehouse.spark, identifier, rules, resolve, now=started.at, proved_unique=proved_unique)
+    return run_table_rules(
+        lakehouse.spark,
+        identifier,
+        rules,
+        resolve,
+        now=started.at,
+        proved_unique=work.proved_unique,
+        known_rows=work.known_rows,
+    )
 
 
 class Clock:

@@ -8,7 +8,15 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from databricks_utils.data_quality.results import RuleResult
-from databricks_utils.delta import Namespace, add_missing_columns, append, create_table, locked, table_exists
+from databricks_utils.delta import (
+    Namespace,
+    add_missing_columns,
+    append,
+    create_table,
+    locked,
+    small_frame,
+    table_exists,
+)
 from databricks_utils.observability.results import RunResult, TableResult
 
 if TYPE_CHECKING:
@@ -89,7 +97,7 @@ class RunStore:
         if not rows:
             return
         schema = parse_schema(SCHEMAS[table])
-        frame = spark.createDataFrame(list(rows), schema).coalesce(1)
+        frame = small_frame(spark, rows, schema)
         with locked(self.namespace, write=[table]):
             if table_exists(spark, self.namespace, table):
                 add_missing_columns(spark, self.namespace.identifier(table), schema)

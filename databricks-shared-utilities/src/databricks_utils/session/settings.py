@@ -77,6 +77,9 @@ LOCAL: Mapping[str, str] = {
     "spark.sql.sources.parallelPartitionDiscovery.parallelism": "2",
     # Smaller files than with snappy, at about the same speed.
     "spark.sql.parquet.compression.codec": "zstd",
+    # A run compiles several hundred pieces of code, and 100 are kept by default: Spark would write, compile and warm up
+    # the same ones again for each table.
+    "spark.sql.codegen.cache.maxEntries": "2000",
     # Toward pandas and from it without a Python loop over rows.
     "spark.sql.execution.arrow.pyspark.enabled": "true",
 }
