@@ -14,7 +14,7 @@ export PATH := $(CURDIR)/.venv/bin:$(UV_FOLDER):$(PATH)
 unexport VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help doctor prerequisites setup demo test test-fast test-library test-sparks test-matrix harness lint expected snapshots sync lock clean actionlint
+.PHONY: help doctor prerequisites setup demo test test-fast test-library test-sparks test-matrix harness bench lint expected snapshots sync lock clean actionlint
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -53,10 +53,13 @@ harness: setup actionlint  ## bake the templates and run what they generate
 	$(PYTHON) -m pytest -m "not slow" $(SIDE_BY_SIDE)
 	$(PYTHON) -m pytest -m "slow and not matrix"
 
+bench: .venv-bench/ready  ## measure the pipeline against other ways, into docs/benchmarks.md (half an hour)
+	.venv-bench/bin/python -m benchmarks $(EXPERIMENTS)
+
 lint: setup  ## check style, types, workflows and that the copies are identical
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
-	$(PYTHON) -m mypy $(LIBRARY)/src tools hooks/pre_gen_project.py tests sample-data
+	$(PYTHON) -m mypy $(LIBRARY)/src tools hooks/pre_gen_project.py tests sample-data benchmarks
 	$(PYTHON) -m mypy hooks/post_gen_project.py
 	$(PYTHON) -m yamllint --strict .
 	$(PYTHON) -m check_jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
@@ -89,6 +92,9 @@ actionlint: setup
 
 .venv/ready: requirements/dev.txt $(LIBRARY)/pyproject.toml tools/install.sh | prerequisites $(UV)
 	@sh tools/install.sh $(UV) .venv requirements/dev.txt $(LIBRARY)
+
+.venv-bench/ready: requirements/bench.txt $(LIBRARY)/pyproject.toml tools/install.sh | prerequisites $(UV)
+	@sh tools/install.sh $(UV) .venv-bench requirements/bench.txt $(LIBRARY) '>=3.10,<3.14'
 
 .venv-%/ready: requirements/spark-%.txt $(LIBRARY)/pyproject.toml tools/install.sh | prerequisites $(UV)
 	@sh tools/install.sh $(UV) .venv-$* requirements/spark-$*.txt $(LIBRARY) '>=3.10,<3.13'

@@ -1,0 +1,28 @@
+"""`python -m benchmarks [EXPERIMENT …]`: run the experiments and write their tables into docs/benchmarks.md."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from benchmarks.experiments import Bench, full, growth, increment, layers
+from benchmarks.page import write_table
+
+EXPERIMENTS = {"full": full, "layers": layers, "increment": increment, "growth": growth}
+
+
+def main() -> int:
+    """Run what is asked for; everything by default."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("experiments", nargs="*", choices=[*EXPERIMENTS, []], help="default: all")
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--lines", type=int, default=1_000_000, help="basket lines of the comparison")
+    options = parser.parse_args()
+    bench = Bench(options.repeats, options.lines)
+    for name in options.experiments or EXPERIMENTS:
+        write_table(name, EXPERIMENTS[name](bench))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,180 @@
+"""The experiments: who runs on what, how often, and whether all gold tables are the same."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import statistics
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from benchmarks.gold_hash import gold_hashes, parquet_files
+from benchmarks.landing import Delivery, deliveries
+from benchmarks.measure import Figures, measured
+from benchmarks.template_pipeline import ROOT, baked
+
+#: What the template's guide to tuning advises for a million rows and more.
+LARGE = ("spark.memory=3g", "spark.short_runs=false")
+WORK = ROOT / "build" / "bench"
+
+Row = tuple[str, ...]
+
+
+class DifferentResults(Exception):
+    """Two competitors computed different gold tables; the message names them."""
+
+
+@dataclass
+class Bench:
+    """What the experiments share.
+
+    Args:
+        repeats: How often each competitor runs; medians are shown.
+        lines: Basket lines of the comparison.
+    """
+
+    repeats: int = 3
+    lines: int = 1_000_000
+    _project: list[Path] = field(default_factory=list)
+
+    @property
+    def project(self) -> Path:
+        """The template's project, baked once."""
+        if not self._project:
+            self._project.append(baked(WORK / "project"))
+        return self._project[0]
+
+    def data(self, lines: int) -> Delivery:
+        """Return the landing files of so many lines."""
+        return deliveries(WORK / "data" / str(lines), lines)
+
+    def run(self, module: str, output: Path, *arguments: str) -> Figures:
+        """Measure one module of this folder in a process of its own."""
+        command = [sys.executable, "-m", f"benchmarks.{module}", *arguments]
+        return measured(command, log=output.with_suffix(".log"), cwd=ROOT)
+
+    def template(self, landing: Path, output: Path, *arguments: str) -> tuple[Figures, dict[str, float]]:
+        """Measure one run of the template's pipeline; also return its seconds by layer."""
+        result = output.with_suffix(".json")
+        settings = [word for setting in LARGE for word in ("--set", setting)]
+        places = ["--project", str(self.project), "--landing", str(landing), "--output", str(output)]
+        figures = self.run("template_pipeline", output, *places, "--result", str(result), *settings, *arguments)
+        found = json.loads(result.read_text(encoding="utf-8"))
+        layers = {"session": found["session"], "run": found["run"]}
+        for table, seconds in found["tables"].items():
+            layer = table.partition(".")[0]
+            layers[layer] = round(layers.get(layer, 0.0) + seconds, 2)
+        return figures, layers
+
+    def hashes(self, output: Path) -> dict[str, tuple[int, str]]:
+        """Return the hashes of the gold tables a competitor left in its folder."""
+        gold = next(output.glob("**/gold/fact_sales"), None) or next(output.glob("**/gold.db/fact_sales"), None)
+        if gold is None:
+            return gold_hashes(parquet_files(output))
+        exported = output.with_name(f"{output.name}-exported")
+        self.run("delta_export", exported, "--gold", str(gold.parent), "--output", str(exported))
+        return gold_hashes({name: f"{file}/*.parquet" for name, file in parquet_files(exported).items()})
+
+
+def full(bench: Bench) -> list[Row]:
+    """Compare everybody on all data from a cold process."""
+    landing = bench.data(bench.lines).first
+    competitors: Mapping[str, Callable[[Path], Figures]] = {
+        "the template's pipeline": lambda output: bench.template(landing, output)[0],
+        "the usual way": lambda output: _plain(bench, "usual_way", landing, output),
+        "DuckDB": lambda output: _plain(bench, "with_duckdb", landing, output),
+        "polars": lambda output: _plain(bench, "with_polars", landing, output),
+    }
+    figures: dict[str, list[Figures]] = {name: [] for name in competitors}
+    found = {}
+    for turn in range(bench.repeats):
+        for name, compute in competitors.items():
+            output = _fresh(f"full-{name.split()[-1].lower()}")
+            figures[name].append(compute(output))
+            if turn == 0:
+                found[name] = bench.hashes(output)
+    _require_equal(found)
+    return _table(figures)
+
+
+def increment(bench: Bench) -> list[Row]:
+    """Compare a run over one percent of new data with a full refresh, and with a run over nothing new."""
+    delivery = bench.data(bench.lines)
+    figures: dict[str, list[Figures]] = {"full refresh": [], "1 % new data": [], "nothing new": []}
+    inner: dict[str, list[float]] = {name: [] for name in figures}
+    for turn in range(bench.repeats):
+        output = _fresh("increment")
+        landing = output.with_name("increment-landing")
+        shutil.rmtree(landing, ignore_errors=True)
+        shutil.copytree(delivery.first, landing)
+        bench.template(landing, output)
+        shutil.copytree(delivery.second, landing, dirs_exist_ok=True)
+        before = {}
+        for name, arguments in (("1 % new data", ()), ("nothing new", ()), ("full refresh", ("--full-refresh",))):
+            taken, layers = bench.template(landing, output, *arguments)
+            figures[name].append(taken)
+            inner[name].append(layers["run"])
+            if turn == 0 and name != "nothing new":
+                before[name] = bench.hashes(output)
+        if turn == 0:
+            _require_equal(before)
+    rows = _table(figures)
+    run = {name: statistics.median(values) for name, values in inner.items()}
+    return [(*row, f"{run[row[0]]:.1f} s", f"{run[row[0]] / run['full refresh']:.2f}") for row in rows]
+
+
+def growth(bench: Bench, sizes: Sequence[int] = (1_000_000, 3_000_000)) -> list[Row]:
+    """Show how time and memory grow with the data; each size runs once."""
+    rows: list[Row] = []
+    for lines in sizes:
+        taken, layers = bench.template(bench.data(lines).first, _fresh(f"growth-{lines}"))
+        each = layers["run"] / (lines / 1_000_000)
+        times = f"{layers['run']:.0f} s", f"{each:.1f} s"
+        rows.append((f"{lines // 1_000_000} M", *times, f"{taken.peak / 1024:.1f} GB"))
+    return rows
+
+
+def layers(bench: Bench) -> list[Row]:
+    """Show where the time of a full run goes; tables of a layer run side by side, so these are sums over tables."""
+    _, seconds = bench.template(bench.data(bench.lines).first, _fresh("layers"))
+    return [(name, f"{value:.1f} s") for name, value in seconds.items()]
+
+
+def _plain(bench: Bench, module: str, landing: Path, output: Path) -> Figures:
+    return bench.run(module, output, "--landing", str(landing), "--output", str(output))
+
+
+def _fresh(name: str) -> Path:
+    output = WORK / "runs" / name
+    shutil.rmtree(output, ignore_errors=True)
+    return output
+
+
+def _require_equal(found: Mapping[str, Mapping[str, tuple[int, str]]]) -> None:
+    (reference, wanted), *others = found.items()
+    for name, hashes in others:
+        differ = [f"{table}: {wanted[table]} and {hashes[table]}" for table in wanted if hashes[table] != wanted[table]]
+        if differ:
+            raise DifferentResults(f"{reference} and {name} differ in {'; '.join(differ)}")
+
+
+def _table(figures: Mapping[str, Sequence[Figures]]) -> list[Row]:
+    """Return medians, and each one's ratio of wall and processor time to the first."""
+    medians = {
+        name: tuple(statistics.median(getattr(run, what) for run in runs) for what in ("wall", "cpu", "peak"))
+        for name, runs in figures.items()
+    }
+    first = next(iter(medians.values()))
+    return [
+        (
+            name,
+            f"{wall:.1f} s",
+            f"{wall / first[0]:.2f}",
+            f"{cpu:.1f} s",
+            f"{cpu / first[1]:.2f}",
+            f"{peak / 1024:.2f} GB",
+        )
+        for name, (wall, cpu, peak) in medians.items()
+    ]
