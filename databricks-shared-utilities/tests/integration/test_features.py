@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 from feature_oracle import Event, Key, bits, features_of
-from feature_shop import COLUMNS, CONTRACTS, HOUSEHOLDS, REGISTRY
+from feature_shop import COLUMNS, CONTRACTS, FEATURES, HOUSEHOLDS, REGISTRY
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from databricks_utils.delta import Namespace
-from databricks_utils.errors import InvalidInput
-from databricks_utils.features import FeatureRegistry, FeatureStore, compute_features
+from databricks_utils.errors import InputProblems, InvalidInput
+from databricks_utils.features import FeatureRegistry, FeatureStore, compute_features, create_training_set
 
 FIRST, LAST = date(2024, 2, 20), date(2024, 3, 20)
 PLAN = REGISTRY.plan(HOUSEHOLDS.name)
@@ -144,6 +144,49 @@ def test_what_cannot_be_computed_is_refused(events: DataFrame, changed: dict[str
         compute_features(events, PLAN, **{"first_day": FIRST, "last_day": LAST, **changed})
 
 
+def test_days_one_by_one_and_events_late_or_gone_leave_what_a_backfill_leaves(
+    spark: SparkSession, tmp_path: Path, schemas: Mapping[str, str]
+) -> None:
+    table = replace(HOUSEHOLDS, features=[feature for feature in FEATURES if feature.name in FEW])
+    store = FeatureStore(Namespace("spark_catalog", schemas, tmp_path), FeatureRegistry([table], CONTRACTS))
+    everything = sales()
+    gone = [event for event in everything if event["household_id"] == 3]
+    late = [event for event in everything if event["household_id"] == 1 and event["sold_at"].day in (23, 2)]
+    early = frame_of(spark, [event for event in everything if event not in late])
+    true = frame_of(spark, [event for event in everything if event not in gone])
+    changed = frame_of(spark, [*late, *gone])
+    expected = features_of([event for event in everything if event not in gone], table, FIRST, LAST)
+
+    first = store.write_days(spark, table.name, early, last_day=LAST - timedelta(2))
+    store.write_days(spark, table.name, early, last_day=LAST - timedelta(1))
+    again = store.write_days(spark, table.name, early, first_day=LAST - timedelta(3), last_day=LAST)
+    incomplete = collected(store.read(spark, table.name))
+    mended = store.mend(spark, table.name, true, changed, last_day=LAST)
+    complete = collected(store.read(spark, table.name))
+
+    assert store.newest_day(spark, table.name) == LAST
+    assert again == sum(key[2].date() > LAST - timedelta(3) for key in incomplete) < first
+    assert (
+        differences(incomplete, features_of([event for event in everything if event not in late], table, FIRST, LAST))
+        == []
+    )
+    assert 0 < mended < len(expected)
+    assert differences(complete, expected) == []
+    assert store.mend(spark, table.name, true, changed, last_day=LAST) == 0
+    moment = datetime(2024, 3, 2, 9, tzinfo=timezone.utc)
+    labels = spark.createDataFrame([(1, 12, moment, True), (1, 12, moment, True), (5, 5, moment, False)], LABELS)
+    examples = create_training_set(
+        store, labels, ["spend_7d", "lines_1d"], timestamp="at", label="churned", on={"household_id": "customer"}
+    )
+    known = expected[(1, 12, datetime(2024, 3, 2, tzinfo=timezone.utc))]
+    answer = (True, known["spend_7d"], known["lines_1d"])
+    assert [tuple(row)[3:] for row in examples.load_df().orderBy("customer").collect()] == [
+        answer,
+        answer,
+        (False, None, None),
+    ]
+
+
 def test_a_table_gains_the_columns_of_new_features(
     spark: SparkSession, tmp_path: Path, schemas: Mapping[str, str]
 ) -> None:
@@ -165,3 +208,27 @@ def test_a_table_that_was_never_written_is_named(
 
     with pytest.raises(InvalidInput, match=r"gold.household_features does not exist yet"):
         store.read(spark, HOUSEHOLDS.name)
+
+
+def test_a_training_set_says_everything_that_is_missing(spark: SparkSession, tmp_path: Path) -> None:
+    store = FeatureStore(Namespace("spark_catalog", {"gold": "gold"}, tmp_path), REGISTRY)
+    labels = spark.createDataFrame([], "customer INT, store_id INT, at TIMESTAMP, spend_7d DOUBLE")
+
+    with pytest.raises(InputProblems) as caught:
+        create_training_set(store, labels, ["spend_7d"], timestamp="att", label="churned", on={"shop": "store_id"})
+
+    text = str(caught.value)
+    assert "No feature table has the key 'shop'" in text
+    assert "The labels have no column 'household_id'" in text
+    assert "on={'household_id': …}" in text
+    assert "The labels have no column 'att'" in text
+    assert "Did you mean at?" in text
+    assert "The labels have no column 'churned'" in text
+    assert "The labels already have a column 'spend_7d'" in text
+
+
+def test_a_feature_that_is_not_registered_is_named(spark: SparkSession, tmp_path: Path) -> None:
+    store = FeatureStore(Namespace("spark_catalog", {"gold": "gold"}, tmp_path), REGISTRY)
+
+    with pytest.raises(InputProblems, match=r"(?s)The feature 'spent_7d' is not registered.*Did you mean spend_7d"):
+        create_training_set(store, spark.createDataFrame([], LABELS), ["spent_7d"], timestamp="at")
