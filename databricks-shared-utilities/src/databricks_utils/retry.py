@@ -38,6 +38,8 @@ CONNECTIONS = (
     "ConnectionResetError",
     "ConnectionRefusedError",
     "BrokenPipeError",
+    # A busy machine: Spark gives a new Python process ten seconds.
+    "Python worker failed to connect back",
 )
 #: What another try meets again, whatever else the message says.
 FULL_DISK = ("No space left on device", "Disk quota exceeded", "File too large", "DiskSpaceException")

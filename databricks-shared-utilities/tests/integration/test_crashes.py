@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from little_shop import SECOND, SHOP, Undisturbed, closed, contents, land, landing, opened, succeeded
+from own_process import own_environment
 from pyspark.sql import SparkSession
 
 from databricks_utils.medallion import Lakehouse, bronze, gold, run_pipeline, runner, silver
@@ -116,7 +116,7 @@ def test_a_process_killed_inside_a_merge_loses_and_doubles_nothing(
     mark = "killed"
     dead = subprocess.run(
         [sys.executable, "-c", DYING_PROGRAM, str(tmp_path), mark],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        env=own_environment(),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import threading
@@ -13,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from little_shop import SECOND, SHOP, Undisturbed, closed, contents, land, landing, opened, succeeded
+from own_process import own_environment
 from pyspark.sql import SparkSession
 
 from databricks_utils.errors import TableBusy
@@ -53,7 +53,7 @@ def second_process(folder: Path) -> Iterator[subprocess.Popen[str]]:
     """Give a process with a Spark of its own over the same folder."""
     process = subprocess.Popen(
         [sys.executable, "-c", SECOND_PROGRAM, str(folder), "at_once"],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        env=own_environment(),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

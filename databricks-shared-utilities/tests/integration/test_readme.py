@@ -10,6 +10,7 @@ from types import CodeType
 from typing import Any
 
 import pytest
+from own_process import own_environment
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -113,7 +114,13 @@ def test_a_session_is_started(recipes: Mapping[str, CodeType], tmp_path: Path) -
     readme = recipes["Start a session"].co_filename
 
     done = subprocess.run(
-        [sys.executable, "-c", STARTING, readme], cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False
+        [sys.executable, "-c", STARTING, readme],
+        cwd=tmp_path,
+        env=own_environment(),
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
     )
 
     assert done.returncode == 0, done.stderr

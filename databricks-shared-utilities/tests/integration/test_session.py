@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import os
 import subprocess
 import sys
 import textwrap
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from own_process import own_environment
 
 from databricks_utils.session import record_classes
 from databricks_utils.testing import TableFactory, assert_frame, frame
@@ -31,12 +31,9 @@ PRODUCT_TYPES = "product_id BIGINT, brand STRING"
 
 def run_python(code: str) -> subprocess.CompletedProcess[str]:
     """Run code in a Python process of its own, as a user's command would."""
-    # What pyspark has set for the suite's own session would decide the mode of this one.
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("SPARK_")}
-    environment = {**inherited, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     return subprocess.run(
         [sys.executable, "-c", textwrap.dedent(code)],
-        env=environment,
+        env=own_environment(),
         capture_output=True,
         text=True,
         timeout=180,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -9,7 +10,7 @@ from pathlib import Path
 
 from databricks_utils.errors import MissingTool
 from databricks_utils.session.class_archive import archive_file, recording_options
-from databricks_utils.session.factory import create_session
+from databricks_utils.session.factory import REMOTE_VARIABLES, create_session
 from databricks_utils.session.settings import LocalSpark
 
 RECORD_SECONDS = 300
@@ -62,7 +63,11 @@ def record_classes(archive: Path | None = None) -> Path:
 
 def _run_recording(archive: Path) -> str:
     command = [sys.executable, "-m", "databricks_utils.session.class_recording", str(archive)]
-    answer = subprocess.run(command, capture_output=True, text=True, timeout=RECORD_SECONDS, check=False)
+    # The recording is of a local session, also where this process is a client of a Connect server.
+    environment = {name: value for name, value in os.environ.items() if name not in REMOTE_VARIABLES}
+    answer = subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=RECORD_SECONDS, check=False
+    )
     return (answer.stderr or answer.stdout).strip()[-500:]
 
 

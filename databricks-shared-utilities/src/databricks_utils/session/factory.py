@@ -20,6 +20,9 @@ from databricks_utils.session.settings import SESSION, SparkSettings, local_sett
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
+#: With one of these set, pyspark opens a Connect session where a local one is asked for.
+REMOTE_VARIABLES = ("SPARK_REMOTE", "SPARK_CONNECT_MODE_ENABLED")
+
 
 def create_session(
     spark: SparkSettings,
@@ -142,7 +145,7 @@ def _existing(warehouse: Path | None) -> Path:
 
 def _refuse_remote_variable() -> None:
     # pyspark sets the second one itself once a process has used Connect.
-    for name in ("SPARK_REMOTE", "SPARK_CONNECT_MODE_ENABLED"):
+    for name in REMOTE_VARIABLES:
         if os.environ.get(name):
             raise InvalidInput(
                 f"{name} is set, so that pyspark would not start a local Spark",

@@ -91,6 +91,7 @@ def test_only_what_can_pass_by_itself_is_tried_again() -> None:
     assert is_transient(RuntimeError("io.delta.exceptions.MetadataChangedException: columns were added"))
     assert is_transient(ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET)))
     assert is_transient(RuntimeError("429 TooManyRequests"))
+    assert is_transient(RuntimeError("SparkException: Python worker failed to connect back."))
 
     assert not is_transient(RuntimeError(FULL + "Caused by: java.net.ConnectException: Connection refused"))
     assert not is_transient(PermissionError(errno.EACCES, os.strerror(errno.EACCES)))
