@@ -5,10 +5,17 @@ from __future__ import annotations
 import argparse
 import sys
 
-from benchmarks.experiments import Bench, full, growth, increment, layers
+from benchmarks.experiments import Bench, full, growth, increment, layers, session, suite
 from benchmarks.page import write_table
 
-EXPERIMENTS = {"full": full, "layers": layers, "increment": increment, "growth": growth}
+EXPERIMENTS = {
+    "full": full,
+    "layers": layers,
+    "increment": increment,
+    "growth": growth,
+    "session": session,
+    "suite": suite,
+}
 
 
 def main() -> int:

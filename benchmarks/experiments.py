@@ -10,11 +10,19 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from databricks_utils.session.settings import UNTUNED
+
 from benchmarks.gold_hash import gold_hashes, parquet_files
 from benchmarks.landing import Delivery, deliveries
 from benchmarks.measure import Figures, measured
 from benchmarks.template_pipeline import ROOT, baked
 
+#: Tests of a generated project that stand for the rest: frames, aggregates, whole runs over dirty files.
+SUITE = (
+    "tests/unit/test_sales_fact.py",
+    "tests/unit/test_sales_aggregates.py",
+    "tests/integration/test_dirty_landing.py",
+)
 #: What the template's configuration advises for more than a few hundred thousand rows.
 LARGE = ("spark.short_runs=false",)
 WORK = ROOT / "build" / "bench"
@@ -53,7 +61,9 @@ class Bench:
     def run(self, module: str, output: Path, *arguments: str) -> Figures:
         """Measure one module of this folder in a process of its own."""
         command = [sys.executable, "-m", f"benchmarks.{module}", *arguments]
-        return measured(command, log=output.with_suffix(".log"), cwd=ROOT)
+        taken = measured(command, log=output.with_suffix(".log"), cwd=ROOT)
+        print(f"{output.name}: {taken.wall:.1f} s, {taken.cpu:.1f} s of processor, {taken.peak:.0f} MB", flush=True)
+        return taken
 
     def template(self, landing: Path, output: Path, *arguments: str) -> tuple[Figures, dict[str, float]]:
         """Measure one run of the template's pipeline; also return its seconds by layer."""
@@ -62,6 +72,7 @@ class Bench:
         places = ["--project", str(self.project), "--landing", str(landing), "--output", str(output)]
         figures = self.run("template_pipeline", output, *places, "--result", str(result), *settings, *arguments)
         found = json.loads(result.read_text(encoding="utf-8"))
+        print(found, flush=True)
         layers = {"session": found["session"], "run": found["run"]}
         for table, seconds in found["tables"].items():
             layer = table.partition(".")[0]
@@ -140,6 +151,35 @@ def layers(bench: Bench) -> list[Row]:
     """Show where the time of a full run goes; tables of a layer run side by side, so these are sums over tables."""
     _, seconds = bench.template(bench.data(bench.lines).first, _fresh("layers"))
     return [(name, f"{value:.1f} s") for name, value in seconds.items()]
+
+
+def suite(bench: Bench) -> list[Row]:
+    """Compare tests of a generated project on our settings, on Spark's own, and with one of ours left out each time."""
+    left_out = {f"without `{key}`": ("--spark-set", f"{key}={value}") for key, value in UNTUNED.items()}
+    ways: Mapping[str, Sequence[str]] = {
+        "settings of the library": (),
+        "settings of Spark": ("--spark-settings", "default"),
+        **left_out,
+    }
+    figures: dict[str, list[Figures]] = {name: [] for name in ways}
+    environment = {"PYTHONPATH": str(bench.project / "src"), "PYTHONDONTWRITEBYTECODE": "1"}
+    for _ in range(bench.repeats):
+        for name, options in ways.items():
+            command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *SUITE, *options]
+            log = _fresh("suite").with_suffix(".log")
+            figures[name].append(measured(command, log=log, cwd=bench.project, environment=environment))
+            print(name, figures[name][-1], flush=True)
+    return _table(figures)
+
+
+def session(bench: Bench) -> list[Row]:
+    """Compare a cold start to the first Delta table written and read."""
+    ways = {"the library's session": "tuned", "`configure_spark_with_delta_pip`": "default"}
+    figures: dict[str, list[Figures]] = {name: [] for name in ways}
+    for _ in range(bench.repeats):
+        for name, way in ways.items():
+            figures[name].append(bench.run("first_table", _fresh(f"session-{way}"), way))
+    return _table(figures)
 
 
 def _plain(bench: Bench, module: str, landing: Path, output: Path) -> Figures:

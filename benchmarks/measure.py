@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,21 +38,23 @@ class Figures:
     peak: float
 
 
-def measured(command: Sequence[str], *, log: Path, cwd: Path) -> Figures:
+def measured(command: Sequence[str], *, log: Path, cwd: Path, environment: Mapping[str, str] | None = None) -> Figures:
     """Run a command to its end and return what it took.
 
     Args:
         command: Program and arguments.
         log: File for everything it prints.
         cwd: Folder to run it in.
+        environment: Variables besides those of this process.
 
     Raises:
         CommandFailed: It ended with an error.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
+    variables = {**os.environ, **(environment or {})}
     started = time.perf_counter()
     with log.open("wb") as output:
-        process = subprocess.Popen(command, cwd=cwd, stdout=output, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(command, cwd=cwd, env=variables, stdout=output, stderr=subprocess.STDOUT)
         tree = _Tree(process.pid)
         while _runs(process):
             tree.sample()

@@ -15,6 +15,8 @@ HEADERS = {
     "full": _COMPARED,
     "layers": ("", "sum over tables"),
     "increment": (*_COMPARED, "run without session", "ratio"),
+    "session": _COMPARED,
+    "suite": _COMPARED,
     "growth": ("lines", "run", "for each million", "peak memory"),
 }
 _VERSIONS = ("pyspark", "delta-spark", "duckdb", "polars")

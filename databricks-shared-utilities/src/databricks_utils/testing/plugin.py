@@ -18,7 +18,7 @@ from databricks_utils.errors import MissingTool
 from databricks_utils.session.connect import connect_server
 from databricks_utils.session.factory import create_session, open_remote
 from databricks_utils.session.jars import DELTA
-from databricks_utils.session.settings import LocalSpark
+from databricks_utils.session.settings import UNTUNED, LocalSpark
 from databricks_utils.testing.frames import TableFactory
 from databricks_utils.testing.sail import sail_session, sail_version
 
@@ -31,12 +31,25 @@ LAYERS = ("bronze", "silver", "gold", "operations")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add `--spark-mode` and the setting `spark_jar_groups` to pytest."""
+    """Add `--spark-mode`, `--spark-settings`, `--spark-set` and the setting `spark_jar_groups` to pytest."""
     parser.addoption(
         "--spark-mode",
         choices=MODES,
         default=os.environ.get("SPARK_MODE", "classic"),
         help="run Spark in this process's own Java (classic) or behind a Connect server (connect), or Sail (sail)",
+    )
+    parser.addoption(
+        "--spark-settings",
+        choices=("tuned", "default"),
+        default="tuned",
+        help="default: Spark's own settings instead of those chosen for speed, to measure what they gain",
+    )
+    parser.addoption(
+        "--spark-set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="one setting of Spark that wins over all others; may be repeated",
     )
     parser.addini("spark_jar_groups", "groups of locked jars that Spark is given", type="args", default=list(DELTA))
 
@@ -94,6 +107,16 @@ def _on_sail(config: pytest.Config) -> bool:
     return bool(config.getoption("--spark-mode") == "sail")
 
 
+def _chosen_settings(config: pytest.Config) -> Mapping[str, str]:
+    chosen = dict(UNTUNED) if config.getoption("--spark-settings") == "default" else {}
+    for item in config.getoption("--spark-set"):
+        key, equals, value = str(item).partition("=")
+        if not equals:
+            raise pytest.UsageError(f"--spark-set {item}: write KEY=VALUE")
+        chosen[key] = value
+    return chosen
+
+
 @pytest.fixture(scope="session")
 def spark_mode(request: pytest.FixtureRequest) -> str:
     """Return `classic`, `connect` or `sail`."""
@@ -116,7 +139,8 @@ def spark(spark_mode: str, warehouse: Path, pytestconfig: pytest.Config) -> Iter
         with sail_session() as session:
             yield session
         return
-    settings, groups = LocalSpark(memory="1g"), tuple(pytestconfig.getini("spark_jar_groups"))
+    settings = LocalSpark(memory="1g", settings=_chosen_settings(pytestconfig))
+    groups = tuple(pytestconfig.getini("spark_jar_groups"))
     if spark_mode == "classic":
         session = create_session(settings, "tests", warehouse, short_lived=True, jar_groups=groups)
         yield session
