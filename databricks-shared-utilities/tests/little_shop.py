@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
@@ -133,10 +134,10 @@ def landing(shop: Lakehouse) -> Path:
     return Path(shop.configuration.storage.landing)
 
 
-def contents(shop: Lakehouse) -> Contents:
+def contents(shop: Lakehouse, tables: Sequence[str] = KEPT) -> Contents:
     """Return the rows of tables without the columns that hold the time of processing."""
     found = {}
-    for table in KEPT:
+    for table in tables:
         names = [name for name in shop.read(table).columns if not name.startswith("_")]
         found[table] = Counter(tuple(row) for row in shop.read(table).select(*names).collect())
     return found

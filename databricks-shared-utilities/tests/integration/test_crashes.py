@@ -35,29 +35,46 @@ SECOND_DEATHS = (
     (runner, "save_progress", "before"),
 )
 
-# Started by a test in a process of its own, which ends the process group while a MERGE is running.
+# Started by a test in a process of its own, which ends its process group at a call: before it, while it runs, after it.
 DYING_PROGRAM = """
-import os, signal, sys, threading
+import importlib, os, signal, sys, threading
 from pathlib import Path
 from little_shop import SECOND, SHOP, land, landing, opened
-from databricks_utils.medallion import run_pipeline, silver
+from databricks_utils.medallion import run_pipeline
 from databricks_utils.session import create_session
 from databricks_utils.session.settings import LocalSpark
 
-folder = Path(sys.argv[1])
+folder, mark, place, name, moment = Path(sys.argv[1]), *sys.argv[2:]
 spark = create_session(LocalSpark(memory="1g"), "dying", folder / "warehouse", short_lived=True)
-shop = opened(spark, folder, sys.argv[2])
+shop = opened(spark, folder, mark)
 run_pipeline(shop, SHOP)
 land(landing(shop), SECOND)
-merge = silver.merge_by_key
+module = importlib.import_module(place)
+original = getattr(module, name)
 
-def merge_and_die(*arguments, **named):
-    threading.Thread(target=lambda: os.killpg(os.getpgid(0), signal.SIGKILL), daemon=True).start()
-    return merge(*arguments, **named)
+def die():
+    os.killpg(os.getpgid(0), signal.SIGKILL)
 
-silver.merge_by_key = merge_and_die
+def call_and_die(*arguments, **named):
+    if moment == "during":
+        threading.Thread(target=die, daemon=True).start()
+    original(*arguments, **named)
+    die()
+
+setattr(module, name, call_and_die)
 run_pipeline(shop, SHOP)
 """
+MEDALLION = "databricks_utils.medallion"
+KILLS = (
+    (f"{MEDALLION}.silver", "merge_by_key", "during"),
+    (f"{MEDALLION}.bronze", "append", "during"),
+    (f"{MEDALLION}.bronze", "append", "after"),
+    (f"{MEDALLION}.silver", "overwrite", "after"),
+    (f"{MEDALLION}.gold", "merge_by_key", "during"),
+    (f"{MEDALLION}.gold", "overwrite", "during"),
+    (f"{MEDALLION}.runner", "save_progress", "during"),
+    (f"{MEDALLION}.runner", "save_progress", "after"),
+)
 
 
 class Died(RuntimeError):
@@ -110,12 +127,15 @@ def run_until_death(shop: Lakehouse) -> None:
     assert run.status == "failed"
 
 
-def test_a_process_killed_inside_a_merge_loses_and_doubles_nothing(
-    spark: SparkSession, undisturbed: Undisturbed, tmp_path: Path
+@pytest.mark.parametrize(
+    ("place", "name", "moment"), [KILLS[0], *(pytest.param(*kill, marks=pytest.mark.matrix) for kill in KILLS[1:])]
+)
+def test_a_killed_process_loses_and_doubles_nothing(
+    spark: SparkSession, undisturbed: Undisturbed, tmp_path: Path, place: str, name: str, moment: str
 ) -> None:
-    mark = "killed"
+    mark = f"killed_{KILLS.index((place, name, moment))}"
     dead = subprocess.run(
-        [sys.executable, "-c", DYING_PROGRAM, str(tmp_path), mark],
+        [sys.executable, "-c", DYING_PROGRAM, str(tmp_path), mark, place, name, moment],
         env=own_environment(),
         stdin=subprocess.DEVNULL,
         capture_output=True,

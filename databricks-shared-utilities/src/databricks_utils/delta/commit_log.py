@@ -27,8 +27,8 @@ def commit_entries(folder: Path, after: int, limit: int | None = None) -> list[d
         limit: At most so many.
 
     Returns:
-        `version`, `operation` and `operationMetrics` of each; None when a commit's file is gone or says nothing, so
-        that the log alone does not answer.
+        `version`, `operation`, `operationMetrics` and `userMetadata` of each; None when a commit's file is gone or
+        says nothing, so that the log alone does not answer.
     """
     entries = []
     for version in sorted((found for found in _versions(folder) if found > after), reverse=True)[:limit]:
@@ -55,6 +55,7 @@ def _entry(path: Path) -> dict[str, Any] | None:
                     return {
                         "operation": str(information["operation"]),
                         "operationMetrics": information.get("operationMetrics") or {},
+                        "userMetadata": information.get("userMetadata"),
                     }
     except (OSError, ValueError, KeyError):
         return None

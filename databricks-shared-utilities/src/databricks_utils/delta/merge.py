@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 
+#: Delta's name of what a writer may note beside its rows, in the same commit.
+NOTE = "userMetadata"
+
+
 @contextmanager
 def temporary_view(frame: DataFrame) -> Iterator[str]:
     """Give a frame a name for the length of one statement; the name is unique, so threads do not meet."""
@@ -83,12 +87,21 @@ def merge_by_key(
 
 
 def overwrite(
-    spark: SparkSession, identifier: str, rows: DataFrame, *, where: str | None = None, folder: Path | None = None
+    spark: SparkSession,
+    identifier: str,
+    rows: DataFrame,
+    *,
+    where: str | None = None,
+    note: str | None = None,
+    folder: Path | None = None,
 ) -> Commit:
-    """Replace the whole table, or the rows `where` selects, in one commit."""
+    """Replace the whole table, or the rows `where` selects, in one commit; a note is kept with it."""
     # Not saveAsTable: it would replace the table itself, with its comments and properties, and before Spark 4 even a
     # slice of it that way.
-    rows.writeTo(identifier).overwrite(F.expr(where or "true"))
+    writer = rows.writeTo(identifier)
+    if note is not None:
+        writer = writer.option(NOTE, note)
+    writer.overwrite(F.expr(where or "true"))
     return last_commit(spark, identifier, folder=folder)
 
 
@@ -98,10 +111,13 @@ def append(
     rows: DataFrame,
     *,
     transaction: tuple[str, int] | None = None,
+    note: str | None = None,
     folder: Path | None = None,
 ) -> Commit:
-    """Append rows; with a transaction (application id, number) a repeated number writes nothing."""
+    """Append rows; with a transaction (application id, number) a repeated number writes nothing. A note is kept."""
     writer = rows.write.format("delta").mode("append")
+    if note is not None:
+        writer = writer.option(NOTE, note)
     if transaction is not None:
         application, number = transaction
         writer = writer.option("txnAppId", application).option("txnVersion", number)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,10 +10,11 @@ from typing import TYPE_CHECKING
 
 from databricks_utils.delta.commit_log import commit_entries, newest_version
 from databricks_utils.delta.namespace import Namespace, quoted
+from databricks_utils.errors import InvalidInput
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
-    from pyspark.sql.types import StructType
+    from pyspark.sql.types import StructField, StructType
 
 #: Every table this library creates can be read incrementally and deletes without rewriting files.
 TABLE_PROPERTIES: Mapping[str, str] = {
@@ -29,11 +31,13 @@ class Commit:
         version: Delta version, from 0.
         operation: For example `WRITE` or `MERGE`.
         metrics: Operation metrics; counts of rows and files as integers.
+        note: What the writer noted beside its rows (Delta's `userMetadata`), or None.
     """
 
     version: int
     operation: str
     metrics: Mapping[str, int] = field(default_factory=dict)
+    note: str | None = None
 
     @property
     def rows_written(self) -> int:
@@ -101,13 +105,28 @@ def add_missing_columns(spark: SparkSession, identifier: str, wanted: StructType
     """Add the columns of `wanted` that the table lacks, and return their names.
 
     Types are not changed and no column is dropped: both need a decision by a person.
+
+    Raises:
+        InvalidInput: A column has another type in the table.
     """
-    present = {name.lower() for name in spark.table(identifier).columns}
+    present = {item.name.lower(): stored_type(item) for item in spark.table(identifier).schema}
+    for item in wanted:
+        if (stored := present.get(item.name.lower(), stored_type(item))) != stored_type(item):
+            raise InvalidInput(
+                f"{identifier.replace('`', '')} stores {item.name} as {stored}, its contract says {stored_type(item)}",
+                hint="Give the column a new name, or change its type with ALTER TABLE; or drop the table, then run it "
+                "and what reads it with --full-refresh",
+            )
     missing = [item for item in wanted if item.name.lower() not in present]
     if missing:
         columns = ", ".join(f"{quoted(item.name)} {item.dataType.simpleString()}" for item in missing)
         spark.sql(f"ALTER TABLE {identifier} ADD COLUMNS ({columns})")
     return tuple(item.name for item in missing)
+
+
+def stored_type(column: StructField) -> str:
+    """Return a column's type as a table stores it; the length of a text is not part of it."""
+    return re.sub(r"(?:var)?char\(\d+\)", "string", column.dataType.simpleString()).upper()
 
 
 def last_commit(spark: SparkSession, identifier: str, *, folder: Path | None = None) -> Commit:
@@ -145,7 +164,11 @@ def commits_since(
         if entries is not None:
             return [_commit(**entry) for entry in entries]
     history = spark.sql(f"DESCRIBE HISTORY {identifier}{'' if limit is None else f' LIMIT {limit}'}")
-    rows = history.select("version", "operation", "operationMetrics").where(f"version > {version}").collect()
+    rows = (
+        history.select("version", "operation", "operationMetrics", "userMetadata")
+        .where(f"version > {version}")
+        .collect()
+    )
     return [_commit(**row.asDict()) for row in sorted(rows, key=lambda row: -int(row.version))]
 
 
@@ -174,6 +197,8 @@ def literal(text: str) -> str:
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
-def _commit(version: int, operation: str, operationMetrics: Mapping[str, str] | None) -> Commit:
+def _commit(
+    version: int, operation: str, operationMetrics: Mapping[str, str] | None, userMetadata: str | None
+) -> Commit:
     counts = {key: int(text) for key, text in (operationMetrics or {}).items() if str(text).isdigit()}
-    return Commit(version, operation, counts)
+    return Commit(version, operation, counts, userMetadata)

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import reduce
+from operator import or_
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +15,8 @@ from pyspark.sql import functions as F
 from databricks_utils.delta import append
 from databricks_utils.errors import InvalidInput
 from databricks_utils.medallion import technical
-from databricks_utils.medallion.checkpoint import generation_of
+from databricks_utils.medallion.checkpoint import ANY_AGE, generation_of
+from databricks_utils.medallion.damage import DamagedFile, damaged_files, from_note, noted, rows_of_damaged
 from databricks_utils.medallion.file_readers import read_files
 from databricks_utils.medallion.lakehouse import Lakehouse
 from databricks_utils.medallion.pipeline import Bronze
@@ -21,10 +26,25 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
     from pyspark.sql.streaming.readwriter import DataStreamReader
 
+#: What a reader of UTF-8 puts in the place of bytes that are none (U+FFFD).
+REPLACED = "\ufffd"
 DISCOVERED = "path STRING, modificationTime TIMESTAMP, length BIGINT, content BINARY"
 
 
-def ingest(lakehouse: Lakehouse, node: Bronze) -> int:
+@dataclass(frozen=True)
+class Ingested:
+    """What a run of a bronze table took in.
+
+    Args:
+        rows: Rows appended, one for each damaged file among them.
+        damaged: Files set aside.
+    """
+
+    rows: int
+    damaged: tuple[DamagedFile, ...] = ()
+
+
+def ingest(lakehouse: Lakehouse, node: Bronze) -> Ingested:
     """Append the rows of all files that arrived since the last run.
 
     The stream's checkpoint knows the files; the transaction number in the Delta log makes a repeated batch write
@@ -33,9 +53,6 @@ def ingest(lakehouse: Lakehouse, node: Bronze) -> int:
     Args:
         lakehouse: The open lakehouse.
         node: The table and its source.
-
-    Returns:
-        Rows appended.
     """
     contract = lakehouse.contract(node.table)
     entered("create the table")
@@ -66,7 +83,9 @@ def ingest(lakehouse: Lakehouse, node: Bronze) -> int:
         .start()
     )
     query.awaitTermination()
-    return sum(commit.rows_written for commit in lakehouse.commits_since(node.table, before))
+    commits = lakehouse.commits_since(node.table, before)
+    damaged = tuple(file for commit in reversed(commits) for file in from_note(commit.note))
+    return Ingested(sum(commit.rows_written for commit in commits), damaged)
 
 
 class _BatchWriter:
@@ -92,7 +111,20 @@ class _BatchWriter:
 
     def __call__(self, batch: DataFrame, number: int) -> None:
         spark = batch.sparkSession
-        rows = self._rows(spark, batch)
+        if not self.discovered:
+            self._append(spark, batch, number)
+            return
+        paths = sorted(row.path for row in batch.select("path").collect())
+        try:
+            self._append(spark, self._read(spark, paths), number)
+        except Exception:
+            # Files are examined only now: on the way without accidents each is read once.
+            damaged = damaged_files(paths)
+            if not damaged:
+                raise
+            self._append(spark, self._without(spark, paths, damaged), number, noted(damaged))
+
+    def _append(self, spark: SparkSession, rows: DataFrame | None, number: int, note: str | None = None) -> None:
         if rows is None:
             return
         append(
@@ -100,18 +132,26 @@ class _BatchWriter:
             self.identifier,
             self._stamped(rows, number),
             transaction=(self.application, number),
+            note=note,
             folder=self.folder,
         )
 
-    def _rows(self, spark: SparkSession, batch: DataFrame) -> DataFrame | None:
-        if not self.discovered:
-            return batch
-        paths = sorted(row.path for row in batch.select("path").collect())
+    def _read(self, spark: SparkSession, paths: Sequence[str]) -> DataFrame | None:
         return read_files(spark, paths, self.source.format, self.columns, delimiter=self.source.delimiter)
+
+    def _without(self, spark: SparkSession, paths: Sequence[str], damaged: Sequence[DamagedFile]) -> DataFrame:
+        aside = rows_of_damaged(spark, damaged, self.columns)
+        left = self._read(spark, sorted({*paths} - {file.path for file in damaged}))
+        return aside if left is None else left.unionByName(aside)
 
     def _stamped(self, rows: DataFrame, number: int) -> DataFrame:
         now = F.current_timestamp()
+        # What is no UTF-8 arrives with marks in the place of letters: the row is kept, and not taken for good.
+        received = (*self.columns, "_rescued_data")
+        garbled = reduce(or_, [F.coalesce(F.col(name).contains(REPLACED), F.lit(False)) for name in received])
+        line = F.to_json(F.struct(*[F.col(name) for name in self.columns]))
         stamps = {
+            "_corrupt_record": F.coalesce("_corrupt_record", F.when(garbled, line)),
             "_ingestion_timestamp": now,
             "_ingestion_date": F.to_date(now),
             "_source_system": F.lit(self.system),
@@ -131,6 +171,7 @@ def _stream(lakehouse: Lakehouse, node: Bronze, folder: str) -> DataFrame:
             .option("pathGlobFilter", node.source.glob)
             .option("recursiveFileLookup", "true")
             .option("maxFilesPerTrigger", most)
+            .option("maxFileAge", ANY_AGE)
             .load(folder)
             .select("path")
         )

@@ -5,6 +5,10 @@ from __future__ import annotations
 import uuid
 from pathlib import Path
 
+#: For a stream's `maxFileAge`. By default Spark passes over a file more than a week older than the newest it has seen,
+#: without a word: one file from a clock in the future, or one copied with its old time, and rows are lost.
+ANY_AGE = "36500d"
+
 
 def generation_of(checkpoint: str) -> str:
     """Name this life of a checkpoint; the name is made on first use.

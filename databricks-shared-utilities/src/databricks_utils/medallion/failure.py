@@ -99,6 +99,18 @@ KINDS = (
         ),
     ),
     Kind(
+        "damaged-file",
+        "A delivered file cannot be read to its end",
+        "Put a whole file of the same name in its place, then run again: nothing of it has been taken in",
+        (
+            "Unexpected end of input stream",
+            "not in gzip format",
+            "BadGzipFile",
+            "incorrect header check",
+            "FAILED_READ_FILE",
+        ),
+    ),
+    Kind(
         "two-rows-of-one-key",
         "The transformation gives two rows of one key",
         "Aggregate or join so that each key of the contract has one row",

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import csv
 import gzip
+import re
 from collections.abc import Iterable, Sequence
 from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlparse
+from urllib.parse import unquote
 
 from pyspark.sql import functions as F
 
@@ -40,6 +41,9 @@ def read_files(
         The columns as STRING (NULL where the file lacks them), _rescued_data STRING (a JSON object of unexpected
         columns, or NULL), _corrupt_record STRING (the line, where it could not be split), _source_file STRING;
         None when no file holds a line.
+
+    Raises:
+        OSError, EOFError, UnicodeError: The first line of a file cannot be read.
     """
     if file_format == "json":
         return _read_json(spark, paths, columns) if paths else None
@@ -68,14 +72,34 @@ def header_of(spark: SparkSession, path: str, delimiter: str) -> tuple[str, ...]
 
 
 def _first_line(spark: SparkSession, path: str) -> str | None:
-    parts = urlparse(path)
-    if parts.scheme not in ("", "file"):
-        rows = spark.read.text(path).limit(1).collect()
+    local = local_path(path)
+    if local is None:
+        rows = spark.read.text(as_pattern(path)).limit(1).collect()
         return rows[0].value if rows else None
-    local = Path(unquote(parts.path))
     opener = gzip.open if local.suffix == ".gz" else open
     with opener(local, "rt", encoding="utf-8-sig", errors="replace", newline="") as file:
-        return file.readline().rstrip("\r\n") or None
+        line = file.readline().rstrip("\r\n")
+    if "\x00" in line:
+        raise UnicodeError(f"{path} is no UTF-8 text")
+    return line or None
+
+
+def local_path(path: str) -> Path | None:
+    """Return where this process finds a file that Spark names; None where it is not in its file system.
+
+    A stream names a file as it is; `_metadata.file_path` writes blanks and signs of it as %20 and the like.
+    """
+    found = re.fullmatch(r"(?:file:/+)?/*(.*)", path, re.DOTALL)
+    if found is None or (re.match(r"[a-z][a-z0-9+.-]+:/", path) and not path.startswith("file:")):
+        return None
+    plain = Path("/", found[1])
+    decoded = Path(unquote(str(plain)))
+    return decoded if not plain.exists() and decoded.exists() else plain
+
+
+def as_pattern(path: str) -> str:
+    """Return a path that Spark takes for this one file, though its name may hold the signs of a pattern."""
+    return re.sub(r"([\\{}\[\]*?])", r"\\\1", path)
 
 
 def _read_csv(
@@ -86,7 +110,7 @@ def _read_csv(
         spark.read.schema(f"{schema}, _corrupt_record STRING")
         .options(header=True, enforceSchema=True, mode="PERMISSIVE", sep=delimiter, quote='"', escape='"')
         .option("columnNameOfCorruptRecord", "_corrupt_record")
-        .csv(list(paths))
+        .csv([as_pattern(path) for path in paths])
     )
     by_name = {name.lower(): name for name in header}
     unexpected = [name for name in header if name.lower() not in {column.lower() for column in columns}]
@@ -113,7 +137,7 @@ def _rescued(names: Iterable[str]) -> Column:
 
 def _read_json(spark: SparkSession, paths: Sequence[str], columns: Sequence[str]) -> DataFrame:
     lines = (
-        spark.read.text(list(paths))
+        spark.read.text([as_pattern(path) for path in paths])
         .where("trim(value) <> ''")
         .select(
             "value",

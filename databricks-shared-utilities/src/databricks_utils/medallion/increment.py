@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from typing import TYPE_CHECKING
 
@@ -50,6 +51,11 @@ class Increment:
     position: Position
     versions: Mapping[str, int]
     full: bool
+
+    @property
+    def note(self) -> str:
+        """What a commit notes of the versions it was made from, for `resumed`."""
+        return json.dumps({"read": dict(self.versions)})
 
     @property
     def nothing_new(self) -> bool:
@@ -166,11 +172,30 @@ def _keeps_every_key(commit: Commit) -> bool:
     return commit.operation in _WITHOUT_DELETES
 
 
+def resumed(lakehouse: Lakehouse, position: Position) -> Position:
+    """Return how far a table without a key has read according to its own commits.
+
+    Its rows are appended, and a second look at the same source rows would double them. So each commit notes what it
+    was made from, and a run that died between the commit and the note of progress is continued from there.
+    """
+    if position.version < 0:
+        return position
+    for commit in lakehouse.commits_since(position.table, position.version):
+        if commit.operation == "RESTORE":
+            break
+        if commit.note and '"read"' in commit.note:
+            sources = json.loads(commit.note)["read"]
+            return replace(position, sources={**position.sources, **sources}, version=commit.version)
+    return position
+
+
 def plan_increment(
     lakehouse: Lakehouse, node: Silver | Gold, position: Position, *, full_refresh: bool = False
 ) -> Increment:
     """Look at the sources' versions and decide what a table must read."""
     versions = {table: lakehouse.version(table) for table in dict.fromkeys(node.inputs)}
+    if isinstance(node, Silver) and not lakehouse.contract(node.table).key:
+        position = resumed(lakehouse, position)
     never = not position.sources or lakehouse.version(node.table) < 0
     rewound = any(versions.get(table, -1) < version for table, version in position.sources.items())
     increment = Increment(lakehouse, node, position, versions, full_refresh or never or rewound)

@@ -204,9 +204,9 @@ def _write(
     identifier, folder = lakehouse.identifier(contract.name), lakehouse.folder(contract.name)
     rows = accepted(unique, contract)
     if increment.after < 0:
-        return overwrite(lakehouse.spark, identifier, rows, folder=folder).rows_written, 0
+        return overwrite(lakehouse.spark, identifier, rows, note=increment.note, folder=folder).rows_written, 0
     if not contract.key:
-        return append(lakehouse.spark, identifier, rows, folder=folder).rows_written, 0
+        return append(lakehouse.spark, identifier, rows, note=increment.note, folder=folder).rows_written, 0
     compared = [column.name for column in contract.columns if column.name not in contract.key]
     newer = f"s.`{write.sequence_by}` >= t.`{write.sequence_by}`" if write.sequence_by else None
     commit = merge_by_key(

@@ -64,7 +64,8 @@ def _run_once(lakehouse: Lakehouse, node: Node, position: Position, full_refresh
     entered("see what is new")
     increment = plan_increment(lakehouse, node, position, full_refresh=full_refresh)
     if increment.nothing_new:
-        return Step(replace(started.result(node, "skipped"), target_version=position.version))
+        behind = increment.position if increment.position != position else None
+        return Step(replace(started.result(node, "skipped"), target_version=increment.position.version), behind)
     entered("begin", lambda: increment.described)
     work = (
         _silver(lakehouse, node, increment, started)
@@ -135,10 +136,19 @@ def _gold(lakehouse: Lakehouse, node: Gold, increment: Increment, started: Clock
 
 
 def _bronze(lakehouse: Lakehouse, node: Bronze, started: Clock) -> Step:
-    rows = ingest(lakehouse, node)
-    version = lakehouse.version(node.table)
+    ingested = ingest(lakehouse, node)
+    rows, aside = ingested.rows, len(ingested.damaged)
     base = started.result(node, "succeeded" if rows else "skipped")
-    return Step(replace(base, rows_read=rows, rows_valid=rows, rows_written=rows, target_version=version))
+    result = replace(
+        base,
+        rows_read=rows,
+        rows_valid=rows - aside,
+        rows_written=rows,
+        rows_quarantined=aside,
+        breaches=tuple(str(file) for file in ingested.damaged),
+        target_version=lakehouse.version(node.table),
+    )
+    return Step(result)
 
 
 def _table_rules(lakehouse: Lakehouse, node: Node, started: Clock, work: _Work) -> list[RuleResult]:

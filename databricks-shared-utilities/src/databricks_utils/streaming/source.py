@@ -10,6 +10,7 @@ from pyspark.sql import functions as F
 from databricks_utils.config import DatabricksSecrets, EnvironmentSecrets, SecretProvider
 from databricks_utils.errors import InvalidInput
 from databricks_utils.medallion import Lakehouse
+from databricks_utils.medallion.checkpoint import ANY_AGE
 from databricks_utils.streaming.broker import on_databricks, source_options
 from databricks_utils.streaming.definition import StreamBronze
 
@@ -63,6 +64,7 @@ def _from_files(lakehouse: Lakehouse, node: StreamBronze) -> DataFrame:
         lines = reader.format("cloudFiles").options(**options).schema("value STRING").load(folder)
     else:
         reader = reader.format("text").option("maxFilesPerTrigger", streaming.max_files_per_batch)
+        reader = reader.option("maxFileAge", ANY_AGE)
         lines = reader.option("recursiveFileLookup", "true").load(folder)
     return _shaped(lines, node, F.col("value").cast("binary"), F.col("_metadata.file_path"))
 

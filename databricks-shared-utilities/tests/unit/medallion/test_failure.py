@@ -79,7 +79,8 @@ def test_the_cause_is_the_innermost_one_without_frames_packages_and_codes() -> N
         (RuntimeError("[DELTA_MULTIPLE_SOURCE_ROW_MATCHING_TARGET_ROW_IN_MERGE] ..."), "two-rows-of-one-key"),
         (RunFailed("Rows do not balance"), "transformation"),
         (InvalidInput("no such folder"), "input"),
-        (RuntimeError(STREAM), "unexpected"),
+        (RuntimeError(STREAM), "damaged-file"),
+        (RuntimeError("something else"), "unexpected"),
     ],
 )
 def test_an_error_has_a_kind(error: Exception, kind: str) -> None:

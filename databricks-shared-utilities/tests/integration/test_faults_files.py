@@ -1,0 +1,214 @@
+"""Deliveries as they really come: cut off, in another encoding, with other columns, by wrong clocks. No row is lost."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+from little_shop import SECOND, SHOP, closed, land, landing, opened, succeeded
+from pyspark.sql import SparkSession
+
+from databricks_utils.medallion import Lakehouse, Pipeline, run_pipeline
+from databricks_utils.observability import RunResult, TableResult
+
+#: The shop as far as silver.
+INTAKE = Pipeline("shop", *(node for node in SHOP.nodes if node.layer != "gold"))
+ORDERS = Pipeline("shop", *(node for node in INTAKE.nodes if node.name == "orders"))
+HEADER = "order_id,customer_id,ordered_on,amount,revision\n"
+DAY = 86_400
+#: Signs of patterns, of encoded names and of addresses, in names of sound files.
+ODD_NAMES: tuple[str, ...] = ()
+
+
+@pytest.fixture
+def shop(spark: SparkSession, tmp_path: Path) -> Iterator[Lakehouse]:
+    lakehouse = opened(spark, tmp_path)
+    yield lakehouse
+    closed(lakehouse)
+
+
+def order(number: int, amount: str = "1.00") -> str:
+    return f"{number},10,2024-01-05,{amount},1\n"
+
+
+def orders_in(shop: Lakehouse) -> set[int]:
+    return {row.order_id for row in shop.read("silver.orders").collect()}
+
+
+def reasons_in(shop: Lakehouse, table: str) -> Counter[tuple[str, tuple[str, ...]]]:
+    """Return how many rows of each file are in quarantine for which reasons."""
+    rows = shop.read(f"{table}_quarantine").collect()
+    return Counter((Path(row._source_file).name, tuple(sorted(row._validation_errors))) for row in rows)
+
+
+def result_of(run: RunResult, table: str) -> TableResult:
+    (found,) = (item for item in run.tables if item.table == table)
+    return found
+
+
+@dataclass(frozen=True)
+class Damaged:
+    """A shop after a delivery with files of every kind of damage, and after their second delivery."""
+
+    shop: Lakehouse
+    first: RunResult
+    quarantine: Counter[tuple[str, tuple[str, ...]]]
+    second: RunResult
+
+
+@pytest.fixture(scope="module")
+def damaged(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Damaged]:
+    shop = opened(spark, tmp_path_factory.mktemp("damaged"))
+    orders, customers = landing(shop) / "orders", landing(shop) / "customers"
+    whole = gzip.compress((HEADER + "".join(order(number) for number in range(1000, 9000))).encode())
+    (orders / "cut.csv.gz").write_bytes(whole[: len(whole) // 2])
+    (orders / "plain.csv.gz").write_text(HEADER + order(50))
+    (orders / "wide letters.csv").write_text(HEADER + order(51), encoding="utf-16")
+    (orders / "empty.csv").write_text("")
+    (orders / "header.csv").write_text(HEADER)
+    (orders / "short line.csv").write_text(HEADER + order(60) + "61,10,2024-0")
+    for number, name in enumerate(ODD_NAMES):
+        (orders / name).write_text(HEADER + order(70 + number))
+    (orders / "folder.csv").mkdir()
+    (orders / "folder.csv" / "part-1.csv").write_text(HEADER + order(62))
+    states = '{"customer_id":40,"seen_on":"2024-01-01","city":"Oslo"}\n'
+    (customers / "half.jsonl").write_text(states + '{"customer_id":41,"seen_on":"2024-01-0')
+    latin = states.replace("40", "42").replace("Oslo", "Köln") + states.replace("40", "43")
+    (customers / "latin.jsonl").write_bytes(latin.encode("latin-1"))
+    cut = gzip.compress((states.replace("40", "44") * 5000).encode())
+    (customers / "cut.jsonl.gz").write_bytes(cut[: len(cut) // 2])
+    first = run_pipeline(shop, INTAKE)
+    quarantine = reasons_in(shop, "silver.orders") + reasons_in(shop, "silver.customers")
+    (orders / "cut-again.csv.gz").write_bytes(whole)
+    (orders / "plain-again.csv").write_text(HEADER + order(50))
+    second = run_pipeline(shop, INTAKE)
+    yield Damaged(shop, first, quarantine, second)
+    closed(shop)
+
+
+def test_damaged_files_are_set_aside_by_name_and_the_rest_is_taken_in(damaged: Damaged) -> None:
+    orders, customers = (result_of(damaged.first, f"bronze.{name}") for name in ("orders", "customers"))
+
+    assert [notice.partition(":")[0] for notice in sorted(orders.breaches)] == [
+        "cut.csv.gz was set aside",
+        "plain.csv.gz was set aside",
+        "wide letters.csv was set aside",
+    ]
+    assert all("Have it delivered again under a new name" in notice for notice in orders.breaches)
+    assert [notice.partition(":")[0] for notice in customers.breaches] == ["cut.jsonl.gz was set aside"]
+    assert damaged.first.exit_code == 3
+    # Four rows of the first file, a whole and a cut line, one in the folder, the odd names, and three damaged files.
+    sound = 4 + 2 + 1 + len(ODD_NAMES)
+    assert (orders.rows_written, orders.rows_valid, orders.rows_quarantined) == (sound + 3, sound, 3)
+
+
+def test_nothing_of_a_damaged_file_is_half_read(damaged: Damaged) -> None:
+    run = damaged.first
+
+    assert result_of(run, "silver.orders").balanced
+    assert result_of(run, "silver.customers").balanced
+    assert {file: count for (file, _), count in damaged.quarantine.items()} == {
+        "1.csv": 1,
+        "cut.csv.gz": 1,
+        "plain.csv.gz": 1,
+        "wide%20letters.csv": 1,
+        "short%20line.csv": 1,
+        "half.jsonl": 1,
+        "latin.jsonl": 1,
+        "cut.jsonl.gz": 1,
+    }
+
+
+def test_what_is_delivered_again_is_complete(damaged: Damaged) -> None:
+    assert succeeded(damaged.second).exit_code == 0
+    assert orders_in(damaged.shop) == {
+        *(1, 2, 3, 50, 60, 62),
+        *range(70, 70 + len(ODD_NAMES)),
+        *range(1000, 9000),
+    }
+
+
+def test_letters_of_another_encoding_are_kept_apart_from_good_rows(damaged: Damaged) -> None:
+    customers = {row.customer_id: row.city for row in damaged.shop.read("silver.customers").collect()}
+
+    assert 42 not in customers
+    assert customers[43] == "Oslo"
+
+
+def test_files_by_wrong_clocks_are_all_read(shop: Lakehouse) -> None:
+    now = time.time()
+    os.utime(landing(shop) / "orders" / "1.csv", (now + 400 * DAY, now + 400 * DAY))
+    succeeded(run_pipeline(shop, ORDERS))
+    land(landing(shop), {"orders/now.csv": HEADER + order(70), "orders/old.csv": HEADER + order(71)})
+    os.utime(landing(shop) / "orders" / "old.csv", (now - 4000 * DAY, now - 4000 * DAY))
+
+    succeeded(run_pipeline(shop, ORDERS))
+
+    assert orders_in(shop) == {1, 2, 3, 70, 71}
+
+
+def test_columns_that_come_go_or_change_lose_no_row(shop: Lakehouse) -> None:
+    succeeded(run_pipeline(shop, ORDERS))
+    land(
+        landing(shop),
+        {
+            "orders/gains.csv": HEADER.replace("\n", ",channel\n") + order(80).replace("\n", ",web\n"),
+            "orders/loses.csv": "order_id,customer_id,ordered_on,amount\n81,10,2024-01-05,1.00\n",
+            "orders/loses-needed.csv": "order_id,ordered_on,amount,revision\n82,2024-01-05,1.00,1\n",
+            "orders/renames.csv": HEADER.replace("customer_id", "client") + order(83),
+            "orders/retypes.csv": HEADER + order(84, '"1,00"'),
+            "orders/reorders.csv": "revision,amount,ordered_on,customer_id,order_id\n1,1.00,2024-01-05,10,85\n",
+        },
+    )
+
+    run = succeeded(run_pipeline(shop, ORDERS))
+
+    assert result_of(run, "silver.orders").balanced
+    assert orders_in(shop) == {1, 2, 3, 80, 81, 85}
+    aside = {file: reasons for (file, reasons), _ in reasons_in(shop, "silver.orders").items() if file != "1.csv"}
+    assert aside == {
+        "loses-needed.csv": ("customer_id_not_null",),
+        "renames.csv": ("customer_id_not_null",),
+        "retypes.csv": ("cast:amount: not a DECIMAL(10,2)",),
+    }
+    rescued = {Path(r._source_file).name: r._rescued_data for r in shop.read("bronze.orders").collect()}
+    assert rescued["gains.csv"] == '{"channel":"web"}'
+    assert rescued["renames.csv"] == '{"client":"10"}'
+
+
+def test_a_contract_that_changes_a_type_is_refused_before_anything_is_written(shop: Lakehouse) -> None:
+    succeeded(run_pipeline(shop, ORDERS))
+    contract = shop.contract("silver.orders")
+    columns = [
+        replace(column, data_type="STRING") if column.name == "revision" else column for column in contract.columns
+    ]
+    changed = replace(contract, columns=tuple(columns))
+    land(landing(shop), {"orders/2.csv": SECOND["orders/2.csv"]})
+
+    run = run_pipeline(Lakehouse(shop.spark, shop.configuration, {**shop.contracts, contract.name: changed}), ORDERS)
+
+    error = result_of(run, "silver.orders").error or ""
+    assert "orders stores revision as INT, its contract says STRING" in error
+    assert "pipeline-failure.md#input" in error
+    succeeded(run_pipeline(shop, ORDERS))
+    assert orders_in(shop) == {1, 2, 3, 4}
+
+
+@pytest.mark.parametrize("count", [30, pytest.param(10_000, marks=pytest.mark.matrix)])
+def test_many_small_files_are_each_read_once(spark: SparkSession, tmp_path: Path, count: int) -> None:
+    shop = opened(spark, tmp_path)
+    ingestion = shop.configuration.ingestion.model_copy(update={"max_files_per_batch": max(10, count // 10)})
+    shop = Lakehouse(spark, shop.configuration.model_copy(update={"ingestion": ingestion}), shop.contracts)
+    land(landing(shop), {f"orders/{n % 7}/{n}.csv": HEADER + order(1000 + n) for n in range(count)})
+
+    run = succeeded(run_pipeline(shop, ORDERS))
+
+    assert orders_in(shop) == {1, 2, 3, *range(1000, 1000 + count)}
+    assert result_of(run, "bronze.orders").rows_written == 4 + count
+    closed(shop)
