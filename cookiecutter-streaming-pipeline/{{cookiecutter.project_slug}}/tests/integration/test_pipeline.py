@@ -1,0 +1,108 @@
+"""The sample from files to alerts: complete, nothing doubled, and the same after a crash."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from databricks_utils.medallion import Lakehouse
+from databricks_utils.observability import RunResult
+from databricks_utils.streaming import StreamSilver, balances, forget_last_batch, run_streams, stream_queries
+
+from {{ cookiecutter.package_name }}.orchestration.pipeline_definition import PIPELINE
+
+SAMPLE = Path(__file__).resolve().parents[2] / "data" / "landing"
+NewLakehouse = Callable[[Path], Lakehouse]
+Settled = tuple[Lakehouse, RunResult]
+TABLES = [*PIPELINE.tables, *(f"{node.table}_quarantine" for node in PIPELINE if isinstance(node, StreamSilver))]
+
+
+@pytest.fixture(scope="session")
+def settled(new_lakehouse: NewLakehouse, tmp_path_factory: pytest.TempPathFactory) -> Settled:
+    """Return a lakehouse in which the sample has been worked off, and what the run said."""
+    landing = tmp_path_factory.mktemp("sample") / "landing"
+    shutil.copytree(SAMPLE, landing)
+    lakehouse = new_lakehouse(landing)
+    return lakehouse, run_streams(lakehouse, PIPELINE)
+
+
+def counts(lakehouse: Lakehouse) -> dict[str, int]:
+    return {table: lakehouse.read(table).count() for table in TABLES}
+
+
+def sample_sales() -> list[dict[str, object]]:
+    lines = [line for path in (SAMPLE / "pos.sales").glob("*.jsonl") for line in path.read_bytes().splitlines()]
+    return [json.loads(line) for line in lines if line.endswith(b"}")]
+
+
+def test_the_run_succeeds_and_fills_every_table(settled: Settled) -> None:
+    lakehouse, run = settled
+
+    assert run.exit_code == 0, [table.error or table.breaches for table in run.tables]
+    assert [table for table, count in counts(lakehouse).items() if count == 0] == []
+
+
+def test_every_sale_is_there_once(settled: Settled) -> None:
+    lakehouse, _ = settled
+    sent = {str(sale["sale_id"]) for sale in sample_sales()}
+
+    stored = [row.sale_id for row in lakehouse.read("silver.sales").select("sale_id").collect()]
+
+    assert sorted(stored) == sorted(sent)
+
+
+def test_nothing_is_lost_and_nothing_doubled(settled: Settled) -> None:
+    lakehouse, _ = settled
+
+    assert [(item.table, item.lost, item.doubled) for item in balances(lakehouse, PIPELINE)] == [
+        (node.table, 0, 0) for node in PIPELINE if isinstance(node, StreamSilver)
+    ]
+
+
+def test_the_minutes_add_up_to_all_sales(settled: Settled) -> None:
+    lakehouse, _ = settled
+
+    total = lakehouse.read("gold.agg_store_minutes").selectExpr("sum(sales)", "sum(amount)").collect()[0]
+
+    assert tuple(total) == tuple(lakehouse.read("silver.sales").selectExpr("count(*)", "sum(amount)").collect()[0])
+
+
+def test_the_rush_in_the_sample_is_told_and_nothing_else(settled: Settled) -> None:
+    lakehouse, _ = settled
+
+    stores = {row.store_id for row in lakehouse.read("gold.alerts").collect()}
+
+    assert len(stores) == 1
+
+
+def test_a_crash_before_the_last_note_of_every_stream_doubles_nothing(settled: Settled) -> None:
+    lakehouse, _ = settled
+    before = counts(lakehouse)
+
+    for query in stream_queries(lakehouse, PIPELINE, list(PIPELINE)):
+        forget_last_batch(query.checkpoint)
+    run = run_streams(lakehouse, PIPELINE)
+
+    assert run.exit_code == 0
+    assert counts(lakehouse) == before
+
+
+def test_a_stream_goes_on_where_it_was(settled: Settled, new_lakehouse: NewLakehouse, tmp_path: Path) -> None:
+    landing = tmp_path / "landing"
+    sales = landing / "pos.sales"
+    sales.mkdir(parents=True)
+    lines = (SAMPLE / "pos.sales" / "sample.jsonl").read_bytes().splitlines(keepends=True)
+    lakehouse = new_lakehouse(landing)
+    tables = ["bronze.sales", "silver.sales"]
+    (sales / "1.jsonl").write_bytes(b"".join(lines[:100]))
+    run_streams(lakehouse, PIPELINE, tables=tables)
+    (sales / "2.jsonl").write_bytes(b"".join(lines[90:200]))
+
+    run = run_streams(lakehouse, PIPELINE, tables=tables)
+
+    assert [table.rows_read for table in run.tables] == [110, 110]
+    assert lakehouse.read("bronze.sales").count() == 210
+    assert lakehouse.read("silver.sales").groupBy("sale_id").count().where("count > 1").count() == 0

@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import yaml
+from databricks_utils.cli.project import Opened
+from databricks_utils.config import load_configuration
+
+from {{ cookiecutter.package_name }}.__main__ import PROJECT
+
+Job = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def job(project: Opened) -> Job:
+    """Return the job."""
+    text = (project.root / "resources" / "jobs.yml").read_text(encoding="utf-8")
+    (found,) = yaml.safe_load(text)["resources"]["jobs"].values()
+    return dict(found)
+
+
+def parameters(job: Job) -> list[str]:
+    (task,) = job["tasks"]
+    return list(task["python_wheel_task"]["parameters"])
+
+
+def test_one_task_runs_all_streams(job: Job) -> None:
+    (task,) = job["tasks"]
+
+    assert task["python_wheel_task"]["entry_point"] == PROJECT.command
+    assert parameters(job)[0] == "run"
+    assert not any(word.startswith("--tables") for word in parameters(job))
+
+
+def test_two_runs_never_share_a_checkpoint(job: Job) -> None:
+    assert job["max_concurrent_runs"] == 1
+
+
+def test_somebody_hears_of_a_backlog(job: Job) -> None:
+    metrics = {rule["metric"] for rule in job["health"]["rules"]}
+
+    assert "STREAMING_BACKLOG_SECONDS" in metrics
+    assert job["email_notifications"]["on_streaming_backlog_exceeded"]
+
+
+def test_the_trigger_suits_the_compute(job: Job, project: Opened) -> None:
+    trigger = load_configuration(project.root / "config", "prod").streaming.trigger
+
+    assert ("continuous" in job) == (trigger == "processing_time")
+    assert ("schedule" in job) == (trigger == "available_now")
+
+
+def test_the_values_that_the_task_sets_are_keys_of_the_configuration(job: Job, project: Opened) -> None:
+    settings = {word.removeprefix("--set=").partition("=")[0] for word in parameters(job) if word.startswith("--set=")}
+    # The level is a choice of a few words; what the bundle puts in its place is one of them.
+    values = {key: "INFO" if key == "logging.level" else "/Volumes/c/s/v" for key in settings}
+
+    configuration = load_configuration(project.root / "config", "dev", values)
+
+    assert {"storage.landing", "storage.checkpoints", "storage.reports"} <= settings
+    assert configuration.storage.checkpoints == "/Volumes/c/s/v"
