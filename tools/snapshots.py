@@ -29,6 +29,7 @@ ROOMS = (
     "features",
     "logging",
     "medallion",
+    "models",
     "observability",
     "session",
     "streaming",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from types import CodeType
@@ -11,6 +12,9 @@ from hypothesis import settings
 
 settings.register_profile("repository", deadline=None, derandomize=True)
 settings.load_profile("repository")
+
+# MLflow reports its use over the network otherwise.
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
 README = Path(__file__).parents[1] / "README.md"
 
@@ -31,3 +35,13 @@ def recipes() -> Mapping[str, CodeType]:
             found[heading] = compile("\n" * start + "\n".join(lines[start:number]), str(README), "exec")
             start = -1
     return found
+
+
+@pytest.fixture(scope="session")
+def empty_registry(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a file in which MLflow has made its tables, which takes seconds; a test works on a copy."""
+    from mlflow import MlflowClient
+
+    path = tmp_path_factory.mktemp("registry") / "mlruns.db"
+    MlflowClient(tracking_uri=f"sqlite:///{path}").search_experiments()
+    return path

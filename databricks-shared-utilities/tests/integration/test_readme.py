@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -10,12 +11,15 @@ from types import CodeType
 from typing import Any
 
 import pytest
+from mlflow import MlflowClient
 from own_process import own_environment
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from databricks_utils import medallion
 from databricks_utils.contracts import read_contract
+from databricks_utils.delta import Namespace
+from databricks_utils.features import Events, Feature, FeatureRegistry, FeatureTable
 from databricks_utils.testing.frames import frame
 
 CONTRACT = Path(__file__).parents[1] / "fixtures" / "shop" / "silver" / "orders.yaml"
@@ -108,6 +112,83 @@ def test_a_test_of_a_transformation_passes_and_can_fail(recipes: Mapping[str, Co
     followed(recipe, clean=capitalised)["test_names_are_capitalised"](spark)
     with pytest.raises(AssertionError):
         followed(recipe, clean=lambda rows: rows)["test_names_are_capitalised"](spark)
+
+
+def test_features_are_written_and_joined_with_labels(
+    recipes: Mapping[str, CodeType], spark: SparkSession, schemas: Mapping[str, str], tmp_path: Path
+) -> None:
+    given = """
+        | customer_id | ordered_on | amount |
+        | 10          | 2024-01-05 | 5.00   |
+        | 10          | 2024-01-09 | 2.50   |
+        """
+    asked = "| customer_id | asked_at |\n| 10 | 2024-01-10T08:00:00Z |\n| 11 | 2024-01-10T08:00:00Z |"
+
+    names = followed(
+        recipes["Define features, compute them, join them with labels"],
+        spark=spark,
+        namespace=Namespace("spark_catalog", schemas, tmp_path),
+        contracts={"silver.orders": read_contract(CONTRACT)},
+        orders=frame(spark, given, "customer_id BIGINT, ordered_on DATE, amount DECIMAL(10,2)"),
+        labels=frame(spark, asked, "customer_id BIGINT, asked_at TIMESTAMP"),
+    )
+
+    found = names["examples"].select("customer_id", "spend_7d", "recency_30d").orderBy("customer_id").collect()
+    assert [tuple(row) for row in found] == [(10, 7.5, 0), (11, None, None)]
+
+
+@pytest.fixture(scope="module")
+def customers(spark: SparkSession) -> DataFrame:
+    """Return feature rows of one customer, available in a moment's past."""
+    row = "10L customer_id, timestamp_seconds(unix_seconds(now()) - 60) available_at"
+    return spark.sql(f"SELECT {row}, 7.5D spend_7d, 8D spend_30d, 0L recency_30d")
+
+
+def test_features_are_looked_up(
+    recipes: Mapping[str, CodeType], customers: DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    described = {"description": "Tested."}
+    table = FeatureTable(
+        "gold.customer_features",
+        source=Events("silver.orders", timestamp="ordered_on"),
+        entity=["customer_id"],
+        features=[
+            Feature("spend", "sum", of="amount", windows=(7, 30), **described),
+            Feature("recency", "days_since_last", windows=(30,), **described),
+        ],
+        owner="shop",
+        **described,
+    )
+    registry = FeatureRegistry([table], {"silver.orders": read_contract(CONTRACT)})
+
+    names = followed(recipes["Look up features online"], registry=registry, rows=customers)
+
+    assert names["features"] == {"spend_7d": 7.5, "spend_30d": 8.0, "recency_30d": 0}
+
+
+def test_drift_is_measured(recipes: Mapping[str, CodeType], customers: DataFrame) -> None:
+    names = followed(recipes["Watch features for drift"], trained_on=customers, rows=customers)
+
+    assert [(result.column, result.status) for result in names["results"]] == [
+        ("spend_7d", "too few rows"),
+        ("recency_30d", "too few rows"),
+    ]
+
+
+def test_a_better_model_takes_over(
+    recipes: Mapping[str, CodeType], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, empty_registry: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(empty_registry, tmp_path)
+    client = MlflowClient(tracking_uri="sqlite:///mlruns.db")
+    run_id = client.create_run(client.create_experiment("churn", tmp_path.as_uri())).info.run_id
+    client.log_metric(run_id, "auc", 0.8)
+
+    names = followed(recipes["Let a better model take over"], run_id=run_id, source=tmp_path.as_uri())
+
+    champion = names["registry"].champion("main.gold.churn")
+    assert (champion.version, champion.tags["approved_by"]) == (1, "ann@example.com")
 
 
 def test_a_session_is_started(recipes: Mapping[str, CodeType], tmp_path: Path) -> None:
