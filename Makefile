@@ -6,6 +6,7 @@ UV_FOLDER := $(abspath $(dir $(UV)))
 LIBRARY := databricks-shared-utilities
 PYTHON := .venv/bin/python
 DATA ?= sample
+RATE ?= 500
 # What needs no Spark runs on every core; a file stays with one process, since its tests share what they have baked.
 SIDE_BY_SIDE := --numprocesses auto --dist loadfile
 
@@ -14,7 +15,7 @@ export PATH := $(CURDIR)/.venv/bin:$(UV_FOLDER):$(PATH)
 unexport VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help doctor prerequisites setup demo test test-fast test-library test-sparks test-matrix harness bench lint expected snapshots sync lock clean actionlint
+.PHONY: help doctor prerequisites setup demo demo-streaming test test-fast test-library test-sparks test-matrix harness bench lint expected snapshots sync lock clean actionlint
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -29,6 +30,9 @@ setup: prerequisites .venv/ready  ## install everything the repository needs int
 
 demo: setup  ## bake the batch template into build/demo/ and run it (DATA=sample or DATA=full)
 	@$(PYTHON) tools/demo.py --data $(DATA)
+
+demo-streaming: setup  ## run the streaming template for a minute on a real broker, without Docker (RATE=500)
+	@$(PYTHON) tools/demo_streaming.py --rate $(RATE)
 
 test: lint test-library harness  ## run everything: linters, the library's tests, the harness
 	@echo "All tests passed."

@@ -42,18 +42,21 @@ def run(command: Sequence[str], folder: Path) -> None:
     Raises:
         StepFailed: The command ended with a code other than 0.
     """
-    # The environment of this script is not the project's: uv would otherwise warn about it in every step.
-    environment = {key: value for key, value in os.environ.items() if key != "VIRTUAL_ENV"}
-    code = subprocess.run(command, cwd=folder, env=environment, check=False).returncode
+    code = subprocess.run(command, cwd=folder, env=environment_of_projects(), check=False).returncode
     if code:
         raise StepFailed(command, code)
 
 
-def bake() -> Path:
-    """Return a fresh project made from the template's defaults; an earlier one is replaced."""
-    shutil.rmtree(TARGET, ignore_errors=True)
-    TARGET.mkdir(parents=True)
-    return Path(cookiecutter(str(TEMPLATE), no_input=True, output_dir=str(TARGET), default_config=True))
+def environment_of_projects() -> dict[str, str]:
+    """Return the variables of this process without the environment it runs in, which uv would warn about."""
+    return {key: value for key, value in os.environ.items() if key != "VIRTUAL_ENV"}
+
+
+def bake(template: Path = TEMPLATE, target: Path = TARGET) -> Path:
+    """Return a fresh project made from a template's defaults; an earlier one is replaced."""
+    shutil.rmtree(target, ignore_errors=True)
+    target.mkdir(parents=True)
+    return Path(cookiecutter(str(template), no_input=True, output_dir=str(target), default_config=True))
 
 
 def land(data: str, project: Path) -> None:

@@ -73,10 +73,10 @@ def print_balances(found: tuple[Balance, ...], console: Console | None = None) -
     console = console or Console(highlight=False, force_jupyter=False)
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("table", overflow="fold", min_width=12)
-    for name in ("received", "valid keys", "stored", "quarant.", "lost", "doubled"):
+    for name in ("not read", "received", "valid keys", "stored", "quarant.", "lost", "doubled"):
         table.add_column(name, justify="right", no_wrap=True)
     for item in found:
-        counts = (item.received, item.valid_keys, item.stored, item.quarantined, item.lost, item.doubled)
+        counts = (item.missing, item.received, item.valid_keys, item.stored, item.quarantined, item.lost, item.doubled)
         table.add_row(item.table, *[f"{count:,}" for count in counts])
     console.print(table)
     bad = sum(item.lost + item.doubled for item in found)

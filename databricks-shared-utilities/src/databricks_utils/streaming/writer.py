@@ -18,6 +18,9 @@ from databricks_utils.streaming.delivery import Delivery
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
+#: Columns of a change feed besides the table's.
+CHANGE = ("_change_type", "_commit_version", "_commit_timestamp")
+
 
 @dataclass(frozen=True)
 class AppendOnce:
@@ -137,13 +140,16 @@ class AlertOnce:
         changed = batch.where("_change_type IN ('insert', 'update_postimage')").withColumn(
             "_rank", F.row_number().over(last)
         )
-        rows = changed.where("_rank = 1").drop("_rank", "_change_type", "_commit_version", "_commit_timestamp")
+        # The transformation may look at the rows several times, and the source is to be read once.
+        with kept(changed.where("_rank = 1").drop("_rank", *CHANGE)) as rows, kept(self._new(rows)) as alerts:
+            if not alerts.isEmpty():
+                self.delivery.tell(alerts.select(*self.columns), self.key)
+                columns = [*self.columns, "_processing_timestamp"]
+                merge_by_key(spark, self.identifier, alerts, self.key, columns=columns, compared=[], folder=self.folder)
+
+    def _new(self, rows: DataFrame) -> DataFrame:
+        spark = rows.sparkSession
         found = self.transform(rows, *[spark.table(name) for name in self.lookups], **self.parameters)
         same = reduce(lambda left, right: left & right, [F.col(f"a.{name}") == F.col(f"k.{name}") for name in self.key])
         new = found.alias("a").join(spark.table(self.identifier).alias("k"), same, "left_anti")
-        with kept(new.select(*self.columns, F.current_timestamp().alias("_processing_timestamp"))) as alerts:
-            if alerts.isEmpty():
-                return
-            self.delivery.tell(alerts.select(*self.columns), self.key)
-            columns = [*self.columns, "_processing_timestamp"]
-            merge_by_key(spark, self.identifier, alerts, self.key, columns=columns, compared=[], folder=self.folder)
+        return new.select(*self.columns, F.current_timestamp().alias("_processing_timestamp"))
