@@ -73,7 +73,7 @@ lint: setup  ## check style, types, workflows and that the copies are identical
 	$(PYTHON) tools/template_docs.py --check
 
 expected: setup  ## write the lists of generated files anew (look at the difference before you commit it)
-	$(PYTHON) -m pytest tests/test_bake.py --update-expected
+	$(PYTHON) -m pytest tests/test_bake.py tests/test_streaming_bake.py --update-expected
 
 snapshots: setup  ## write the library's public surface, the configuration schema and the template's documents anew
 	$(PYTHON) tools/snapshots.py

@@ -19,6 +19,7 @@ from cookiecutter.main import cookiecutter
 
 ROOT = Path(__file__).resolve().parents[1]
 TEMPLATE = ROOT / "cookiecutter-batch-pipeline"
+STREAMING = ROOT / "cookiecutter-streaming-pipeline"
 LIBRARY = ROOT / "databricks-shared-utilities"
 
 Answers = Mapping[str, str]
@@ -40,6 +41,13 @@ def combinations() -> Iterator[dict[str, str]]:
     offered = choices()
     for values in itertools.product(*offered.values()):
         yield dict(zip(offered, values, strict=True))
+
+
+def covering() -> Iterator[dict[str, str]]:
+    """Yield as few combinations as give every choice once: for a template that shares its questions with another."""
+    offered = choices()
+    for number in range(max(len(values) for values in offered.values())):
+        yield {key: values[number % len(values)] for key, values in offered.items()}
 
 
 def label(answers: Answers) -> str:

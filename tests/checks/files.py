@@ -14,16 +14,16 @@ FORBIDDEN = re.compile(r'[<>:"\\|?*\x00-\x1f]|[. ]$')
 LONGEST_PATH = 150
 
 
-def expected_files(answers: Answers) -> list[str]:
-    """Return the files that the lists in tests/expected/ promise for a combination."""
+def expected_files(answers: Answers, folder: Path = EXPECTED) -> list[str]:
+    """Return the files that the lists in a folder, tests/expected/ by default, promise for a combination."""
     names = ["common", *(f"{key}-{value}" for key, value in answers.items())]
-    lists = [EXPECTED / f"{name}.txt" for name in names]
+    lists = [folder / f"{name}.txt" for name in names]
     return sorted(line for path in lists if path.exists() for line in path.read_text(encoding="utf-8").splitlines())
 
 
-def unexpected(project: Path, answers: Answers) -> list[str]:
+def unexpected(project: Path, answers: Answers, folder: Path = EXPECTED) -> list[str]:
     """Return what is missing or too much in a project of these answers, which name every choice."""
-    baked, expected = set(files_of(project)), set(expected_files(answers))
+    baked, expected = set(files_of(project)), set(expected_files(answers, folder))
     missing = [f"{name}: is expected and was not baked" for name in sorted(expected - baked)]
     return missing + [f"{name}: was baked and is not expected" for name in sorted(baked - expected)]
 
