@@ -33,6 +33,21 @@ def test_a_fresh_project_passes_its_unit_tests_on_sail_which_only_that_command_i
     assert " passed" in summary
 
 
+def test_a_spark_that_is_kept_answers_the_next_command_until_it_is_ended(ran: Installed) -> None:
+    started = ran.succeed("make", "spark-up")
+    try:
+        again = ran.succeed("make", "spark-up")
+        status = ran.run(*ran.command("status"))
+    finally:
+        ended = ran.succeed("make", "spark-down")
+
+    assert "is up: sc://localhost:" in started
+    assert "was up already" in again
+    assert "using the Spark kept" in status.stderr
+    assert "gold.fact_sales" in status.stdout
+    assert "Spark is down." in ended
+
+
 @pytest.mark.matrix
 def test_a_fresh_project_passes_its_tests_over_connect(installed: Installed) -> None:
     summary = installed.succeed("uv", "run", "pytest", "-q", "--spark-mode", "connect")

@@ -10,6 +10,7 @@ import click
 
 from databricks_utils.cli import actions
 from databricks_utils.cli.project import Opened, Project, default_environment
+from databricks_utils.cli.spark_server import spark_down, spark_up
 from databricks_utils.errors import InvalidInput, LakehouseError
 from databricks_utils.logging import redacted
 from databricks_utils.medallion.failure import RUNBOOK, cause_of, kind_of
@@ -98,7 +99,7 @@ def _group(project: Project[Any]) -> click.Group:
     def group() -> None:
         """Hold the commands."""
 
-    for register in (_run, _status, _report, _docs, _maintain, _restore, _doctor, _add):
+    for register in (_run, _status, _report, _docs, _maintain, _restore, _doctor, _add, _spark):
         register(group, project)
     if isinstance(project.pipeline, StreamPipeline):
         _verify(group, project)
@@ -209,3 +210,18 @@ def _add(group: click.Group, project: Project[Any]) -> None:
     @click.option("--project", "folder", default=None, help="Folder of the project (default: found from here).")
     def add_table(table: str, folder: str | None) -> int:
         return actions.add_table(project, folder, table)
+
+
+def _spark(group: click.Group, project: Project) -> None:
+    @group.group(help="Keep a Spark on this machine, so that commands and tests need not start one.")
+    def spark() -> None:
+        """Hold what can be done with it."""
+
+    @spark.command(help="Start it, unless it is up.")
+    @_common
+    def up(**options: Any) -> int:
+        return spark_up(_opened(project, options))
+
+    @spark.command(help="End it.")
+    def down() -> int:
+        return spark_down(project)

@@ -18,6 +18,7 @@ from databricks_utils.errors import InputProblems, InvalidInput, LakehouseError
 from databricks_utils.medallion import Lakehouse, Pipeline, check_pipeline
 from databricks_utils.observability import configure_tracing
 from databricks_utils.session import create_session
+from databricks_utils.session.keeping import FOLDER
 from databricks_utils.streaming import StreamPipeline
 
 #: A file every project has at its root.
@@ -84,6 +85,11 @@ class Opened:
     configuration: Configuration
     contracts: Mapping[str, Contract]
 
+    @property
+    def jar_groups(self) -> tuple[str, ...]:
+        """Return the groups of locked jars that a Spark on this machine needs."""
+        return ("delta", "kafka") if self.configuration.streaming.source in BROKERS else ("delta",)
+
     def lakehouse(self) -> Lakehouse:
         """Start or join the session and return the open lakehouse."""
         storage = self.configuration.storage
@@ -94,7 +100,8 @@ class Opened:
             self.project.command,
             warehouse=warehouse,
             short_lived=self.configuration.spark.short_runs,
-            jar_groups=("delta", "kafka") if self.configuration.streaming.source in BROKERS else ("delta",),
+            jar_groups=self.jar_groups,
+            kept=self.root / FOLDER,
         )
         return Lakehouse(spark, self.configuration, self.contracts)
 

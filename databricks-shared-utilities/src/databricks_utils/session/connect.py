@@ -26,6 +26,9 @@ STOP_SECONDS = 15.0
 ANSWER_SECONDS = 10.0
 DEFAULT_PORT = 15002
 
+TOKEN_VARIABLE = "SPARK_CONNECT_AUTHENTICATE_TOKEN"
+"""Names what a server from Spark 4 on asks of its clients."""
+
 _PROXIES = ("grpc_proxy", "https_proxy", "http_proxy")
 _SERVER = "org.apache.spark.sql.connect.service.SparkConnectServer"
 
@@ -72,30 +75,58 @@ def start_connect_server(
         LakehouseError: The server did not answer in time; it has been ended.
     """
     installation = installed_spark()
-    jars = [*resolve_groups(jar_groups, installation), *connect_jars(installation)]
+    jars = server_jars(installation, jar_groups)
+    settings = local_settings(spark, warehouse, jars, short_lived=short_lived)
+    server = spawn_server(installation, settings)
+    await_answer(server)
+    return server
+
+
+def spawn_server(
+    installation: SparkInstallation, settings: Mapping[str, str], *, token: str = "", held: Sequence[int] = ()
+) -> ConnectServer:
+    """Start the process of a Connect server on a free loopback port.
+
+    Args:
+        installation: The Spark to start.
+        settings: Everything but the address.
+        token: What a client must show; nothing where it is empty.
+        held: File descriptors it inherits. With any, it outlives this process and its terminal.
+
+    Raises:
+        MissingTool: No suitable Java.
+    """
     prepare_environment(installation)
     port, log = free_port(), new_log()
-    settings = {
-        **local_settings(spark, warehouse, jars, short_lived=short_lived),
-        "spark.connect.grpc.binding.address": "127.0.0.1",
-        "spark.connect.grpc.binding.port": str(port),
-    }
+    address = {"spark.connect.grpc.binding.address": "127.0.0.1", "spark.connect.grpc.binding.port": str(port)}
     with log.open("ab") as output:
         process = subprocess.Popen(
-            _command(installation, settings),
+            _command(installation, {**settings, **address}),
             # Spark 3.5 leaves an empty folder `artifacts` where it is started.
             cwd=log.parent,
+            # Not an argument, since everybody on the machine may read those.
+            env={**os.environ, **({TOKEN_VARIABLE: token} if token else {})},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
+            pass_fds=tuple(held),
+            start_new_session=bool(held),
         )
-    server = ConnectServer(f"sc://127.0.0.1:{port}", process, log)
+    return ConnectServer(f"sc://127.0.0.1:{port}", process, log)
+
+
+def await_answer(server: ConnectServer) -> None:
+    """Wait until a server accepts a gRPC channel, not merely a TCP connection; one that does not is ended.
+
+    Raises:
+        MissingTool: The server ended at once.
+        LakehouseError: The server did not answer in time.
+    """
     try:
-        _await_answer(server)
+        _await_channel(server)
     except BaseException:
         server.stop()
         raise
-    return server
 
 
 @contextlib.contextmanager
@@ -143,14 +174,15 @@ def require_answer(url: str, environ: Mapping[str, str] | None = None) -> None:
         ) from error
 
 
-def connect_jars(installation: SparkInstallation) -> list[Path]:
-    """Return the jars a Connect server needs besides Delta Lake's: none from Spark 4 on, which ships it.
+def server_jars(installation: SparkInstallation, groups: Sequence[str] = DELTA) -> list[Path]:
+    """Return the jars of a Connect server: the groups', and below Spark 4 the server's own, which pyspark lacks.
 
     Raises:
-        MissingTool: The jar cannot be downloaded.
+        MissingTool: A jar cannot be downloaded.
     """
     shipped = any(installation.jars.glob("spark-connect_*.jar"))
-    return [] if shipped else resolve_jars(group="connect", spark=installation)
+    own = [] if shipped else resolve_jars(group="connect", spark=installation)
+    return [*resolve_groups(groups, installation), *own]
 
 
 def _host_and_port(place: str) -> tuple[str, int]:
@@ -169,8 +201,7 @@ def _command(installation: SparkInstallation, settings: Mapping[str, str]) -> li
     return [str(installation.home / "bin" / script), "--class", _SERVER, *options, "spark-internal"]
 
 
-def _await_answer(server: ConnectServer) -> None:
-    """Return once the server accepts a gRPC channel, not merely a TCP connection."""
+def _await_channel(server: ConnectServer) -> None:
     import grpc
 
     deadline = time.monotonic() + START_SECONDS

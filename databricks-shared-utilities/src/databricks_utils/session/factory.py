@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import logging
 import os
 import shutil
 import tempfile
@@ -14,6 +15,7 @@ from databricks_utils.errors import InvalidInput, LakehouseError, MissingTool
 from databricks_utils.session.connect import require_answer, start_connect_server
 from databricks_utils.session.installation import installed_spark
 from databricks_utils.session.jars import DELTA, resolve_groups
+from databricks_utils.session.keeping import fitting_server
 from databricks_utils.session.launch import start_classic
 from databricks_utils.session.settings import SESSION, SparkSettings, local_settings
 
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 #: With one of these set, pyspark opens a Connect session where a local one is asked for.
 REMOTE_VARIABLES = ("SPARK_REMOTE", "SPARK_CONNECT_MODE_ENABLED")
 
+_logger = logging.getLogger(__name__)
+
 
 def create_session(
     spark: SparkSettings,
@@ -31,6 +35,7 @@ def create_session(
     *,
     short_lived: bool = False,
     jar_groups: Sequence[str] = DELTA,
+    kept: Path | None = None,
 ) -> SparkSession:
     """Return the Spark session of an environment, starting what it needs.
 
@@ -43,6 +48,8 @@ def create_session(
             process has one local Spark: a second call returns it with the new settings, in the first folder.
         short_lived: Whether the process ends within a minute or two, as tests do: starts faster, runs slower.
         jar_groups: Groups of the jar lock that a Spark started here is given: `delta`, and `kafka` for streams.
+        kept: Folder of a server that `keep_server` may have started. Where it is up and was started with these
+            settings, mode `local` opens a session on it instead of starting Spark.
 
     Raises:
         InvalidInput: The section is contradictory, or names a mode that does not work here.
@@ -50,6 +57,10 @@ def create_session(
         LakehouseError: The Connect server does not answer.
     """
     if spark.mode == "local":
+        server = fitting_server(spark, warehouse, kept, jar_groups=jar_groups) if kept and warehouse else None
+        if server is not None:
+            _logger.info("using the Spark kept at %s", server.address)
+            return open_remote(server.url, application_name)
         return _local(spark, application_name, warehouse, short_lived, jar_groups)
     if spark.mode == "connect":
         return _connect(spark, application_name, warehouse, short_lived, jar_groups)

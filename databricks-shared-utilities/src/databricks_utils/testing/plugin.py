@@ -18,6 +18,7 @@ from databricks_utils.errors import MissingTool
 from databricks_utils.session.connect import connect_server
 from databricks_utils.session.factory import create_session, open_remote
 from databricks_utils.session.jars import DELTA
+from databricks_utils.session.keeping import FOLDER, KeptServer, kept_server
 from databricks_utils.session.settings import UNTUNED, LocalSpark
 from databricks_utils.testing.frames import TableFactory
 from databricks_utils.testing.sail import sail_session, sail_version
@@ -25,7 +26,7 @@ from databricks_utils.testing.sail import sail_session, sail_version
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-MODES = ("classic", "connect", "sail")
+MODES = ("classic", "connect", "kept", "sail")
 SPARK_ONLY = "spark_only"
 LAYERS = ("bronze", "silver", "gold", "operations")
 
@@ -36,7 +37,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--spark-mode",
         choices=MODES,
         default=os.environ.get("SPARK_MODE", "classic"),
-        help="run Spark in this process's own Java (classic) or behind a Connect server (connect), or Sail (sail)",
+        help="run Spark in this process's own Java (classic), behind a Connect server (connect) or behind the one that "
+        "`spark up` keeps (kept), or Sail (sail)",
     )
     parser.addoption(
         "--spark-settings",
@@ -103,6 +105,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
             terminalreporter.write_line(f"{report.nodeid}: {report.wasxfail}")
 
 
+def _kept(root: Path) -> KeptServer:
+    server = kept_server(root / FOLDER)
+    if server is None:
+        raise pytest.UsageError(f"No Spark is kept in {root / FOLDER}; start one: `make spark-up`")
+    return server
+
+
 def _on_sail(config: pytest.Config) -> bool:
     return bool(config.getoption("--spark-mode") == "sail")
 
@@ -119,7 +128,7 @@ def _chosen_settings(config: pytest.Config) -> Mapping[str, str]:
 
 @pytest.fixture(scope="session")
 def spark_mode(request: pytest.FixtureRequest) -> str:
-    """Return `classic`, `connect` or `sail`."""
+    """Return `classic`, `connect`, `kept` or `sail`."""
     mode = str(request.config.getoption("--spark-mode"))
     if mode not in MODES:
         raise pytest.UsageError(f"SPARK_MODE is {mode!r}; write {', '.join(MODES)}")
@@ -138,6 +147,11 @@ def spark(spark_mode: str, warehouse: Path, pytestconfig: pytest.Config) -> Iter
     if spark_mode == "sail":
         with sail_session() as session:
             yield session
+        return
+    if spark_mode == "kept":
+        session = open_remote(_kept(pytestconfig.rootpath).url, "tests")
+        yield session
+        session.stop()
         return
     settings = LocalSpark(memory="1g", settings=_chosen_settings(pytestconfig))
     groups = tuple(pytestconfig.getini("spark_jar_groups"))

@@ -338,6 +338,23 @@ def test_a_surprise_is_a_sentence_and_on_request_a_traceback(
     assert ("Traceback" in said) is debug
 
 
+def test_a_spark_is_kept_only_for_an_environment_that_runs_it_here(
+    project: Project, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    message = refused(project, capsys, "spark", "up", "--set", "spark.mode=databricks")
+
+    assert "The environment local does not run Spark on this machine" in message
+    assert not (folder / ".spark").exists()
+
+
+def test_where_no_spark_is_kept_there_is_nothing_to_end(
+    project: Project, capsys: pytest.CaptureFixture[str], folder: Path
+) -> None:
+    assert command_line(project, ["spark", "down"]) == 0
+    assert capsys.readouterr().out == "No Spark was up.\n"
+    assert not (folder / ".spark").exists()
+
+
 def test_control_c_is_one_word(
     project: Project, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -356,5 +373,5 @@ def test_version_and_help_are_exit_code_0(project: Project, capsys: pytest.Captu
 
     assert command_line(project, ["--help"]) == 0
     said = capsys.readouterr().out
-    for command in ("run", "status", "report", "docs", "maintain", "restore", "doctor", "add"):
+    for command in ("run", "status", "report", "docs", "maintain", "restore", "doctor", "add", "spark"):
         assert f"\n  {command} " in said
