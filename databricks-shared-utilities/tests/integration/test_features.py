@@ -172,6 +172,7 @@ def test_days_one_by_one_and_events_late_or_gone_leave_what_a_backfill_leaves(
     )
     assert 0 < mended < len(expected)
     assert differences(complete, expected) == []
+    assert store.repeated_keys(spark, table.name) == 0
     assert store.mend(spark, table.name, true, changed, last_day=LAST) == 0
     moment = datetime(2024, 3, 2, 9, tzinfo=timezone.utc)
     labels = spark.createDataFrame([(1, 12, moment, True), (1, 12, moment, True), (5, 5, moment, False)], LABELS)

@@ -21,7 +21,7 @@ from pyspark.sql import functions as F
 from databricks_utils.data_quality.sql_text import quoted_name
 from databricks_utils.errors import InvalidInput, LakehouseError
 from databricks_utils.features.definitions import AVAILABLE_AT, FeatureTable
-from databricks_utils.features.plan import INTEGERS, meaning, result_type
+from databricks_utils.features.plan import INTEGERS, empty_of, meaning, result_type
 from databricks_utils.features.registry import FeatureRegistry
 from databricks_utils.features.row_codec import RowCodec, Value
 
@@ -92,7 +92,7 @@ def publish(path: Path, registry: FeatureRegistry, name: str, rows: DataFrame) -
 
 
 class OnlineStore:
-    """Looks up features; use it as a context, or close it.
+    """Looks up features, from any thread; use it as a context, or close it.
 
     Args:
         path: File that `publish` wrote.
@@ -111,7 +111,7 @@ class OnlineStore:
         self._registry = registry
         self._codecs: dict[str, tuple[FeatureTable, RowCodec, tuple[type, ...]]] = {}
         with _errors_of(path):
-            self._connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+            self._connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, check_same_thread=False)
             self._published = dict(self._connection.execute("SELECT feature_table, fingerprint FROM definitions"))
 
     def look_up(self, name: str, entity: Sequence[Any], *, at: datetime | None = None) -> dict[str, Value]:
@@ -186,7 +186,14 @@ def fingerprint(registry: FeatureRegistry, table: FeatureTable) -> str:
         "source": table.source.table,
         "entity": [[key, contract.column(key).data_type] for key in table.entity],
         "columns": [
-            [column, result_type(feature, contract), meaning(feature, window), feature.nulls]
+            [
+                column,
+                result_type(feature, contract),
+                meaning(feature, window),
+                feature.nulls,
+                feature.scale,
+                empty_of(feature),
+            ]
             for column, feature, window in table.outputs()
         ],
     }
@@ -206,7 +213,7 @@ def _python_type(data_type: str) -> type:
 
 def _text(entity: Sequence[Any]) -> str:
     """Return a key as JSON, in which (1, 12) and (11, 2) differ, and 1 from "1"."""
-    return json.dumps(entity, separators=(",", ":"))
+    return json.dumps(entity, separators=(",", ":"), default=str)
 
 
 def _portions(rows: DataFrame) -> Iterator[list[dict[str, Any]]]:
@@ -223,6 +230,8 @@ def _portions(rows: DataFrame) -> Iterator[list[dict[str, Any]]]:
 def _errors_of(path: Path) -> Iterator[None]:
     try:
         yield
+    except sqlite3.ProgrammingError:
+        raise  # a closed store is no damaged one
     except sqlite3.DatabaseError as error:
         raise _corrupt(path, str(error)) from error
 

@@ -168,9 +168,8 @@ def condition(column: str, wanted: object, contract: Contract) -> str:
     Raises:
         InvalidInput: A value is not one of the column's type.
     """
-    values = wanted if isinstance(wanted, list | tuple | set | frozenset) else [wanted]
     data_type = contract.column(column).data_type
-    literals = [value_literal(value, data_type, f"where: {column}") for value in values]
+    literals = [value_literal(value, data_type, f"where: {column}") for value in _values(wanted)]
     return f"{quoted_name(column)} IN ({', '.join(literals)})"
 
 
@@ -211,8 +210,14 @@ def meaning(feature: Feature, window: int) -> str:
 
 
 def _listed(wanted: object) -> str:
-    values = wanted if isinstance(wanted, list | tuple) else [wanted]
-    return ", ".join(str(value) for value in values)
+    return ", ".join(str(value) for value in _values(wanted))
+
+
+def _values(wanted: object) -> list[object]:
+    # The order of a set changes from process to process, and with it the text of the definition.
+    if isinstance(wanted, set | frozenset):
+        return sorted(wanted, key=repr)
+    return list(wanted) if isinstance(wanted, list | tuple) else [wanted]
 
 
 def _units(feature: Feature, data_type: str) -> str:

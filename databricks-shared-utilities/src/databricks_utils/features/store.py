@@ -76,6 +76,14 @@ class FeatureStore:
         newest = self.read(spark, name).agg(F.expr(f"date_sub(to_date(max({AVAILABLE_AT})), 1)")).collect()[0][0]
         return newest if newest is None else date.fromisoformat(str(newest))
 
+    def repeated_keys(self, spark: SparkSession, name: str) -> int:
+        """Count the keys that more than one row has: none, unless somebody wrote past this store.
+
+        The primary key that Unity Catalog shows is informational; nothing there looks at the rows.
+        """
+        keys = [quoted_name(key) for key in self.registry.table(name).key]
+        return self.read(spark, name).groupBy(*keys).count().where("count > 1").count()
+
     def write_days(
         self,
         spark: SparkSession,
