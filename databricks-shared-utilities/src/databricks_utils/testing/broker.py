@@ -70,13 +70,13 @@ class KafkaBroker:
 
     Args:
         folder: Folder for data and log; made when absent.
-        settings: Settings that are added to or replace those above.
+        settings: Settings that are added to or replace those above; read at every start.
     """
 
     def __init__(self, folder: Path, settings: Mapping[str, str] | None = None) -> None:
         self.folder = folder
         self.port, self._controller = free_port(), free_port()
-        self._settings = dict(settings or {})
+        self.settings = dict(settings or {})
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -161,7 +161,7 @@ class KafkaBroker:
             "listeners": f"PLAINTEXT://{self.bootstrap_servers},{self.controller}",
             "advertised.listeners": f"PLAINTEXT://{self.bootstrap_servers}",
             "log.dirs": str(data),
-            **self._settings,
+            **self.settings,
         }
         path = self.folder / "server.properties"
         path.write_text("".join(f"{key}={value}\n" for key, value in settings.items()), encoding="utf-8")
