@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
+import json
 import os
 import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from little_shop import SECOND, SHOP, closed, land, landing, opened, succeeded
 from pyspark.sql import SparkSession
 
-from databricks_utils.medallion import Lakehouse, Pipeline, run_pipeline
+from databricks_utils.contracts import Column, Contract
+from databricks_utils.medallion import Bronze, Files, Lakehouse, Pipeline, Silver, run_pipeline
 from databricks_utils.observability import RunResult, TableResult
 
 #: The shop as far as silver.
@@ -23,7 +27,7 @@ ORDERS = Pipeline("shop", *(node for node in INTAKE.nodes if node.name == "order
 HEADER = "order_id,customer_id,ordered_on,amount,revision\n"
 DAY = 86_400
 #: Signs of patterns, of encoded names and of addresses, in names of sound files.
-ODD_NAMES: tuple[str, ...] = ()
+ODD_NAMES = ("50%20off.csv", "a#b.csv", "x[1].csv", "{a,b}.csv", "what?*.csv")
 
 
 @pytest.fixture
@@ -211,4 +215,33 @@ def test_many_small_files_are_each_read_once(spark: SparkSession, tmp_path: Path
 
     assert orders_in(shop) == {1, 2, 3, *range(1000, 1000 + count)}
     assert result_of(run, "bronze.orders").rows_written == 4 + count
+    closed(shop)
+
+
+@pytest.mark.parametrize("kind", ["csv", "json"])
+def test_a_row_of_200_columns_and_a_field_of_10_megabytes_arrive_whole(
+    spark: SparkSession, tmp_path: Path, kind: Literal["csv", "json"]
+) -> None:
+    names = [f"c{number}" for number in range(200)]
+    columns = tuple(Column(name, "STRING", required=name == "c0", primary_key=name == "c0") for name in names)
+    contracts = {
+        f"{layer}.wide": Contract(layer, "wide", "1.0.0", "active", "", "", columns, path=Path(f"{layer}/wide.yaml"))
+        for layer in ("bronze", "silver")
+    }
+    small = opened(spark, tmp_path)
+    shop = Lakehouse(spark, small.configuration, contracts)
+    long = 'a"é,\\' * (10_000_000 // 6)
+    values = [*(f"v{number}" for number in range(199)), long]
+    (landing(shop) / "wide").mkdir()
+    with (landing(shop) / "wide" / f"1.{kind}").open("w", encoding="utf-8", newline="") as file:
+        if kind == "json":
+            file.write(json.dumps(dict(zip(names, values, strict=True))) + "\n")
+        else:
+            csv.writer(file).writerows([names, values])
+    pipeline = Pipeline("wide", Bronze("wide", source=Files("wide", format=kind)), Silver("wide", reads="bronze.wide"))
+
+    succeeded(run_pipeline(shop, pipeline))
+
+    (row,) = shop.read("silver.wide").collect()
+    assert [row[name] for name in names] == values
     closed(shop)

@@ -72,8 +72,10 @@ def start_classic(settings: Mapping[str, str], application_name: str, spark: Spa
 
 def java_process() -> int | None:
     """Return the id of the Java process that this one has started; None where Spark runs elsewhere."""
-    from pyspark import SparkContext
-
+    try:
+        from pyspark import SparkContext
+    except ImportError:  # the client of Spark Connect alone has none
+        return None
     process = getattr(SparkContext._gateway, "proc", None)
     return None if process is None else int(process.pid)
 
