@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pytest
 from databricks_utils.testing.assertions import assert_frame
 from databricks_utils.testing.frames import frame
 from pyspark.sql import SparkSession
@@ -37,6 +38,7 @@ def test_methods_and_pages_are_written_alike(spark: SparkSession) -> None:
     assert_frame(clean_clicks(clicks), "| page |\n| home |")
 
 
+@pytest.mark.spark_only("Sail has no session windows")
 def test_a_visit_ends_after_five_minutes_of_silence(spark: SparkSession) -> None:
     clicks = """
     | household_id | event_time          | page |

@@ -15,4 +15,4 @@ def clean_sales(sales: DataFrame) -> DataFrame:
     Returns:
         The rows given, with item_value DECIMAL(10,2), which is NULL where nothing was bought.
     """
-    return sales.withColumn("item_value", F.expr("CAST(try_divide(amount, items) AS DECIMAL(10,2))"))
+    return sales.withColumn("item_value", F.expr("CASE WHEN items > 0 THEN CAST(amount / items AS DECIMAL(10,2)) END"))
