@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from databricks_utils.models.card import model_card
 from databricks_utils.models.gates import Gate, gate_failures
 from databricks_utils.models.registry import Evaluation, ModelRegistry, ModelVersion, open_registry
+from databricks_utils.models.routing import asks_challenger
 
 __all__ = [
     "Evaluation",
     "Gate",
     "ModelRegistry",
     "ModelVersion",
+    "asks_challenger",
     "gate_failures",
+    "model_card",
     "open_registry",
 ]
