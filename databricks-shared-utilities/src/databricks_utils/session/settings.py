@@ -80,6 +80,8 @@ LOCAL: Mapping[str, str] = {
     # A run compiles several hundred pieces of code, and 100 are kept by default: Spark would write, compile and warm up
     # the same ones again for each table.
     "spark.sql.codegen.cache.maxEntries": "2000",
+    # Every statement describes its plan for the web page that is switched off; a short description costs least.
+    "spark.sql.ui.explainMode": "simple",
     # Toward pandas and from it without a Python loop over rows.
     "spark.sql.execution.arrow.pyspark.enabled": "true",
 }
@@ -91,6 +93,7 @@ UNTUNED: Mapping[str, str] = {
     "spark.sql.sources.parallelPartitionDiscovery.parallelism": "10000",
     "spark.sql.parquet.compression.codec": "snappy",
     "spark.sql.codegen.cache.maxEntries": "100",
+    "spark.sql.ui.explainMode": "formatted",
     "spark.sql.execution.arrow.pyspark.enabled": "false",
     "spark.sql.shuffle.partitions": "200",
     "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=4",
