@@ -45,9 +45,9 @@ test-library: setup  ## run the library's tests
 	cd $(LIBRARY) && ../$(PYTHON) -m pytest -m "not broker and not matrix"
 
 test-sparks: setup .venv-3.5/ready .venv-4.0/ready  ## run the library's tests over Spark Connect and on Spark 3.5 and 4.0
-	cd $(LIBRARY) && ../$(PYTHON) -m pytest tests/integration --spark-mode=connect -m "not matrix"
-	cd $(LIBRARY) && ../.venv-4.0/bin/python -m pytest tests/unit tests/integration -m "not matrix"
-	cd $(LIBRARY) && ../.venv-3.5/bin/python -m pytest tests/unit tests/integration -m "not matrix"
+	cd $(LIBRARY) && ../$(PYTHON) -m pytest tests/integration --spark-mode=connect -m "not broker and not matrix"
+	cd $(LIBRARY) && ../.venv-4.0/bin/python -m pytest tests/unit tests/integration -m "not broker and not matrix"
+	cd $(LIBRARY) && ../.venv-3.5/bin/python -m pytest tests/unit tests/integration -m "not broker and not matrix"
 
 test-matrix: test-sparks actionlint  ## run test-sparks, and whole suites of baked projects (an hour or more)
 	cd $(LIBRARY) && ../$(PYTHON) -m pytest -m "broker or matrix"

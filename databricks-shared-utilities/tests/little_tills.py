@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from uuid import uuid4
 
+from pyspark import cloudpickle
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -24,6 +26,9 @@ from databricks_utils.streaming import (
     Watermark,
     run_streams,
 )
+
+# A Connect server does not find this module; a project's own package is installed where its streams run.
+cloudpickle.register_pickle_by_value(sys.modules[__name__])
 
 CONTRACTS = Path(__file__).parent / "fixtures" / "tills"
 LAYERS = ("bronze", "silver", "gold", "operations")
