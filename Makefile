@@ -7,7 +7,8 @@ LIBRARY := databricks-shared-utilities
 PYTHON := .venv/bin/python
 DATA ?= sample
 RATE ?= 500
-# What needs no Spark runs on every core; a file stays with one process, since its tests share what they have baked.
+# Tests run on every core: one Spark of two cores leaves half of them idle. A file stays with one process, since its
+# tests share what they have baked or written.
 SIDE_BY_SIDE := --numprocesses auto --dist loadfile
 
 # The hooks of the templates and the generated projects look for uv on the path; an active environment is not theirs.
@@ -42,7 +43,7 @@ test-fast: setup actionlint  ## run what needs neither Spark nor an installation
 	$(PYTHON) -m pytest -m "not slow" $(SIDE_BY_SIDE)
 
 test-library: setup  ## run the library's tests
-	cd $(LIBRARY) && ../$(PYTHON) -m pytest -m "not broker and not matrix"
+	cd $(LIBRARY) && ../$(PYTHON) -m pytest -m "not broker and not matrix" $(SIDE_BY_SIDE)
 
 test-sparks: setup .venv-3.5/ready .venv-4.0/ready  ## run the library's tests over Spark Connect and on Spark 3.5 and 4.0
 	cd $(LIBRARY) && ../$(PYTHON) -m pytest tests/integration --spark-mode=connect -m "not broker and not matrix"
