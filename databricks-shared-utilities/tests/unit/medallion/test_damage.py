@@ -23,13 +23,14 @@ def broken(content: bytes) -> bytes:
 @pytest.mark.parametrize(
     ("name", "content", "reason"),
     [
-        ("cut.csv.gz", gzip.compress(TEXT)[:-30], "ends in the middle"),
-        ("broken.csv.gz", broken(gzip.compress(TEXT)), "is broken"),
+        ("cut.csv.gz", gzip.compress(TEXT, mtime=0)[:-30], "ends in the middle"),
+        ("broken.csv.gz", broken(gzip.compress(TEXT, mtime=0)), "is broken"),
         ("plain.csv.gz", TEXT, "is broken"),
         ("cut.csv.bz2", bz2.compress(TEXT)[:-30], "ends in the middle"),
         ("plain.csv.bz2", TEXT, "is broken"),
         ("wide.csv", TEXT.decode().encode("utf-16"), "no UTF-8 text"),
     ],
+    ids=["cut gzip", "broken gzip", "plain gzip", "cut bzip2", "plain bzip2", "utf-16"],
 )
 def test_damage_is_found_and_named(tmp_path: Path, name: str, content: bytes, reason: str) -> None:
     path = tmp_path / name
