@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,7 +38,14 @@ class Figures:
     peak: float
 
 
-def measured(command: Sequence[str], *, log: Path, cwd: Path, environment: Mapping[str, str] | None = None) -> Figures:
+def measured(
+    command: Sequence[str],
+    *,
+    log: Path,
+    cwd: Path,
+    environment: Mapping[str, str] | None = None,
+    on_sample: Callable[[Figures], None] = lambda _: None,
+) -> Figures:
     """Run a command to its end and return what it took.
 
     Args:
@@ -46,6 +53,7 @@ def measured(command: Sequence[str], *, log: Path, cwd: Path, environment: Mappi
         log: File for everything it prints.
         cwd: Folder to run it in.
         environment: Variables besides those of this process.
+        on_sample: Called with what it took so far, each time that was looked at.
 
     Raises:
         CommandFailed: It ended with an error.
@@ -58,6 +66,7 @@ def measured(command: Sequence[str], *, log: Path, cwd: Path, environment: Mappi
         tree = _Tree(process.pid)
         while _runs(process):
             tree.sample()
+            on_sample(Figures(time.perf_counter() - started, sum(tree.seconds.values()), tree.peak))
     wall = time.perf_counter() - started
     if process.returncode:
         raise CommandFailed(f"{' '.join(command)}: exit code {process.returncode}\n{log.read_text()[-3000:]}")
