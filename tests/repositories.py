@@ -12,7 +12,7 @@ from baking import LIBRARY, ROOT, TEMPLATE
 
 DIRECTORY = TEMPLATE.name
 #: What the family's repository needs to bake; caches, environments and tests stay behind.
-PARTS = ("cookiecutter.json", "hooks", "templates", DIRECTORY, LIBRARY.name)
+PARTS = ("cookiecutter.json", "hooks", "templates", "project-files", DIRECTORY, LIBRARY.name)
 
 
 def git(*arguments: str, folder: Path) -> str:

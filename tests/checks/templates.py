@@ -25,7 +25,7 @@ def hook(family: Path, name: str) -> ModuleType:
 
 
 def differing_copies(family: Path) -> list[str]:
-    """Return the copies of hooks and partials that are not identical to their source."""
+    """Return the copies of hooks, partials and shared project files that are not identical to their source."""
     return [
         f"{template.name}/{name}: differs from {name}; run: make sync"
         for template in sync.templates_of(family)
