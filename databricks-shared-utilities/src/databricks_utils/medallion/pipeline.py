@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
-from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from databricks_utils.errors import InputProblems, InvalidInput, LakehouseError
 
@@ -103,8 +103,29 @@ class Scd2:
 Write = Upsert | Replace | Scd2
 
 
+class TableNode:
+    """A table of a flow; each kind of node says in which layer it stands and what it reads."""
+
+    name: str
+    layer: str
+
+    @property
+    def table(self) -> str:
+        """`layer.table`."""
+        return f"{self.layer}.{self.name}"
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Tables that must be ready first, each once: what is read, then the lookups."""
+        # Not every kind has both: bronze reads no table, and a stream joins no lookup.
+        reads: str | Sequence[str] = getattr(self, "reads", ())
+        lookups: Sequence[Lookup | str] = getattr(self, "lookups", ())
+        read = (reads,) if isinstance(reads, str) else reads
+        return tuple(dict.fromkeys((*read, *(lookup.table for lookup in as_lookups(lookups)))))
+
+
 @dataclass(frozen=True)
-class Bronze:
+class Bronze(TableNode):
     """A table of rows as received."""
 
     name: str
@@ -112,19 +133,9 @@ class Bronze:
 
     layer: str = field(default="bronze", init=False)
 
-    @property
-    def table(self) -> str:
-        """`layer.table`."""
-        return f"bronze.{self.name}"
-
-    @property
-    def inputs(self) -> tuple[str, ...]:
-        """Tables that must be ready first: none."""
-        return ()
-
 
 @dataclass(frozen=True)
-class Silver:
+class Silver(TableNode):
     """A table of typed, cleaned and checked rows, one for each key."""
 
     name: str
@@ -135,19 +146,9 @@ class Silver:
 
     layer: str = field(default="silver", init=False)
 
-    @property
-    def table(self) -> str:
-        """`layer.table`."""
-        return f"silver.{self.name}"
-
-    @property
-    def inputs(self) -> tuple[str, ...]:
-        """Tables that must be ready first."""
-        return (self.reads, *(lookup.table for lookup in as_lookups(self.lookups)))
-
 
 @dataclass(frozen=True)
-class Gold:
+class Gold(TableNode):
     """A table for readers: a dimension, a fact, an aggregate."""
 
     name: str
@@ -158,16 +159,6 @@ class Gold:
 
     layer: str = field(default="gold", init=False)
 
-    @property
-    def table(self) -> str:
-        """`layer.table`."""
-        return f"gold.{self.name}"
-
-    @property
-    def inputs(self) -> tuple[str, ...]:
-        """Tables that must be ready first."""
-        return (self.reads, *(lookup.table for lookup in as_lookups(self.lookups)))
-
 
 Node = Bronze | Silver | Gold
 
@@ -175,26 +166,6 @@ Node = Bronze | Silver | Gold
 def as_lookups(lookups: Sequence[Lookup | str]) -> tuple[Lookup, ...]:
     """Return lookups given as names or objects as objects."""
     return tuple(Lookup(item) if isinstance(item, str) else item for item in lookups)
-
-
-class TableNode(Protocol):
-    """What the order of a flow is made from: a table and what it reads."""
-
-    @property
-    def name(self) -> str:
-        """Name without the layer."""
-
-    @property
-    def layer(self) -> str:
-        """bronze, silver or gold."""
-
-    @property
-    def table(self) -> str:
-        """`layer.table`."""
-
-    @property
-    def inputs(self) -> tuple[str, ...]:
-        """Tables that must be ready first."""
 
 
 AnyNode = TypeVar("AnyNode", bound=TableNode)
