@@ -55,7 +55,8 @@ class Upsert:
 
     Args:
         sequence_by: Column that orders versions of a row; a row with a smaller value never replaces a greater one.
-            Without it the row ingested last wins.
+            NULL comes before every value. Of rows with the same value, and without this column, the one ingested
+            last wins, so that the table does not depend on how deliveries were shared out among runs.
         surrogate_key: Column of the contract to fill with a hash of the contract's other key columns.
         unknown_member: Keep a row with surrogate key -1 that facts without a match can point to.
     """
@@ -115,13 +116,17 @@ class TableNode:
         return f"{self.layer}.{self.name}"
 
     @property
+    def lookup_tables(self) -> tuple[str, ...]:
+        """Tables that the transformation is given besides the rows, in the order of its arguments."""
+        # Not every kind has lookups, nor reads a table: bronze does neither.
+        return tuple(lookup.table for lookup in as_lookups(getattr(self, "lookups", ())))
+
+    @property
     def inputs(self) -> tuple[str, ...]:
         """Tables that must be ready first, each once: what is read, then the lookups."""
-        # Not every kind has both: bronze reads no table, and a stream joins no lookup.
         reads: str | Sequence[str] = getattr(self, "reads", ())
-        lookups: Sequence[Lookup | str] = getattr(self, "lookups", ())
         read = (reads,) if isinstance(reads, str) else reads
-        return tuple(dict.fromkeys((*read, *(lookup.table for lookup in as_lookups(lookups)))))
+        return tuple(dict.fromkeys((*read, *self.lookup_tables)))
 
 
 @dataclass(frozen=True)
