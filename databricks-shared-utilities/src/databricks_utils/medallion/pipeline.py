@@ -20,6 +20,9 @@ Transform = Callable[..., "DataFrame"]
 class Files:
     """Files of one kind below a folder of the landing zone.
 
+    A file is read once, as it is then, so it must be whole when it gets its name: write it elsewhere and move it, or
+    under a name that is passed over (one that begins with `_` or a dot, or ends in `.tmp`, `.part` and the like).
+
     Args:
         folder: Sub-folder of `storage.landing`.
         format: `csv` (with a header line) or `json` (one object a line).
