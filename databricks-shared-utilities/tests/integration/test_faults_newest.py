@@ -11,7 +11,7 @@ from random import Random
 from uuid import uuid4
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 from little_shop import SHOP, closed, land, landing, opened, succeeded
 from pyspark.sql import DataFrame, SparkSession
@@ -24,7 +24,7 @@ from databricks_utils.medallion.silver import newest_by_key
 
 # A smaller example is not looked for: each costs some commits, and a history is told by its number.
 few = settings(
-    max_examples=2, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.explicit, Phase.generate]
+    max_examples=1, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.explicit, Phase.generate]
 )
 HISTORIES = 60
 RUNS = 3
@@ -106,6 +106,8 @@ def namespace(spark: SparkSession, tmp_path: Path) -> Iterator[Namespace]:
 def test_the_newest_version_of_each_row_stays_however_runs_share_out_the_deliveries(
     spark: SparkSession, namespace: Namespace, cases: list[list[Version]], seed: int
 ) -> None:
+    # The first example tried is the simplest, with no version at all.
+    assume(sum(map(len, cases)) > 2 * HISTORIES)
     chance = Random(seed)
     rows = list(delivered(cases, chance))
     chance.shuffle(rows)
