@@ -157,6 +157,25 @@ def test_files_by_wrong_clocks_are_all_read(shop: Lakehouse) -> None:
     assert orders_in(shop) == {1, 2, 3, 70, 71}
 
 
+def test_a_file_is_read_once_it_has_the_name_of_a_whole_one(shop: Lakehouse) -> None:
+    orders = landing(shop) / "orders"
+    written = {"2.csv.part": "2.csv", "3.csv.TMP": "3.csv", "_4.csv": "4.csv", ".5.csv": "5.csv", "part": "part.csv"}
+    for number, name in enumerate(written, start=90):
+        (orders / name).write_text(HEADER + order(number)[:9])
+    succeeded(run_pipeline(shop, ORDERS))
+    read = {Path(row._source_file).name for row in shop.read("bronze.orders").collect()}
+    for number, (name, final) in enumerate(written.items(), start=90):
+        (orders / name).write_text(HEADER + order(number))
+        (orders / name).rename(orders / final)
+
+    run = succeeded(run_pipeline(shop, ORDERS))
+
+    # A name that only looks alike is a whole file's.
+    assert read == {"1.csv", "part"}
+    assert orders_in(shop) == {1, 2, 3, *range(90, 90 + len(written))}
+    assert result_of(run, "bronze.orders").rows_written == len(written)
+
+
 def test_columns_that_come_go_or_change_lose_no_row(shop: Lakehouse) -> None:
     succeeded(run_pipeline(shop, ORDERS))
     land(

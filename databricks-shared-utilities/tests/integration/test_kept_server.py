@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from databricks_utils.file_lock import is_released
 from databricks_utils.session import LocalSpark, end_server, keep_server, kept_server
-from databricks_utils.session.file_lock import is_released
 
 SPARK = LocalSpark(memory="1g")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from databricks_utils.delta.commit_log import newest_version
 from databricks_utils.delta.lock import locked
 from databricks_utils.delta.maintenance import delete_older, optimize, restore, shallow_clone, vacuum
-from databricks_utils.delta.merge import append, merge_by_key, overwrite, temporary_view
+from databricks_utils.delta.merge import append, merge_by_key, not_older, overwrite, temporary_view
 from databricks_utils.delta.namespace import Namespace, quoted
 from databricks_utils.delta.small_frame import small_frame
 from databricks_utils.delta.tables import (
@@ -38,6 +38,7 @@ __all__ = [
     "locked",
     "merge_by_key",
     "newest_version",
+    "not_older",
     "optimize",
     "overwrite",
     "quoted",

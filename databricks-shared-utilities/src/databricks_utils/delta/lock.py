@@ -1,20 +1,18 @@
 """One run at a time for each table of one warehouse folder, held by the kernel.
 
 Delta Lake keeps concurrent commits apart where the storage can refuse to replace a file. A local file system cannot:
-two processes may write the same version, and one commit is lost. A lock of the kernel (flock) ends with the process
-that holds it, however that ends, so none is ever left behind. On Databricks nothing is locked: storage refuses there,
-and a job has one run at a time.
+two processes may write the same version, and one commit is lost. A lock of the kernel ends with the process that
+holds it, however that ends, so none is ever left behind; where there are no locks, a run says so and goes on. On
+Databricks nothing is locked: storage refuses there, and a job has one run at a time.
 """
 
 from __future__ import annotations
 
 import contextlib
-import errno
 import json
 import logging
 import os
 import socket
-import sys
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import datetime, timezone
@@ -22,6 +20,7 @@ from typing import IO
 
 from databricks_utils.delta.namespace import Namespace
 from databricks_utils.errors import TableBusy
+from databricks_utils.file_lock import NoLocks, taken
 
 _LOG = logging.getLogger(__name__)
 FOLDER = ".locks"
@@ -56,7 +55,7 @@ def locked(
     Raises:
         TableBusy: Somebody holds a table, and still does after the wait.
     """
-    if namespace.warehouse is None or sys.platform == "win32":
+    if namespace.warehouse is None:
         yield
         return
     note = {
@@ -93,17 +92,11 @@ def _opened(namespace: Namespace, table: str) -> IO[str]:
 
 
 def _taken(file: IO[str], *, exclusive: bool) -> bool:
-    import fcntl
-
     try:
-        fcntl.flock(file, (fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH) | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError as error:
-        if error.errno not in (errno.ENOTSUP, errno.ENOLCK, errno.ENOSYS):
-            raise
-        _LOG.warning("the warehouse's file system has no locks: let no two runs write the same tables at once")
-    return True
+        return taken(file, exclusive=exclusive)
+    except NoLocks as none:
+        _LOG.warning("%s: let no two runs write the same tables at once", none.message)
+        return True
 
 
 @contextlib.contextmanager

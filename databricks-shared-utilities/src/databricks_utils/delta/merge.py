@@ -32,6 +32,19 @@ def temporary_view(frame: DataFrame) -> Iterator[str]:
         frame.sparkSession.catalog.dropTempView(name)
 
 
+def not_older(*columns: str) -> str:
+    """Return the condition, over `s` and `t`, under which a row offered may replace the one stored.
+
+    NULL comes before every value, as where the newest of several rows is chosen: a plain `s >= t` would be NULL
+    whenever either is, and a row stored without a sequence could never be replaced. Structs are compared that way.
+
+    Args:
+        columns: What orders versions of a row; each decides where those before it are equal.
+    """
+    offered, stored = (", ".join(f"{side}.{quoted(name)}" for name in columns) for side in "st")
+    return f"struct({offered}) >= struct({stored})"
+
+
 def merge_by_key(
     spark: SparkSession,
     identifier: str,

@@ -16,6 +16,7 @@ from databricks_utils.medallion.pipeline import (
     Replace,
     Scd2,
     Silver,
+    TableNode,
     Upsert,
 )
 from databricks_utils.medallion.runner import check_pipeline, run_pipeline
@@ -36,6 +37,7 @@ __all__ = [
     "Replace",
     "Scd2",
     "Silver",
+    "TableNode",
     "Upsert",
     "calendar_between",
     "check_pipeline",

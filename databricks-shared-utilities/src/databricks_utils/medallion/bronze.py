@@ -23,11 +23,13 @@ from databricks_utils.medallion.pipeline import Bronze
 from databricks_utils.medallion.trail import entered
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import Column, DataFrame, SparkSession
     from pyspark.sql.streaming.readwriter import DataStreamReader
 
 #: What a reader of UTF-8 puts in the place of bytes that are none (U+FFFD).
 REPLACED = "\ufffd"
+#: What programs add to a file's name while they write it. Spark itself passes over names that begin with _ or a dot.
+UNFINISHED = ("tmp", "temp", "part", "partial", "filepart", "crdownload")
 DISCOVERED = "path STRING, modificationTime TIMESTAMP, length BIGINT, content BINARY"
 
 
@@ -174,6 +176,7 @@ def _stream(lakehouse: Lakehouse, node: Bronze, folder: str) -> DataFrame:
             .option("maxFileAge", ANY_AGE)
             .load(folder)
             .select("path")
+            .where(finished("path"))
         )
     return _auto_loader(reader, lakehouse, node, folder, most)
 
@@ -183,7 +186,18 @@ def _auto_loader(reader: DataStreamReader, lakehouse: Lakehouse, node: Bronze, f
     stream = reader.format("cloudFiles").schema(f"{columns}, _corrupt_record STRING")
     for key, value in auto_loader_options(node, most).items():
         stream = stream.option(key, value)
-    return stream.load(folder).withColumn("_source_file", F.col("_metadata.file_path"))
+    return stream.load(folder).withColumn("_source_file", F.col("_metadata.file_path")).where(finished("_source_file"))
+
+
+def finished(column: str) -> Column:
+    """Return the condition that a file's name is none that it bears only while it is written.
+
+    A file is read once, as it is then. Under its final name it is another file, which a later run reads whole.
+
+    Args:
+        column: The column with the file's path.
+    """
+    return ~F.lower(column).rlike(rf"\.({'|'.join(UNFINISHED)})$")
 
 
 def auto_loader_options(node: Bronze, max_files_per_batch: int) -> dict[str, str]:

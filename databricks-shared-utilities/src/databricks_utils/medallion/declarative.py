@@ -16,7 +16,7 @@ from databricks_utils.config import Configuration
 from databricks_utils.contracts import Contract
 from databricks_utils.data_quality import row_rules
 from databricks_utils.medallion import technical
-from databricks_utils.medallion.bronze import auto_loader_options
+from databricks_utils.medallion.bronze import auto_loader_options, finished
 from databricks_utils.medallion.gold import computed
 from databricks_utils.medallion.lakehouse import Lakehouse
 from databricks_utils.medallion.pipeline import Bronze, Gold, Pipeline, Silver
@@ -142,7 +142,7 @@ def _auto_loader(lakehouse: Lakehouse, node: Bronze) -> Any:
 
 
 def _with_file(rows: DataFrame) -> DataFrame:
-    return rows.withColumn("_source_file", F.col("_metadata.file_path"))
+    return rows.withColumn("_source_file", F.col("_metadata.file_path")).where(finished("_source_file"))
 
 
 def _name(lakehouse: Lakehouse, table: str) -> str:

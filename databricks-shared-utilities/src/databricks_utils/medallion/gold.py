@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 
 from databricks_utils.contracts import Contract, struct_type
 from databricks_utils.data_quality import Summary, label, row_rules, summarise
-from databricks_utils.delta import Commit, literal, merge_by_key, overwrite
+from databricks_utils.delta import Commit, literal, merge_by_key, not_older, overwrite
 from databricks_utils.errors import InvalidInput
 from databricks_utils.medallion import technical
 from databricks_utils.medallion.increment import Increment
@@ -110,7 +110,7 @@ def _upsert(lakehouse: Lakehouse, node: Gold, write: Upsert, contract: Contract,
         # What a key that is gone was made into goes too, unless a key that is left makes the same.
         leaving = computed_rows(gone).join(rows, list(contract.key), "left_anti").dropDuplicates(list(contract.key))
         offered = rows.withColumn(GONE, F.lit(False)).unionByName(leaving.withColumn(GONE, F.lit(True)))
-    newer = f"s.`{write.sequence_by}` >= t.`{write.sequence_by}`" if write.sequence_by else None
+    newer = not_older(write.sequence_by) if write.sequence_by else None
     compared = [column.name for column in contract.columns if column.name not in contract.key]
     commit = merge_by_key(
         lakehouse.spark,

@@ -91,7 +91,12 @@ class Increment:
         return rows_at(self.lakehouse.spark, self.source, self.until)
 
     def changes(self) -> DataFrame:
-        """Return the change feed of the table read, with both images of updated rows."""
+        """Return the change feed of the table read, with both images of updated rows; no row when it has not moved."""
+        if self.after == self.until:
+            # Delta refuses a range without a version; a run comes here when a lookup alone has moved.
+            empty = {"_change_type": "string", "_commit_version": "bigint", "_commit_timestamp": "timestamp"}
+            columns = {name: F.lit(None).cast(kind) for name, kind in empty.items()}
+            return self.everything().where("false").withColumns(columns)
         return changed_rows(self.lakehouse.spark, self.source, self.after, self.until)
 
     def new_rows(self) -> DataFrame:

@@ -129,7 +129,7 @@ class Lakehouse:
         transform = getattr(node, "transform", None)
         if transform is None:
             return rows
-        lookups = [self.read(table) for table in node.inputs[1:]]
+        lookups = [self.read(table) for table in node.lookup_tables]
         result: DataFrame = transform(rows, *lookups, **self.parameters_for(node))
         return result
 

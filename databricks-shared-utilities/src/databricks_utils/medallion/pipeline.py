@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
-from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from databricks_utils.errors import InputProblems, InvalidInput, LakehouseError
 
@@ -19,6 +19,9 @@ Transform = Callable[..., "DataFrame"]
 @dataclass(frozen=True)
 class Files:
     """Files of one kind below a folder of the landing zone.
+
+    A file is read once, as it is then, so it must be whole when it gets its name: write it elsewhere and move it, or
+    under a name that is passed over (one that begins with `_` or a dot, or ends in `.tmp`, `.part` and the like).
 
     Args:
         folder: Sub-folder of `storage.landing`.
@@ -55,7 +58,8 @@ class Upsert:
 
     Args:
         sequence_by: Column that orders versions of a row; a row with a smaller value never replaces a greater one.
-            Without it the row ingested last wins.
+            NULL comes before every value. Of rows with the same value, and without this column, the one ingested
+            last wins, so that the table does not depend on how deliveries were shared out among runs.
         surrogate_key: Column of the contract to fill with a hash of the contract's other key columns.
         unknown_member: Keep a row with surrogate key -1 that facts without a match can point to.
     """
@@ -103,8 +107,33 @@ class Scd2:
 Write = Upsert | Replace | Scd2
 
 
+class TableNode:
+    """A table of a flow; each kind of node says in which layer it stands and what it reads."""
+
+    name: str
+    layer: str
+
+    @property
+    def table(self) -> str:
+        """`layer.table`."""
+        return f"{self.layer}.{self.name}"
+
+    @property
+    def lookup_tables(self) -> tuple[str, ...]:
+        """Tables that the transformation is given besides the rows, in the order of its arguments."""
+        # Not every kind has lookups, nor reads a table: bronze does neither.
+        return tuple(lookup.table for lookup in as_lookups(getattr(self, "lookups", ())))
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Tables that must be ready first, each once: what is read, then the lookups."""
+        reads: str | Sequence[str] = getattr(self, "reads", ())
+        read = (reads,) if isinstance(reads, str) else reads
+        return tuple(dict.fromkeys((*read, *self.lookup_tables)))
+
+
 @dataclass(frozen=True)
-class Bronze:
+class Bronze(TableNode):
     """A table of rows as received."""
 
     name: str
@@ -112,19 +141,9 @@ class Bronze:
 
     layer: str = field(default="bronze", init=False)
 
-    @property
-    def table(self) -> str:
-        """`layer.table`."""
-        return f"bronze.{self.name}"
-
-    @property
-    def inputs(self) -> tuple[str, ...]:
-        """Tables that must be ready first: none."""
-        return ()
-
 
 @dataclass(frozen=True)
-class Silver:
+class Silver(TableNode):
     """A table of typed, cleaned and checked rows, one for each key."""
 
     name: str
@@ -135,19 +154,9 @@ class Silver:
 
     layer: str = field(default="silver", init=False)
 
-    @property
-    def table(self) -> str:
-        """`layer.table`."""
-        return f"silver.{self.name}"
-
-    @property
-    def inputs(self) -> tuple[str, ...]:
-        """Tables that must be ready first."""
-        return (self.reads, *(lookup.table for lookup in as_lookups(self.lookups)))
-
 
 @dataclass(frozen=True)
-class Gold:
+class Gold(TableNode):
     """A table for readers: a dimension, a fact, an aggregate."""
 
     name: str
@@ -158,16 +167,6 @@ class Gold:
 
     layer: str = field(default="gold", init=False)
 
-    @property
-    def table(self) -> str:
-        """`layer.table`."""
-        return f"gold.{self.name}"
-
-    @property
-    def inputs(self) -> tuple[str, ...]:
-        """Tables that must be ready first."""
-        return (self.reads, *(lookup.table for lookup in as_lookups(self.lookups)))
-
 
 Node = Bronze | Silver | Gold
 
@@ -175,26 +174,6 @@ Node = Bronze | Silver | Gold
 def as_lookups(lookups: Sequence[Lookup | str]) -> tuple[Lookup, ...]:
     """Return lookups given as names or objects as objects."""
     return tuple(Lookup(item) if isinstance(item, str) else item for item in lookups)
-
-
-class TableNode(Protocol):
-    """What the order of a flow is made from: a table and what it reads."""
-
-    @property
-    def name(self) -> str:
-        """Name without the layer."""
-
-    @property
-    def layer(self) -> str:
-        """bronze, silver or gold."""
-
-    @property
-    def table(self) -> str:
-        """`layer.table`."""
-
-    @property
-    def inputs(self) -> tuple[str, ...]:
-        """Tables that must be ready first."""
 
 
 AnyNode = TypeVar("AnyNode", bound=TableNode)

@@ -12,7 +12,7 @@ from pyspark.sql import functions as F
 
 from databricks_utils.contracts import Contract
 from databricks_utils.data_quality import Summary, cast_to_contract, label, row_rules, summarise
-from databricks_utils.delta import append, create_table, merge_by_key, overwrite
+from databricks_utils.delta import append, create_table, merge_by_key, not_older, overwrite
 from databricks_utils.errors import RunFailed
 from databricks_utils.medallion import technical
 from databricks_utils.medallion.increment import Increment
@@ -208,7 +208,7 @@ def _write(
     if not contract.key:
         return append(lakehouse.spark, identifier, rows, note=increment.note, folder=folder).rows_written, 0
     compared = [column.name for column in contract.columns if column.name not in contract.key]
-    newer = f"s.`{write.sequence_by}` >= t.`{write.sequence_by}`" if write.sequence_by else None
+    newer = not_older(write.sequence_by) if write.sequence_by else None
     commit = merge_by_key(
         lakehouse.spark,
         identifier,
@@ -229,20 +229,23 @@ def _reprocess(
     """Compute stored rows again whose lookup changed; rows in quarantine stay there."""
     if increment.after < 0 or not increment.moved_lookups() or not contract.key:
         return 0
-    identifier = lakehouse.identifier(contract.name)
+    # The lookup concerns perhaps only an older version of a row, which must not replace the one stored.
+    sequence = [node.write.sequence_by] if node.write.sequence_by else []
+    order = [*sequence, "_ingestion_timestamp", "_source_file"]
+    columns = [column.name for column in contract.columns]
+    written = [*columns, "_validation_warnings"]
     total = 0
     for lookup in increment.moved_lookups():
         labelled = prepare(increment.rows_of(lookup), contract, received, lakehouse, node)
         unique = newest_by_key(labelled.where("_is_valid"), contract, node.write.sequence_by)
-        columns = [column.name for column in contract.columns]
-        rows = unique.select(*columns, "_validation_warnings", F.current_timestamp().alias("_processing_timestamp"))
         total += merge_by_key(
             lakehouse.spark,
-            identifier,
-            rows,
+            lakehouse.identifier(contract.name),
+            unique.select(*dict.fromkeys([*written, *order]), F.current_timestamp().alias("_processing_timestamp")),
             contract.key,
-            columns=rows.columns,
+            columns=[*written, "_processing_timestamp"],
             compared=[name for name in columns if name not in contract.key],
+            update_when=not_older(*order),
             insert_when="false",
             folder=lakehouse.folder(contract.name),
         ).rows_written

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from databricks_utils.errors import InvalidInput, LakehouseError
+from databricks_utils.file_lock import holding, is_held, is_released
 from databricks_utils.session.connect import (
     STOP_SECONDS,
     await_answer,
@@ -28,7 +29,6 @@ from databricks_utils.session.connect import (
     server_jars,
     spawn_server,
 )
-from databricks_utils.session.file_lock import holding, is_held, is_released
 from databricks_utils.session.installation import SparkInstallation, installed_spark
 from databricks_utils.session.jars import DELTA
 from databricks_utils.session.settings import SparkSettings, local_settings

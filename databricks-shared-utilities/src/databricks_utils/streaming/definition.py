@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from databricks_utils.errors import InvalidInput
 from databricks_utils.medallion import Lookup
-from databricks_utils.medallion.pipeline import Flow, Transform, as_lookups
+from databricks_utils.medallion.pipeline import Flow, TableNode, Transform
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -38,7 +38,7 @@ class Watermark:
 
 
 @dataclass(frozen=True)
-class StreamBronze:
+class StreamBronze(TableNode):
     """Events as received: raw bytes with topic, partition and offset.
 
     Args:
@@ -53,19 +53,9 @@ class StreamBronze:
 
     layer: str = field(default="bronze", init=False)
 
-    @property
-    def table(self) -> str:
-        """`layer.table`."""
-        return f"bronze.{self.name}"
-
-    @property
-    def inputs(self) -> tuple[str, ...]:
-        """Tables that must be ready first: none."""
-        return ()
-
 
 @dataclass(frozen=True)
-class StreamSilver:
+class StreamSilver(TableNode):
     """Parsed, checked events, one for each key; the others in the quarantine, with reasons.
 
     Args:
@@ -84,19 +74,9 @@ class StreamSilver:
 
     layer: str = field(default="silver", init=False)
 
-    @property
-    def table(self) -> str:
-        """`layer.table`."""
-        return f"silver.{self.name}"
-
-    @property
-    def inputs(self) -> tuple[str, ...]:
-        """Tables that must be ready first."""
-        return (self.reads,)
-
 
 @dataclass(frozen=True)
-class StreamGold:
+class StreamGold(TableNode):
     """A table computed from streams with state: windows, sessions, a join of streams.
 
     Args:
@@ -116,19 +96,9 @@ class StreamGold:
 
     layer: str = field(default="gold", init=False)
 
-    @property
-    def table(self) -> str:
-        """`layer.table`."""
-        return f"gold.{self.name}"
-
-    @property
-    def inputs(self) -> tuple[str, ...]:
-        """Tables that must be ready first."""
-        return (self.reads,) if isinstance(self.reads, str) else tuple(self.reads)
-
 
 @dataclass(frozen=True)
-class StreamAlerts:
+class StreamAlerts(TableNode):
     """Rows that somebody must be told about, found in the changes of a gold table; each is kept and told once.
 
     Args:
@@ -146,17 +116,6 @@ class StreamAlerts:
     version: int = 1
 
     layer: str = field(default="gold", init=False)
-
-    @property
-    def table(self) -> str:
-        """`layer.table`."""
-        return f"gold.{self.name}"
-
-    @property
-    def inputs(self) -> tuple[str, ...]:
-        """Tables that must be ready first."""
-        lookups = (lookup.table for lookup in as_lookups(self.lookups))
-        return (self.reads, *(table for table in lookups if table != self.reads))
 
 
 StreamNode = StreamBronze | StreamSilver | StreamGold | StreamAlerts

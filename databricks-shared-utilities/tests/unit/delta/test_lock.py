@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import signal
 import subprocess
@@ -170,3 +172,17 @@ def test_without_a_warehouse_folder_nothing_is_locked(tmp_path: Path) -> None:
     with locked(remote, write=["silver.orders"]), locked(remote, write=["silver.orders"], wait_seconds=0):
         pass
     assert list(tmp_path.iterdir()) == []
+
+
+def test_where_there_are_no_locks_the_run_goes_on_and_says_what_to_mind(
+    namespace: Namespace, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def unsupported(*_: object) -> None:
+        raise OSError(errno.ENOTSUP, "not supported")
+
+    monkeypatch.setattr(fcntl, "flock", unsupported)
+
+    with locked(namespace, write=["silver.orders"], wait_seconds=0):
+        pass
+
+    assert "The file system has no locks: let no two runs write the same tables at once" in caplog.text

@@ -33,6 +33,13 @@ def test_a_selection_keeps_the_running_order() -> None:
     ]
 
 
+def test_a_table_joined_with_the_one_read_is_waited_for_once_and_given_twice() -> None:
+    table = Gold("pairs", reads="silver.sales", lookups=["silver.sales", Lookup("silver.shops")])
+
+    assert table.inputs == ("silver.sales", "silver.shops")
+    assert table.lookup_tables == ("silver.sales", "silver.shops")
+
+
 def test_an_unknown_table_is_answered_with_those_there_are() -> None:
     pipeline = Pipeline("p", SALES)
 

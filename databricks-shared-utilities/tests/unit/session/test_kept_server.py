@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from databricks_utils.file_lock import holding, is_held
 from databricks_utils.session import end_server, kept_server
-from databricks_utils.session.file_lock import holding, is_held
 
 STATE = {"address": "sc://localhost:1", "token": "t", "pid": 0, "spark": "4.1.4", "digest": "d", "log": "spark.log"}
 
