@@ -56,7 +56,7 @@ test-matrix: test-sparks actionlint  ## run test-sparks, and whole suites of bak
 
 harness: setup actionlint  ## bake the templates and run what they generate
 	$(PYTHON) -m pytest -m "not slow" $(SIDE_BY_SIDE)
-	$(PYTHON) -m pytest -m "slow and not matrix"
+	$(PYTHON) -m pytest -m "slow and not matrix" $(SIDE_BY_SIDE)
 
 bench: .venv-bench/ready  ## measure the pipeline against other ways, into docs/benchmarks.md (half an hour)
 	.venv-bench/bin/python -m benchmarks $(EXPERIMENTS)
