@@ -90,6 +90,19 @@ def test_an_overwrite_of_a_slice_leaves_the_rest(spark: SparkSession, table: str
     assert content(spark, table) == {(1, "a"), (2, "c")}
 
 
+def test_a_table_that_was_only_created_is_filled_without_looking_for_rows_to_replace(
+    spark: SparkSession, table: str, namespace: Namespace
+) -> None:
+    folder = namespace.location("silver.people")
+
+    overwrite(spark, table, rows(spark, [(1, "a")]), folder=folder)
+    filled = spark.sql(f"DESCRIBE HISTORY {table} LIMIT 1").collect()[0].operationParameters["mode"]
+    overwrite(spark, table, rows(spark, [(2, "b")]), folder=folder)
+
+    assert filled == "Append"
+    assert content(spark, table) == {(2, "b")}
+
+
 def test_a_repeated_transaction_appends_nothing(spark: SparkSession, table: str) -> None:
     append(spark, table, rows(spark, [(1, "a")]), transaction=("loader", 7))
     append(spark, table, rows(spark, [(1, "a")]), transaction=("loader", 7))

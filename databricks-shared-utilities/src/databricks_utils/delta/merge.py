@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
+from databricks_utils.delta.commit_log import newest_version
 from databricks_utils.delta.namespace import quoted
 from databricks_utils.delta.tables import Commit, commits_since, last_commit
 
@@ -114,8 +115,19 @@ def overwrite(
     writer = rows.writeTo(identifier)
     if note is not None:
         writer = writer.option(NOTE, note)
-    writer.overwrite(F.expr(where or "true"))
+    if where is None and folder is not None and _was_only_created(spark, identifier, folder):
+        # Nothing is there to replace, and Delta would start three jobs to find that out.
+        writer.append()
+    else:
+        writer.overwrite(F.expr(where or "true"))
     return last_commit(spark, identifier, folder=folder)
+
+
+def _was_only_created(spark: SparkSession, identifier: str, folder: Path) -> bool:
+    """Say whether a table has no commit but its creation; whoever has its folder also has its lock."""
+    if newest_version(folder) != 0:
+        return False
+    return last_commit(spark, identifier, folder=folder).operation == "CREATE TABLE"
 
 
 def append(
