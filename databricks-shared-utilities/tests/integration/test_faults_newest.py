@@ -19,7 +19,7 @@ from pyspark.sql import functions as F
 
 from databricks_utils.contracts import Column, Contract
 from databricks_utils.delta import Namespace, create_table, merge_by_key, not_older, overwrite
-from databricks_utils.medallion import Lakehouse, Lookup, Pipeline, Silver, Upsert, run_pipeline
+from databricks_utils.medallion import Gold, Lakehouse, Lookup, Pipeline, Scd2, Silver, Upsert, run_pipeline
 from databricks_utils.medallion.silver import newest_by_key
 
 # A smaller example is not looked for: each costs some commits, and a history is told by its number.
@@ -141,6 +141,13 @@ def with_visits(orders: DataFrame, customers: DataFrame) -> DataFrame:
     return joined.withColumn("amount", F.expr("amount + coalesce(count, 0)")).drop("_customer", "count")
 
 
+def with_orders(customers: DataFrame, orders: DataFrame) -> DataFrame:
+    """Add to the name of a customer's city the number of the customer's orders."""
+    known = orders.groupBy("customer_id").count().select(F.col("customer_id").alias("_customer"), "count")
+    joined = customers.join(known, F.col("customer_id") == F.col("_customer"), "left")
+    return joined.withColumn("city", F.expr("concat_ws(' ', city, coalesce(count, 0))")).drop("_customer", "count")
+
+
 VISITS = Pipeline(
     "visits",
     *(node for node in SHOP.nodes if node.layer == "bronze" or node.table == "silver.customers"),
@@ -150,6 +157,13 @@ VISITS = Pipeline(
         lookups=[Lookup("silver.customers", on="customer_id")],
         transform=with_visits,
         write=Upsert(sequence_by="revision"),
+    ),
+    Gold(
+        "dim_customer",
+        reads="silver.customers",
+        lookups=[Lookup("silver.orders", on="customer_id")],
+        transform=with_orders,
+        write=Scd2(keys=["customer_id"], sequence_by="seen_on", surrogate_key="customer_key"),
     ),
 )
 
@@ -185,13 +199,24 @@ def test_a_change_of_a_lookup_or_a_missing_revision_brings_no_older_version_back
         landing(shop),
         {
             "customers/2.jsonl": visit(10, 2),
-            "orders/3.csv": f"{HEADER}2,30,2024-01-05,2.00,0\n3,30,2024-01-05,3.00,\n4,30,2024-01-05,9.00,\n",
+            "orders/3.csv": f"{HEADER}2,30,2024-01-05,2.00,0\n3,30,2024-01-05,3.00,\n4,30,2024-01-05,9.00,\n"
+            "5,20,2024-01-05,1.00,1\n",
         },
     )
     succeeded(run_pipeline(shop, VISITS))
     second = orders_in(shop)
+    dimension = shop.read("gold.dim_customer").where("is_current AND customer_key <> -1").collect()
+    cities = {row.customer_id: row.city for row in dimension}
     land(landing(shop), {"customers/3.jsonl": visit(20, 2) + visit(20, 3)})
     succeeded(run_pipeline(shop, VISITS))
 
-    assert second == {1: (20, "7.00", 2), 2: (30, "2.00", 0), 3: (30, "3.00", None), 4: (30, "1.00", 1)}
-    assert orders_in(shop) == {**second, 1: (20, "9.00", 2)}
+    assert second == {
+        1: (20, "7.00", 2),
+        2: (30, "2.00", 0),
+        3: (30, "3.00", None),
+        4: (30, "1.00", 1),
+        5: (20, "2.00", 1),
+    }
+    assert orders_in(shop) == {**second, 1: (20, "9.00", 2), 5: (20, "4.00", 1)}
+    # Of the second customer nothing was said in the second run but an order.
+    assert cities == {10: "Rome 0", 20: "Rome 2"}

@@ -1,14 +1,19 @@
-"""A disk that is full and paths that are no folders: the run says so, and once there is room the next is complete."""
+"""A full disk, forbidden paths, and files for folders: the run says so, and the next one is complete."""
 
 from __future__ import annotations
 
+import json
+import os
 import resource
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from little_shop import SHOP, Undisturbed, closed, contents, land, landing, opened, succeeded
+from little_shop import SECOND, SHOP, Undisturbed, closed, contents, land, landing, opened, succeeded
+from own_process import own_environment
 from pyspark.sql import SparkSession
 
 from databricks_utils.medallion import Lakehouse, Pipeline, run_pipeline
@@ -16,6 +21,31 @@ from databricks_utils.session.launch import java_process
 
 ORDERS = Pipeline("shop", *(node for node in SHOP.nodes if node.name == "orders"))
 HEADER = "order_id,customer_id,ordered_on,amount,revision\n"
+#: Root may do everything unless a process and those it starts give up the right to pass over permissions.
+AS_ANYBODY = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] if os.geteuid() == 0 else []
+
+# Forbids one path after the other, runs the pipeline each time, and says how the run ended.
+FORBIDDEN_PROGRAM = """
+import json, sys
+from pathlib import Path
+from little_shop import SHOP, opened
+from databricks_utils.medallion import Pipeline, run_pipeline
+from databricks_utils.session import create_session
+from databricks_utils.session.settings import LocalSpark
+
+folder, paths = Path(sys.argv[1]), sys.argv[3:]
+spark = create_session(LocalSpark(memory="1g"), "forbidden", folder / "warehouse", short_lived=True)
+shop = opened(spark, folder, sys.argv[2])
+orders = Pipeline("shop", *(node for node in SHOP.nodes if node.name == "orders"))
+told = []
+for path in map(Path, paths):
+    mode = path.stat().st_mode
+    path.chmod(0o555 if path.is_dir() else 0)
+    run = run_pipeline(shop, orders)
+    path.chmod(mode)
+    told.append([run.exit_code, *([t.status, t.error_kind, t.error] for t in run.tables)])
+print(json.dumps(told))
+"""
 
 
 @pytest.fixture
@@ -80,4 +110,36 @@ def test_a_file_where_a_folder_should_be_is_named(
     way.unlink()
     succeeded(run_pipeline(shop, ORDERS))
     assert contents(shop, ["silver.orders"])["silver.orders"] == undisturbed.first["silver.orders"]
+    closed(shop)
+
+
+def test_a_file_or_table_that_may_not_be_touched_is_named_and_loses_nothing(
+    spark: SparkSession, tmp_path: Path, undisturbed: Undisturbed
+) -> None:
+    shop = opened(spark, tmp_path, "forbidden")
+    succeeded(run_pipeline(shop, ORDERS))
+    land(landing(shop), SECOND)
+    delivery, table = landing(shop) / "orders" / "2.csv", shop.folder("silver.orders")
+
+    process = subprocess.run(
+        [*AS_ANYBODY, sys.executable, "-c", FORBIDDEN_PROGRAM, str(tmp_path), "forbidden", str(delivery), str(table)],
+        env=own_environment(),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert process.returncode == 0, process.stderr
+    unread, unwritten = json.loads(process.stdout)
+    for (code, *tables), place, path in ((unread, 0, delivery), (unwritten, 1, table)):
+        status, kind, error = tables[place]
+        assert (code, status, kind) == (1, "failed", "no-permission")
+        assert error.startswith("This user may not read or write there")
+        assert str(path) in error
+        assert "pipeline-failure.md#no-permission" in error
+    assert [status for status, *_ in unread[1:]] == ["failed", "blocked"]
+    assert unwritten[1][0] == "succeeded"
+    succeeded(run_pipeline(shop, ORDERS))
+    assert contents(shop, ["silver.orders"])["silver.orders"] == undisturbed.second["silver.orders"]
     closed(shop)

@@ -168,7 +168,9 @@ def _touched(lakehouse: Lakehouse, node: Gold, write: Replace, increment: Increm
 def _history(lakehouse: Lakehouse, node: Gold, write: Scd2, contract: Contract, increment: Increment) -> Refreshed:
     if increment.after < 0:
         return _written_whole(lakehouse, node, contract, increment)
-    members = increment.changes().select(*write.keys).distinct()
+    touched = [increment.changes(), *(increment.rows_of(lookup) for lookup in increment.moved_lookups())]
+    keys = [rows.select(*write.keys) for rows in touched]
+    members = reduce(lambda left, right: left.union(right), keys).distinct()
     states = increment.everything().join(members, list(write.keys), "left_semi")
     wanted = _shaped(_periods(lakehouse, node, write, contract, states), contract)
     stored = lakehouse.read(node.table).join(members, list(write.keys), "left_semi")
