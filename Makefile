@@ -43,7 +43,7 @@ test-fast: setup actionlint  ## run what needs neither Spark nor an installation
 	$(PYTHON) -m pytest -m "not slow" $(SIDE_BY_SIDE)
 
 test-library: setup  ## run the library's tests
-	cd $(LIBRARY) && ../$(PYTHON) -m pytest -m "not broker and not matrix" $(SIDE_BY_SIDE)
+	cd $(LIBRARY) && ../$(PYTHON) -m pytest -m "not matrix" $(SIDE_BY_SIDE)
 
 test-sparks: setup .venv-3.5/ready .venv-4.0/ready  ## run the library's tests over Spark Connect and on Spark 3.5 and 4.0
 	cd $(LIBRARY) && ../$(PYTHON) -m pytest tests/integration --spark-mode=connect -m "not broker and not matrix"

@@ -76,9 +76,14 @@ def moment(time: str) -> str:
     return time if "T" in time else f"2024-01-05T{time}Z"
 
 
-def opened(spark: SparkSession, folder: Path, streaming: Mapping[str, object] | None = None) -> Lakehouse:
-    """Return an empty lakehouse whose streams take one file a batch, so that the borders of batches are known."""
-    mark = uuid4().hex[:8]
+def opened(
+    spark: SparkSession, folder: Path, streaming: Mapping[str, object] | None = None, mark: str | None = None
+) -> Lakehouse:
+    """Return a lakehouse whose streams take one file a batch, so that the borders of batches are known.
+
+    With the mark of an earlier one in the same folder it is that one, also from another process.
+    """
+    mark = mark or uuid4().hex[:8]
     folders = ("landing", "warehouse", "checkpoints", "reports")
     configuration = Configuration.model_validate(
         {

@@ -22,12 +22,14 @@ from databricks_utils.streaming.definition import (
 from databricks_utils.streaming.delivery import Delivery
 from databricks_utils.streaming.progress import BatchProgress, batch_progress
 from databricks_utils.streaming.queries import StreamQuery, stream_queries
+from databricks_utils.streaming.realtime import EventAlerts, possible_mode, start_event_alerts
 from databricks_utils.streaming.runner import run_streams
 
 __all__ = [
     "Balance",
     "BatchProgress",
     "Delivery",
+    "EventAlerts",
     "StreamAlerts",
     "StreamBronze",
     "StreamGold",
@@ -42,8 +44,10 @@ __all__ = [
     "checkpoint_path",
     "connection_options",
     "forget_last_batch",
+    "possible_mode",
     "redacted_options",
     "run_streams",
     "source_options",
+    "start_event_alerts",
     "stream_queries",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -57,9 +58,9 @@ class Balance:
         return self.repeated + self.stored - self.stored_keys + max(0, self.quarantined - self.invalid)
 
 
-def balances(lakehouse: Lakehouse, pipeline: StreamPipeline) -> tuple[Balance, ...]:
-    """Compare every silver table that is read from a bronze table with what bronze holds. No stream may be running."""
-    silver = [node for node in pipeline if isinstance(node, StreamSilver)]
+def balances(lakehouse: Lakehouse, pipeline: StreamPipeline, tables: Sequence[str] = ()) -> tuple[Balance, ...]:
+    """Compare every silver table, or those of `tables`, with what its bronze table holds. No stream may be running."""
+    silver = [node for node in pipeline.selected(tables) if isinstance(node, StreamSilver)]
     return tuple(_balance(lakehouse, pipeline, node) for node in silver)
 
 

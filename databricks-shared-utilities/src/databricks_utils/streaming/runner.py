@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from databricks_utils.errors import InvalidInput
-from databricks_utils.logging import log_context, redacted
+from databricks_utils.logging import log_context
 from databricks_utils.medallion import Lakehouse, quarantine_of
 from databricks_utils.observability import RunResult, RunStore, TableResult, span
 from databricks_utils.retry import is_transient
 from databricks_utils.streaming.broker import check_streaming
 from databricks_utils.streaming.definition import StreamPipeline, StreamSilver
+from databricks_utils.streaming.failure import described, explained, is_over_soon
 from databricks_utils.streaming.progress import BatchProgress, ProgressReader, ProgressStore
 from databricks_utils.streaming.queries import StreamQuery, stream_queries
 
@@ -169,7 +170,9 @@ class _StreamRun:
         """Start a query again whose error can pass by itself; the checkpoint goes on where it was."""
         error = handle.exception() or RuntimeError("it stopped by itself")
         self.tries[query.name] += 1
-        if self.tries[query.name] <= self.lakehouse.configuration.execution.retries and is_transient(error):
+        if self.tries[query.name] <= self.lakehouse.configuration.execution.retries and (
+            is_transient(error) or is_over_soon(error)
+        ):
             _LOG.warning("stream starts again: %s", query.name, extra={"event": "stream_restarted"})
             return self._started(query, interval)
         self._failed(query, error)
@@ -181,12 +184,15 @@ class _StreamRun:
                 continue
             handle = running[query.name][1]
             try:
-                if not self.errors and handle.isActive:
+                if not self.errors and handle.isActive and query.node.inputs:
                     handle.processAllAvailable()
             except Exception as error:  # as above
                 self._failed(query, error)
             handle.stop()
             self._listen([handle])
+            if not self.errors and not query.node.inputs:
+                # A source that goes on sending has no end to wait for, so the end is what is there now.
+                self._await(query, self._started(query, None))
 
     def _listen(self, handles: Sequence[StreamingQuery]) -> None:
         for handle in handles:
@@ -207,9 +213,11 @@ class _StreamRun:
         return query.name in self.blocked
 
     def _failed(self, query: StreamQuery, error: BaseException) -> None:
-        _LOG.error("stream failed", exc_info=error, extra={"event": "stream_failed", "status": "failed"})
-        lines = [line for line in str(error).splitlines() if line.strip()] or ["no message"]
-        self.errors[query.name] = redacted(f"{type(error).__name__}: {lines[0]}")
+        self.errors[query.name] = described(error)
+        # Where the cause is known, the stack of the JVM says nothing more.
+        trace = None if explained(error) else error
+        fields = {"event": "stream_failed", "status": "failed"}
+        _LOG.error("stream failed: %s: %s", query.name, self.errors[query.name], exc_info=trace, extra=fields)
 
     def _written(self, table: str) -> int:
         return sum(commit.rows_written for commit in self.lakehouse.commits_since(table, self.before[table]))

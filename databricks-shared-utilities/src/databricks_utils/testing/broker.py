@@ -136,6 +136,13 @@ class KafkaBroker:
         admin = self._admin()
         admin.create_topics([NewTopic(name, partitions, 1)])[name].result(START_SECONDS)
 
+    def add_partitions(self, name: str, total: int) -> None:
+        """Give a topic more partitions, up to `total`; what it holds stays where it is."""
+        from confluent_kafka.cimpl import NewPartitions
+
+        admin = self._admin()
+        admin.create_partitions([NewPartitions(name, total)])[name].result(START_SECONDS)
+
     def __enter__(self) -> KafkaBroker:
         return self.start()
 

@@ -1,0 +1,243 @@
+"""What happens to a stream and its broker while events come: neither loses nor doubles any."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from little_broker import PAYMENTS, SALES, Load, now, produce
+from little_tills import TILLS, closed, opened, payment, ran, rows, sale
+from own_process import own_environment
+from pyspark.sql import SparkSession
+
+from databricks_utils.medallion import Lakehouse
+from databricks_utils.observability import RunResult
+from databricks_utils.streaming import balances, run_streams
+from databricks_utils.testing import KafkaBroker
+
+pytestmark = pytest.mark.broker
+SILVER = ["bronze.sales", "silver.sales"]
+
+# Started by a test in a process of its own, with Java in its group; ends the group with the n-th call that writes to a
+# table: before it, while it runs, or after it and so before the batch is noted in the checkpoint.
+DYING_STREAMS = """
+import os, signal, sys, threading
+from pathlib import Path
+from little_tills import TILLS, opened
+from databricks_utils.session import create_session
+from databricks_utils.session.settings import LocalSpark
+from databricks_utils.streaming import run_streams, writer
+
+folder, servers, mark, name, table, moment, calls = Path(sys.argv[1]), *sys.argv[2:]
+left = int(calls)
+spark = create_session(LocalSpark(memory="1g"), "dying", folder / "warehouse", short_lived=True)
+streaming = {"source": "kafka", "broker": {"bootstrap_servers": servers}, "max_events_per_batch": 400,
+             "trigger": "processing_time", "interval_seconds": 0.1}
+tills = opened(spark, folder, streaming, mark)
+original = getattr(writer, name)
+
+def die():
+    os.killpg(os.getpgid(0), signal.SIGKILL)
+
+def call_and_die(session, identifier, *arguments, **named):
+    global left
+    mine = identifier.replace("`", "").endswith(table)
+    left -= mine
+    if mine and left <= 0:
+        if moment == "before":
+            die()
+        if moment == "during":
+            threading.Thread(target=die, daemon=True).start()
+    original(session, identifier, *arguments, **named)
+    if mine and left <= 0:
+        die()
+
+setattr(writer, name, call_and_die)
+tables = [] if table.startswith(("store_", "paid_", "alerts")) else ["bronze.sales", "silver.sales"]
+run_streams(tills, TILLS, tables=tables)
+"""
+#: The writer's function, the end of the table's name, the moment, and which call.
+KILLS = (
+    ("append", "sales", "after", 3),
+    ("append", "sales", "before", 2),
+    ("append", "sales", "during", 1),
+    ("append", "sales", "during", 4),
+    ("append", "sales", "after", 1),
+    ("append", "sales", "after", 6),
+    ("append", "sales_quarantine", "during", 1),
+    ("append", "sales_quarantine", "after", 2),
+    ("merge_by_key", "store_minutes", "before", 1),
+    ("merge_by_key", "store_minutes", "during", 2),
+    ("merge_by_key", "store_minutes", "after", 1),
+    ("merge_by_key", "store_minutes", "after", 3),
+    ("merge_by_key", "alerts", "before", 1),
+    ("merge_by_key", "alerts", "during", 1),
+    ("merge_by_key", "alerts", "after", 1),
+)
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[KafkaBroker]:
+    with KafkaBroker(tmp_path / "broker") as running:
+        for topic in (SALES, PAYMENTS):
+            running.create_topic(topic)
+        yield running
+
+
+def streaming(broker: KafkaBroker, **more: object) -> dict[str, object]:
+    return {"source": "kafka", "broker": {"bootstrap_servers": broker.bootstrap_servers}, **more}
+
+
+def side_by_side(broker: KafkaBroker) -> dict[str, object]:
+    return streaming(broker, trigger="processing_time", interval_seconds=0.2)
+
+
+def batches(table: str, number: int, action: Callable[[], object]) -> dict[str, Callable[..., bool | None]]:
+    """Return what makes a run call `action` after the first batch of a table, and end some batches later."""
+    seen: set[int] = set()
+
+    def listen(newest: dict[str, object]) -> None:
+        batch = getattr(newest.get(table), "batch_id", None)
+        if batch is not None and batch not in seen:
+            seen.add(batch)
+            if len(seen) == 1:
+                action()
+
+    return {"on_progress": listen, "until": lambda: len(seen) >= number}
+
+
+def proved(tills: Lakehouse, load: Load) -> None:
+    """Compare the tables with what was sent, and with each other."""
+    positions = rows(tills, "bronze.sales", "partition", "offset")
+    stored = [name for (name,) in rows(tills, "silver.sales", "sale_id")]
+    (balance,) = balances(tills, TILLS, ["bronze.sales", "silver.sales"])
+    assert len(positions) == len(set(positions)) == load.records
+    assert sorted(stored) == sorted(load.sales)  # type: ignore[type-var]  # names
+    assert tills.read("silver.sales_quarantine").count() == load.poisoned
+    assert (balance.lost, balance.doubled) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "table", "moment", "calls"),
+    [KILLS[0], *(pytest.param(*kill, marks=pytest.mark.matrix) for kill in KILLS[1:])],
+)
+def test_a_spark_and_a_broker_that_are_killed_under_load_lose_and_double_nothing(
+    spark: SparkSession, broker: KafkaBroker, tmp_path: Path, name: str, table: str, moment: str, calls: int
+) -> None:
+    mark = f"killed_{KILLS.index((name, table, moment, calls))}"
+    folder = tmp_path / "tills"
+    with Load(broker) as load:
+        arguments = [str(folder), broker.bootstrap_servers, mark, name, table, moment, str(calls)]
+        dead = subprocess.run(
+            [sys.executable, "-c", DYING_STREAMS, *arguments],
+            env=own_environment(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            start_new_session=True,
+            check=False,
+        )
+        broker.kill()
+        broker.start()
+    assert dead.returncode == -signal.SIGKILL, dead.stderr
+    tills = opened(spark, folder, streaming(broker), mark)
+    gold = table in ("store_minutes", "alerts")
+
+    ran(tills, *([] if gold else SILVER))
+
+    proved(tills, load)
+    if gold:
+        minutes = tills.read("gold.store_minutes").selectExpr("sum(sales)").collect()[0][0]
+        large = tills.read("gold.store_minutes").where("amount > 100").count()
+        assert minutes == len(load.sales)
+        assert len(set(rows(tills, "gold.alerts", "alert_id"))) == tills.read("gold.alerts").count() == large
+    closed(tills)
+
+
+@pytest.mark.matrix
+def test_a_broker_that_dies_while_streams_run_is_waited_for(
+    spark: SparkSession, broker: KafkaBroker, tmp_path: Path
+) -> None:
+    tills = opened(spark, tmp_path / "tills", side_by_side(broker))
+
+    def die_and_come_back() -> None:
+        broker.kill()
+        broker.start()
+
+    with Load(broker) as load:
+        run = run_streams(tills, TILLS, tables=SILVER, **batches("silver.sales", 4, die_and_come_back))  # type: ignore[arg-type]  # named
+    succeeded(run)
+    closed_tills = opened(spark, tmp_path / "tills", streaming(broker), _mark(tills))
+    ran(closed_tills, *SILVER)
+
+    proved(closed_tills, load)
+    closed(tills)
+
+
+@pytest.mark.matrix
+def test_partitions_that_are_added_while_streams_run_and_one_that_is_silent_lose_nothing(
+    spark: SparkSession, broker: KafkaBroker, tmp_path: Path
+) -> None:
+    tills = opened(spark, tmp_path / "tills", side_by_side(broker))
+    # The second partition stays silent.
+    produce(broker, SALES, [sale(number, now().isoformat()) for number in range(100)], partition=0)
+
+    def grow() -> None:
+        broker.add_partitions(SALES, 4)
+        for partition in (2, 3):
+            first = 100 * partition
+            produce(broker, SALES, [sale(n, now().isoformat()) for n in range(first, first + 100)], partition=partition)
+
+    run = run_streams(tills, TILLS, tables=SILVER, **batches("silver.sales", 2, grow))  # type: ignore[arg-type]  # named
+    succeeded(run)
+    # What the silent one says at last is neither late nor lost.
+    produce(broker, SALES, [sale(number, now().isoformat()) for number in range(100, 200)], partition=1)
+    later = opened(spark, tmp_path / "tills", streaming(broker), _mark(tills))
+    ran(later, *SILVER)
+
+    assert rows(later, "bronze.sales", "partition") == sorted([(number % 4,) for number in range(400)])
+    assert later.read("silver.sales").select("sale_id").distinct().count() == later.read("silver.sales").count() == 400
+    watermarks = later.read("operations.stream_progress").where("query = 'silver.sales'").selectExpr("max(watermark)")
+    assert watermarks.collect()[0][0] is not None
+    closed(tills)
+
+
+@pytest.mark.matrix
+def test_a_column_that_a_table_gains_while_streams_read_it_stops_none_of_them(
+    spark: SparkSession, broker: KafkaBroker, tmp_path: Path
+) -> None:
+    tills = opened(spark, tmp_path / "tills", side_by_side(broker))
+    retrying = Lakehouse(spark, tills.configuration.model_copy(update={"execution": _retrying(tills)}), tills.contracts)
+    moment = now().isoformat()
+    produce(broker, SALES, [sale(number, moment) for number in range(10)])
+    produce(broker, PAYMENTS, [payment(number, moment) for number in range(10)])
+
+    def change() -> None:
+        spark.sql(f"ALTER TABLE {tills.identifier('silver.sales')} ADD COLUMNS (remark STRING)")
+        # A till with a newer program: a field nobody knows, and one that is gone.
+        newer = [{**sale(number, now().isoformat()), "remark": "new"} for number in range(10, 20)]
+        produce(broker, SALES, [*newer, {"sale_id": "s20", "event_time": now().isoformat(), "amount": 1}])
+
+    tables = [*SILVER, "gold.store_minutes"]
+    run = run_streams(retrying, TILLS, tables=tables, **batches("gold.store_minutes", 2, change))  # type: ignore[arg-type]  # named
+    succeeded(run)
+
+    assert tills.read("gold.store_minutes").selectExpr("sum(sales)").collect()[0][0] == 20
+    assert rows(tills, "silver.sales_quarantine", "_validation_errors") == [(["required:store_id"],)]
+    closed(tills)
+
+
+def succeeded(run: RunResult) -> None:
+    assert run.status == "succeeded", [table.error or table.breaches for table in run.tables]
+
+
+def _mark(tills: Lakehouse) -> str:
+    return tills.configuration.schemas.bronze.removeprefix("bronze_")
+
+
+def _retrying(tills: Lakehouse) -> object:
+    return tills.configuration.execution.model_copy(update={"retries": 2})
