@@ -1,0 +1,1 @@
+"""Household Models: from landed files to gold tables."""
