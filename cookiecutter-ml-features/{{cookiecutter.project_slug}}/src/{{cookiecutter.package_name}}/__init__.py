@@ -1,1 +1,1 @@
-"""Household Models: from landed files to gold tables."""
+"""{{ cookiecutter.project_name | replace('\\', '\\\\') | replace('"', '\\"') }}: from landed files to gold tables."""

@@ -100,6 +100,15 @@ def rollback(opened: Opened, name: str, *, by: str, because: str) -> int:
     return 0
 
 
+def champions(opened: Opened) -> int:
+    """Print what `eval` takes before a bundle with an endpoint is deployed."""
+    registry = registry_of(opened.configuration)
+    for model in MODELS:
+        champion = champion_of(opened.configuration, registry, model)
+        click.echo(f"export BUNDLE_VAR_{model.name}_version={champion.version}")
+    return 0
+
+
 def score(opened: Opened, name: str, at: datetime | None) -> int:
     """Let champions score the active households."""
     store, registry = _store(opened), registry_of(opened.configuration)

@@ -23,6 +23,7 @@ def model_commands(project: Project) -> tuple[click.Command, ...]:
         _train(project),
         _promote(project),
         _rollback(project),
+        _champions(project),
         _score(project),
         _monitor(project),
         _report(project),
@@ -135,3 +136,14 @@ def _serve(project: Project) -> click.Command:
         return serve_forever(opened_with(project, options), port, share=share, experiment=experiment)
 
     return serve
+
+
+def _champions(project: Project) -> click.Command:
+    @click.command(name="champions", help="Print the champions' versions as variables of the bundle.")
+    @project_options
+    def champions(**options: Any) -> int:
+        from {{ cookiecutter.package_name }}.orchestration import actions
+
+        return actions.champions(opened_with(project, options))
+
+    return champions
