@@ -10,7 +10,7 @@ from typing import Any, get_args
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from databricks_utils.config.model import Configuration, Models, SECRET_PATTERN
+from databricks_utils.config.model import SECRET_PATTERN, Configuration, Models
 from databricks_utils.config.yaml_source import Source, read_source
 from databricks_utils.errors import InputProblems, InvalidInput, LakehouseError
 
