@@ -7,6 +7,7 @@ LIBRARY := databricks-shared-utilities
 PYTHON := .venv/bin/python
 DATA ?= sample
 RATE ?= 500
+HOUSEHOLDS ?= 500
 # Tests run on every core: one Spark of two cores leaves half of them idle. A file stays with one process, since its
 # tests share what they have baked or written.
 SIDE_BY_SIDE := --numprocesses auto --dist loadfile
@@ -16,7 +17,7 @@ export PATH := $(CURDIR)/.venv/bin:$(UV_FOLDER):$(PATH)
 unexport VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help doctor prerequisites setup demo demo-streaming test test-fast test-library test-sparks test-matrix harness bench lint expected snapshots sync lock clean actionlint
+.PHONY: help doctor prerequisites setup demo demo-streaming demo-ml test test-fast test-library test-sparks test-matrix harness bench lint expected snapshots sync lock clean actionlint
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -34,6 +35,9 @@ demo: setup  ## bake the batch template into build/demo/ and run it (DATA=sample
 
 demo-streaming: setup  ## run the streaming template for a minute on a real broker, without Docker (RATE=500)
 	@$(PYTHON) tools/demo_streaming.py --rate $(RATE)
+
+demo-ml: setup  ## train household models on real purchases: champion, scores, drift, a page (HOUSEHOLDS=500)
+	@$(PYTHON) tools/demo_models.py --households $(HOUSEHOLDS)
 
 test: lint test-library harness  ## run everything: linters, the library's tests, the harness
 	@echo "All tests passed."
@@ -74,7 +78,7 @@ lint: setup  ## check style, types, workflows and that the copies are identical
 	$(PYTHON) tools/template_docs.py --check
 
 expected: setup  ## write the lists of generated files anew (look at the difference before you commit it)
-	$(PYTHON) -m pytest tests/test_bake.py tests/test_streaming_bake.py --update-expected
+	$(PYTHON) -m pytest tests/test_bake.py tests/test_streaming_bake.py tests/test_ml_bake.py --update-expected
 
 snapshots: setup  ## write the library's public surface, the configuration schema and the template's documents anew
 	$(PYTHON) tools/snapshots.py

@@ -20,6 +20,7 @@ from cookiecutter.main import cookiecutter
 ROOT = Path(__file__).resolve().parents[1]
 TEMPLATE = ROOT / "cookiecutter-batch-pipeline"
 STREAMING = ROOT / "cookiecutter-streaming-pipeline"
+ML = ROOT / "cookiecutter-ml-features"
 LIBRARY = ROOT / "databricks-shared-utilities"
 
 Answers = Mapping[str, str]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from databricks_utils.cli.commands import command_line
 from databricks_utils.cli.declarative import declare_project
-from databricks_utils.cli.project import Project
+from databricks_utils.cli.options import opened_with, project_options
+from databricks_utils.cli.project import Opened, Project
 
-__all__ = ["Project", "command_line", "declare_project"]
+__all__ = ["Opened", "Project", "command_line", "declare_project", "opened_with", "project_options"]

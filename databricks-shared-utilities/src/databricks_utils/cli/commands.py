@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import click
 
 from databricks_utils.cli import actions
-from databricks_utils.cli.project import Opened, Project, default_environment
+from databricks_utils.cli.options import opened_with, project_options
+from databricks_utils.cli.project import Project
 from databricks_utils.cli.spark_server import spark_down, spark_up
-from databricks_utils.errors import InvalidInput, LakehouseError
+from databricks_utils.errors import LakehouseError
 from databricks_utils.logging import redacted
 from databricks_utils.medallion.failure import RUNBOOK, cause_of, kind_of
 from databricks_utils.streaming import StreamPipeline
-
-SCHEMA_OPTIONS = ("bronze", "silver", "gold", "operations")
 
 
 def command_line(project: Project[Any], arguments: Sequence[str]) -> int:
@@ -48,45 +47,6 @@ def _unexpected(error: Exception, arguments: Sequence[str]) -> int:
         click.echo(f"  means: {kind.meaning}. {kind.hint} ({RUNBOOK}#{kind.name})", err=True)
     click.echo("  hint:  Run the same command with --debug to see where it happened", err=True)
     return 1
-
-
-def _common(function: Callable[..., Any]) -> Callable[..., Any]:
-    options = [
-        click.option(
-            "--env",
-            "environment",
-            default=default_environment,
-            help="Environment in config/ (default: local).",
-        ),
-        click.option("--project", "folder", default=None, help="Folder of the project (default: found from here)."),
-        click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Set a configuration value."),
-        click.option("--catalog", default=None, help="Catalog, instead of the configuration's."),
-        *[
-            click.option(f"--schema-{layer}", default=None, help=f"Schema of the {layer} layer.")
-            for layer in SCHEMA_OPTIONS
-        ],
-        click.option("--debug", is_flag=True, help="Show a traceback for unexpected errors."),
-    ]
-    for option in reversed(options):
-        function = option(function)
-    return function
-
-
-def _opened(project: Project[Any], options: dict[str, Any]) -> Opened:
-    overrides = dict(_pair(text) for text in options["settings"])
-    if options["catalog"]:
-        overrides["catalog"] = options["catalog"]
-    for layer in SCHEMA_OPTIONS:
-        if options[f"schema_{layer}"]:
-            overrides[f"schemas.{layer}"] = options[f"schema_{layer}"]
-    return actions.opened(project, options["folder"], options["environment"], overrides)
-
-
-def _pair(text: str) -> tuple[str, str]:
-    key, equals, value = text.partition("=")
-    if not equals or not key:
-        raise InvalidInput(f"--set {text!r} is not KEY=VALUE", hint="Write for example --set quality.minimum_score=0.9")
-    return key, value
 
 
 def _names(_: click.Context, __: click.Parameter, text: str | None) -> tuple[str, ...]:
@@ -130,7 +90,7 @@ def _run(group: click.Group, project: Project[Any]) -> None:
         metavar="SECONDS",
         help="Stop streams after this time, with everything worked off.",
     )
-    @_common
+    @project_options
     def run(
         tables: tuple[str, ...],
         full_refresh: bool,
@@ -139,14 +99,14 @@ def _run(group: click.Group, project: Project[Any]) -> None:
         for_seconds: float | None,
         **options: Any,
     ) -> int:
-        return actions.run(_opened(project, options), tables, full_refresh, run_id, show, for_seconds)
+        return actions.run(opened_with(project, options), tables, full_refresh, run_id, show, for_seconds)
 
 
 def _verify(group: click.Group, project: Project[Any]) -> None:
     @group.command(help="Prove that no event is lost and none doubled (while no stream runs).")
-    @_common
+    @project_options
     def verify(**options: Any) -> int:
-        return actions.verify(_opened(project, options))
+        return actions.verify(opened_with(project, options))
 
 
 def _status(group: click.Group, project: Project[Any]) -> None:
@@ -154,41 +114,41 @@ def _status(group: click.Group, project: Project[Any]) -> None:
     @click.option(
         "--rows", default=5, type=click.IntRange(min=0), show_default=True, help="Rows of each gold table to show."
     )
-    @_common
+    @project_options
     def status(rows: int, **options: Any) -> int:
-        return actions.status(_opened(project, options), rows)
+        return actions.status(opened_with(project, options), rows)
 
 
 def _report(group: click.Group, project: Project[Any]) -> None:
     @group.command(help="Write the HTML report of the last run.")
-    @_common
+    @project_options
     def report(**options: Any) -> int:
-        return actions.report(_opened(project, options))
+        return actions.report(opened_with(project, options))
 
 
 def _docs(group: click.Group, project: Project[Any]) -> None:
     @group.command(help="Write data dictionary, entity diagram and lineage from the contracts.")
     @click.option("--check", is_flag=True, help="Change nothing; fail when the documents are out of date.")
-    @_common
+    @project_options
     def docs(check: bool, **options: Any) -> int:
-        return actions.docs(_opened(project, options), check)
+        return actions.docs(opened_with(project, options), check)
 
 
 def _maintain(group: click.Group, project: Project[Any]) -> None:
     @group.command(help="Compact tables, delete files that are no longer needed, apply retention.")
     @click.option("--tables", callback=_names, help="Comma-separated layer.table names (default: all).")
-    @_common
+    @project_options
     def maintain(tables: tuple[str, ...], **options: Any) -> int:
-        return actions.maintain(_opened(project, options), tables)
+        return actions.maintain(opened_with(project, options), tables)
 
 
 def _restore(group: click.Group, project: Project[Any]) -> None:
     @group.command(help="Bring a table back to a version; the next run continues from there.")
     @click.argument("table")
     @click.option("--version", required=True, type=click.IntRange(min=0), help="Version to restore (see status).")
-    @_common
+    @project_options
     def restore(table: str, version: int, **options: Any) -> int:
-        return actions.restore(_opened(project, options), table, version)
+        return actions.restore(opened_with(project, options), table, version)
 
 
 def _doctor(group: click.Group, project: Project[Any]) -> None:
@@ -218,9 +178,9 @@ def _spark(group: click.Group, project: Project) -> None:
         """Hold what can be done with it."""
 
     @spark.command(help="Start it, unless it is up.")
-    @_common
+    @project_options
     def up(**options: Any) -> int:
-        return spark_up(_opened(project, options))
+        return spark_up(opened_with(project, options))
 
     @spark.command(help="End it.")
     def down() -> int:

@@ -10,11 +10,13 @@ from typing import Any, get_args
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from databricks_utils.config.model import SECRET_PATTERN, Configuration
+from databricks_utils.config.model import SECRET_PATTERN, Configuration, Models
 from databricks_utils.config.yaml_source import Source, read_source
 from databricks_utils.errors import InputProblems, InvalidInput, LakehouseError
 
 BASE = "base"
+#: Three slashes and a relative path; four begin an absolute one.
+SQLITE = "sqlite:///"
 PATH_KEYS = ("landing", "warehouse", "checkpoints", "reports")
 
 
@@ -148,4 +150,18 @@ def _with_absolute_paths(configuration: Configuration, root: Path) -> Configurat
     storage = configuration.storage
     paths = {name: getattr(storage, name) for name in PATH_KEYS}
     absolute = {name: str((root / path).resolve()) for name, path in paths.items() if path is not None}
-    return configuration.model_copy(update={"storage": storage.model_copy(update=absolute)})
+    update: dict[str, object] = {
+        "storage": storage.model_copy(update=absolute),
+        "models": _with_absolute_models(configuration.models, root),
+    }
+    return configuration.model_copy(update=update)
+
+
+def _with_absolute_models(models: Models, root: Path) -> Models:
+    paths = {name: getattr(models, name) for name in ("artifacts", "online_store")}
+    absolute = {name: str((root / path).resolve()) for name, path in paths.items() if path is not None}
+    for name in ("tracking_uri", "registry_uri"):
+        uri = getattr(models, name)
+        if uri.startswith(SQLITE) and not uri.startswith(f"{SQLITE}/"):
+            absolute[name] = f"{SQLITE}{(root / uri.removeprefix(SQLITE)).resolve()}"
+    return models.model_copy(update=absolute)

@@ -154,6 +154,16 @@ class Retention(Section):
     vacuum_hours: int = Field(168, ge=168, description="Hours that files of old versions are kept")
 
 
+class Models(Section):
+    """Where models and their runs are kept, and what serves features to them."""
+
+    tracking_uri: str = Field("databricks", description="MLflow's tracking store, as sqlite:///runs.db", min_length=1)
+    registry_uri: str = Field("databricks-uc", description="MLflow's registry; locally the same as tracking_uri")
+    experiment: str | None = Field(None, description="Name of the experiment; in a workspace a path", min_length=1)
+    artifacts: str | None = Field(None, description="Folder of the models' files; none where MLflow decides")
+    online_store: str | None = Field(None, description="File of the online features; none without look-ups here")
+
+
 class Configuration(Section):
     """Everything that differs between environments."""
 
@@ -178,6 +188,9 @@ class Configuration(Section):
     telemetry: Telemetry = Field(default_factory=lambda: Telemetry.model_validate({}), description="Traces")
     retention: Retention = Field(
         default_factory=lambda: Retention.model_validate({}), description="How long things are kept"
+    )
+    models: Models = Field(
+        default_factory=lambda: Models.model_validate({}), description="Where models and their runs are kept"
     )
     feature_flags: dict[str, bool] = Field(default_factory=dict, description="Switches by name")
     parameters: dict[str, Scalar] = Field(default_factory=dict, description="Values that transformations ask for")

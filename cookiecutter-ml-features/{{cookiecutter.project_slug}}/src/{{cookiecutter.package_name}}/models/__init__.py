@@ -1,0 +1,1 @@
+"""From features to models: examples, training, scoring, watching, serving."""

@@ -1,0 +1,78 @@
+"""The models of the project: what each predicts, what it must show, who answers for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from databricks_utils.errors import InvalidInput
+from databricks_utils.models import Gate
+
+#: Days that a prediction looks ahead.
+HORIZON_DAYS = 30
+#: Days without a visit after which a household is no longer asked about.
+ACTIVE_DAYS = 90
+
+
+@dataclass(frozen=True)
+class ModelDefinition:
+    """A model as its author says it is.
+
+    Args:
+        name: Last part of catalog.schema.model.
+        label: Column of the examples that it predicts.
+        kind: `classifier` predicts a probability, `regressor` an amount.
+        gates: What a version must show before it may take over.
+        headline: The metric that the search makes as great, or as small, as it can.
+        greater_is_better: Which of the two.
+        purpose: What it is for, and what not.
+        limits: What is known to go wrong.
+    """
+
+    name: str
+    label: str
+    kind: Literal["classifier", "regressor"]
+    gates: tuple[Gate, ...]
+    headline: str
+    greater_is_better: bool
+    purpose: str
+    limits: tuple[str, ...] = ()
+
+
+CHURN = ModelDefinition(
+    name="household_churn",
+    label="churned",
+    kind="classifier",
+    # Against the champion a little loss is allowed, since the test months of two trainings differ.
+    gates=(Gate("test_auc", at_least=0.6, gain=-0.02), Gate("test_brier", at_most=0.25)),
+    headline="auc",
+    greater_is_better=True,
+    purpose=f"Probability that an active household buys nothing in the next {HORIZON_DAYS} days. Not for prices.",
+    limits=("Holidays and moves look like churn.", f"Says nothing of households away for {ACTIVE_DAYS} days."),
+)
+
+SPEND = ModelDefinition(
+    name="household_spend",
+    label="next_spend",
+    kind="regressor",
+    gates=(Gate("test_r2", at_least=0.0), Gate("test_mae", gain=-5.0, greater_is_better=False)),
+    headline="mae",
+    greater_is_better=False,
+    purpose=f"Money (USD) that an active household spends in the next {HORIZON_DAYS} days. For plans, not for bills.",
+    limits=("Rare large purchases are underestimated.",),
+)
+
+MODELS = (CHURN, SPEND)
+
+
+def model_named(name: str) -> ModelDefinition:
+    """Return a model.
+
+    Raises:
+        InvalidInput: There is none of that name.
+    """
+    for model in MODELS:
+        if model.name == name:
+            return model
+    known = ", ".join(model.name for model in MODELS)
+    raise InvalidInput(f"There is no model {name!r}", where="--model", hint=f"Known: {known}")

@@ -1,0 +1,162 @@
+"""Watching: have features or predictions drifted, and how right were predictions whose truth is known by now."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import numpy as np
+from databricks_utils.cli import Opened
+from databricks_utils.contracts import parse_schema
+from databricks_utils.delta import append, create_table, table_exists
+from databricks_utils.features import (
+    DRIFT_TABLE,
+    Drift,
+    DriftThresholds,
+    FeatureStore,
+    create_training_set,
+    current_distributions,
+    distributions_from_json,
+    log_drift,
+    measure_drift,
+    save_drift,
+)
+from databricks_utils.medallion import Lakehouse
+from databricks_utils.models import ModelRegistry, ModelVersion
+from pyspark.sql import functions as F
+
+from {{ cookiecutter.package_name }}.features.refresh import last_event_day
+from {{ cookiecutter.package_name }}.features.registry import COLUMNS, TABLES
+from {{ cookiecutter.package_name }}.models.definitions import HORIZON_DAYS, ModelDefinition
+from {{ cookiecutter.package_name }}.models.examples import examples, population
+from {{ cookiecutter.package_name }}.models.places import FEATURES, PERFORMANCE, PREDICTIONS, SCORES, artifact, champion_of
+from {{ cookiecutter.package_name }}.models.training import metrics_of
+
+_PERFORMANCE = (
+    "measured_at TIMESTAMP, model STRING, version INT, observed_at TIMESTAMP, households BIGINT, metric STRING, "
+    "value DOUBLE"
+)
+
+
+@dataclass(frozen=True)
+class Performance:
+    """How right a version was at a moment.
+
+    Args:
+        model: Name of the model.
+        version: Of the registry.
+        observed_at: Moment of the predictions.
+        households: How many.
+        metrics: By name.
+    """
+
+    model: str
+    version: int
+    observed_at: datetime
+    households: int
+    metrics: dict[str, float]
+
+
+def thresholds_of(opened: Opened) -> DriftThresholds:
+    """Return from where on drift counts, as the configuration's parameters say."""
+    parameter = opened.configuration.parameter
+    return DriftThresholds(
+        psi=float(parameter("drift_psi")),
+        effect=float(parameter("drift_effect")),
+        minimum_rows=int(parameter("drift_minimum_rows")),
+    )
+
+
+def feature_drift(
+    opened: Opened, lakehouse: Lakehouse, store: FeatureStore, version: ModelVersion, observed_at: datetime
+) -> list[Drift]:
+    """Compare the features of the households active now with those that a model was trained on.
+
+    Both sides are households at a moment, so that a difference is one of the world and not of the choice of rows.
+    """
+    active = population(lakehouse.read(TABLES[0].source.table), [observed_at])
+    rows = create_training_set(store, active, COLUMNS, timestamp="observed_at").load_df()
+    reference = distributions_from_json(artifact(version, FEATURES))
+    return measure_drift(reference, current_distributions(rows, reference), thresholds_of(opened))
+
+
+def prediction_drift(opened: Opened, lakehouse: Lakehouse, version: ModelVersion, observed_at: datetime) -> list[Drift]:
+    """Compare a version's scores of a moment with those of its test month."""
+    own = (F.col("version") == version.version) & (F.col("observed_at") == F.lit(observed_at))
+    name = version.name.rpartition(".")[2]
+    rows = lakehouse.read(SCORES).where(own & (F.col("model") == name)).select("score")
+    reference = distributions_from_json(artifact(version, PREDICTIONS))
+    return measure_drift(reference, current_distributions(rows, reference), thresholds_of(opened))
+
+
+def performance(lakehouse: Lakehouse, store: FeatureStore, model: ModelDefinition) -> list[Performance]:
+    """Measure every scoring whose future is known by now."""
+    events = lakehouse.read(TABLES[0].source.table)
+    known_until = last_event_day(events, store, TABLES[0].name) + timedelta(1 - HORIZON_DAYS)
+    scores = lakehouse.read(SCORES).where(
+        (F.col("model") == model.name) & (F.to_date("observed_at") <= F.lit(known_until))
+    )
+    at = sorted({row.observed_at for row in scores.select("observed_at").distinct().collect()})
+    if not at:
+        return []
+    moments = [moment.astimezone(timezone.utc) for moment in at]
+    rows: Any = scores.join(examples(events, moments), ["household_id", "observed_at"]).toPandas()
+    found = []
+    for (version, moment), part in rows.groupby(["version", "observed_at"]):
+        label, score = (part[name].to_numpy(dtype=np.float64) for name in (model.label, "score"))
+        when = moment.to_pydatetime().replace(tzinfo=timezone.utc)
+        found.append(Performance(model.name, int(version), when, len(part), metrics_of(model, label, score)))
+    return found
+
+
+def monitor(
+    opened: Opened,
+    lakehouse: Lakehouse,
+    store: FeatureStore,
+    registry: ModelRegistry,
+    model: ModelDefinition,
+    observed_at: datetime,
+) -> tuple[list[Drift], list[Drift], list[Performance]]:
+    """Measure drift and performance of a model's champion, and write both down.
+
+    Returns:
+        Drift of features, drift of predictions, performance.
+
+    Raises:
+        InvalidInput: There is no champion, or nothing is scored yet.
+    """
+    champion, measured_at = champion_of(opened.configuration, registry, model), datetime.now(timezone.utc)
+    features = feature_drift(opened, lakehouse, store, champion, observed_at)
+    predictions = prediction_drift(opened, lakehouse, champion, observed_at)
+    for subject, results in ((f"{model.name}: features", features), (f"{model.name}: predictions", predictions)):
+        log_drift(results, subject)
+        save_drift(lakehouse.spark, lakehouse.namespace, subject, results, measured_at)
+    known = performance(lakehouse, store, model)
+    _save(lakehouse, known, measured_at)
+    return features, predictions, known
+
+
+def drifted_lately(lakehouse: Lakehouse, model: ModelDefinition) -> list[str]:
+    """Return what the newest measurement found to have drifted for a model; nothing where none was made."""
+    if not lakehouse.exists(DRIFT_TABLE):
+        return []
+    own = lakehouse.read(DRIFT_TABLE).where(F.col("feature_table").startswith(f"{model.name}: "))
+    newest = own.agg(F.max("measured_at")).collect()[0][0]
+    rows = own.where((F.col("measured_at") == F.lit(newest)) & (F.col("status") == "drifted")).collect()
+    return sorted(row.column_name for row in rows)
+
+
+def _save(lakehouse: Lakehouse, results: Sequence[Performance], measured_at: datetime) -> None:
+    spark, namespace, schema = lakehouse.spark, lakehouse.namespace, parse_schema(_PERFORMANCE)
+    if not table_exists(spark, namespace, PERFORMANCE):
+        create_table(spark, namespace, PERFORMANCE, schema=schema)
+    rows = [
+        (measured_at, item.model, item.version, item.observed_at, item.households, name, value)
+        for item in results
+        for name, value in item.metrics.items()
+    ]
+    if rows:
+        frame = spark.createDataFrame(rows, schema).coalesce(1)
+        append(spark, namespace.identifier(PERFORMANCE), frame, folder=namespace.location(PERFORMANCE))

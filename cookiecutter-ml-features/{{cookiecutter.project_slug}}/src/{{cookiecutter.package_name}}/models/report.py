@@ -1,0 +1,144 @@
+"""One page that a person can look at: models, what they were measured by, what has drifted, what came true."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from string import Template
+
+from databricks_utils.features import Distribution, Drift
+from databricks_utils.models import ModelVersion
+
+from {{ cookiecutter.package_name }}.models import charts
+from {{ cookiecutter.package_name }}.models.definitions import ModelDefinition
+from {{ cookiecutter.package_name }}.models.monitoring import Performance
+
+SHOWN = 15
+
+PAGE = Template("""<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>$title</title>
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<style>
+:root { color-scheme: light dark; --ink: #1b2733; --soft: #5b6b7b; --line: #d7dee6; --bar: #2b6cb0; --over: #c05621;
+  --before: #a0aec0; --ground: #fff }
+@media (prefers-color-scheme: dark) { :root { --ink: #e6edf3; --soft: #9aa7b4; --line: #30363d; --bar: #63a4e8;
+  --over: #ed8936; --before: #5b6b7b; --ground: #12181f } }
+body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--ground); margin: 2rem auto;
+  max-width: 62rem; padding: 0 1rem }
+h1 { font-size: 1.6rem } h2 { margin-top: 2.5rem; border-top: 1px solid var(--line); padding-top: 1rem }
+h3 { font-size: 1rem; margin: 1.2rem 0 .3rem } p.note { color: var(--soft); margin: .2rem 0 .8rem }
+table { border-collapse: collapse } th, td { text-align: left; padding: .25rem .9rem .25rem 0;
+  border-bottom: 1px solid var(--line) } td.number { text-align: right; font-variant-numeric: tabular-nums }
+.columns { display: flex; flex-wrap: wrap; gap: 2rem; align-items: flex-start }
+svg { max-width: 100%; height: auto } svg text { font-size: 12px; fill: var(--ink) } svg .name { text-anchor: end }
+svg .middle { text-anchor: middle; fill: var(--soft) } svg .bar { fill: var(--bar) } svg .over { fill: var(--over) }
+svg .before { fill: var(--before) } svg .limit { stroke: var(--over); stroke-dasharray: 4 3 }
+svg .axis { stroke: var(--line) } svg .line { fill: none; stroke: var(--bar); stroke-width: 1.5 }
+</style></head><body><h1>$title</h1><p class="note">$note</p>
+$body
+</body></html>
+""")
+
+
+@dataclass(frozen=True)
+class Watched:
+    """What the page says of one model.
+
+    Args:
+        model: Its definition.
+        champion: The version in use.
+        challenger: The version that waits, if any.
+        importance: JSON of the training run.
+        curves: JSON of the training run.
+        features: Drift of the features.
+        predictions: Drift of the predictions.
+        before: Scores of the test month.
+        now: Scores of today.
+        performance: Of moments whose future is known.
+    """
+
+    model: ModelDefinition
+    champion: ModelVersion
+    challenger: ModelVersion | None
+    importance: str
+    curves: str
+    features: Sequence[Drift]
+    predictions: Sequence[Drift]
+    before: Distribution
+    now: Distribution
+    performance: Sequence[Performance]
+
+
+def render(title: str, note: str, watched: Sequence[Watched], psi_limit: float) -> str:
+    """Return the page, which holds everything it needs."""
+    body = "\n".join(_section(item, psi_limit) for item in watched)
+    return PAGE.substitute(title=escape(title), note=escape(note), body=body)
+
+
+def _section(item: Watched, psi_limit: float) -> str:
+    drifted = [result.column for result in item.features if result.status == "drifted"]
+    state = ", ".join(drifted) or "nothing"
+    few = next((result.reasons[0] for result in item.features if result.status == "too few rows"), "")
+    strongest = sorted(item.features, key=lambda result: -result.psi)[:SHOWN]
+    importance = dict(list(json.loads(item.importance).items())[:SHOWN])
+    parts = [
+        f"<h2>{escape(item.model.name)}, version {item.champion.version}</h2><p>{escape(item.model.purpose)}</p>",
+        _versions(item),
+        '<div class="columns"><div><h3>What it looks at</h3><p class="note">Loss when a feature is shuffled.</p>',
+        charts.bars("Importance of features", importance),
+        '</div><div><h3>Says and comes true</h3><p class="note">Ten equal parts of the test month.</p>',
+        charts.calibration("Predicted and true means", json.loads(item.curves)["points"]),
+        "</div></div>",
+        f'<h3>Features now and in training</h3><p class="note">Drifted: {escape(state)}. {escape(few)} '
+        f"Population stability index, limit {psi_limit:g}.</p>",
+        charts.bars("Drift of features", {result.column: result.psi for result in strongest}, limit=psi_limit),
+        '<h3>Scores now and in the test month</h3><p class="note">Share of households; grey is the test month. '
+        f"Index {item.predictions[0].psi:.3g}, {escape(item.predictions[0].status)}.</p>",
+        _scores(item),
+        "<h3>What came true</h3>",
+        _performance(item.performance),
+    ]
+    return "\n".join(parts)
+
+
+def _versions(item: Watched) -> str:
+    versions = [("champion", item.champion), *([("challenger", item.challenger)] if item.challenger else [])]
+    names = sorted(item.champion.metrics)
+    head = "".join(f"<th>{escape(name)}</th>" for name in ("", "version", "approved by", *names))
+    rows = "".join(
+        f"<tr><td>{role}</td><td class=number>{version.version}</td>"
+        f"<td>{escape(version.tags.get('approved_by', ''))}</td>"
+        + "".join(f"<td class=number>{version.metrics.get(name, float('nan')):.4g}</td>" for name in names)
+        + "</tr>"
+        for role, version in versions
+    )
+    return f"<table><tr>{head}</tr>{rows}</table>"
+
+
+def _scores(item: Watched) -> str:
+    size = max(1, len(item.before.counts) // 10)
+    shares = []
+    for side in (item.now, item.before):
+        total = max(1, side.values)
+        counts = [sum(side.counts[start : start + size]) / total for start in range(0, len(side.counts), size)]
+        shares.append(counts)
+    edges = [0.0, *item.before.edges[size - 1 :: size]]
+    edges += [edges[-1]] * (len(shares[0]) + 1 - len(edges))
+    return charts.histogram("Scores now and in the test month", edges[: len(shares[0]) + 1], shares[0], shares[1])
+
+
+def _performance(results: Sequence[Performance]) -> str:
+    if not results:
+        return '<p class="note">No scoring is old enough yet for its future to be known.</p>'
+    names = sorted(results[0].metrics)
+    head = "".join(f"<th>{escape(name)}</th>" for name in ("moment", "version", "households", *names))
+    rows = "".join(
+        f"<tr><td>{item.observed_at:%Y-%m-%d}</td><td class=number>{item.version}</td>"
+        f"<td class=number>{item.households:,}</td>"
+        + "".join(f"<td class=number>{item.metrics[name]:.4g}</td>" for name in names)
+        + "</tr>"
+        for item in results
+    )
+    return f"<table><tr>{head}</tr>{rows}</table>"

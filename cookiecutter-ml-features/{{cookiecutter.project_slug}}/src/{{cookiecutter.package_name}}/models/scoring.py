@@ -1,0 +1,69 @@
+"""Batch scoring: the champion's word on every active household, kept for ever."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import Any
+
+import numpy as np
+from databricks_utils.cli import Opened
+from databricks_utils.contracts import parse_schema
+from databricks_utils.delta import create_table, overwrite, table_exists
+from databricks_utils.features import FeatureStore, create_training_set
+from databricks_utils.medallion import Lakehouse
+from databricks_utils.models import ModelRegistry, ModelVersion
+
+from {{ cookiecutter.package_name }}.features.registry import COLUMNS, TABLES
+from {{ cookiecutter.package_name }}.models.definitions import ModelDefinition
+from {{ cookiecutter.package_name }}.models.examples import population
+from {{ cookiecutter.package_name }}.models.places import SCORES, champion_of, loaded
+from {{ cookiecutter.package_name }}.models.training import predicted
+
+SCHEMA = "household_id BIGINT, observed_at TIMESTAMP, model STRING, version INT, score DOUBLE, scored_at TIMESTAMP"
+
+
+def score(
+    opened: Opened,
+    lakehouse: Lakehouse,
+    store: FeatureStore,
+    registry: ModelRegistry,
+    model: ModelDefinition,
+    observed_at: datetime,
+) -> tuple[ModelVersion, int]:
+    """Score the households active before a moment, with their features as known then.
+
+    Rows of other moments and versions stay; the same moment scored again by the same version replaces its own rows.
+
+    Args:
+        opened: The project.
+        lakehouse: The environment's tables.
+        store: The feature tables.
+        registry: Of the environment.
+        model: Whose champion scores.
+        observed_at: The moment, in UTC.
+
+    Returns:
+        The champion and the number of households.
+
+    Raises:
+        InvalidInput: There is no champion.
+    """
+    champion = champion_of(opened.configuration, registry, model)
+    active = population(lakehouse.read(TABLES[0].source.table), [observed_at])
+    rows: Any = create_training_set(store, active, COLUMNS, timestamp="observed_at").load_df().toPandas()
+    features = rows[list(COLUMNS)].to_numpy(dtype=np.float64)
+    scores = predicted(model, loaded(champion), features) if len(rows) else np.empty(0)
+    now = datetime.now(timezone.utc)
+    values = [
+        (int(household), observed_at, model.name, champion.version, float(value), now)
+        for household, value in zip(rows["household_id"], scores, strict=True)
+    ]
+    spark, namespace = lakehouse.spark, lakehouse.namespace
+    schema = parse_schema(SCHEMA)
+    if not table_exists(spark, namespace, SCORES):
+        create_table(spark, namespace, SCORES, schema=schema)
+    frame = spark.createDataFrame(values, schema).coalesce(1)
+    moment = f"TIMESTAMP '{observed_at.astimezone(timezone.utc):%Y-%m-%d %H:%M:%S}Z'"
+    own = f"model = '{model.name}' AND version = {champion.version} AND observed_at = {moment}"
+    overwrite(spark, namespace.identifier(SCORES), frame, where=own, folder=namespace.location(SCORES))
+    return champion, len(values)

@@ -1,0 +1,220 @@
+"""What the commands do: each opens what it needs, calls the modules that know how, and shows the result."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta, timezone
+from pathlib import Path
+
+import click
+from databricks_utils.cli import Opened
+from databricks_utils.cli.actions import report as run_report
+from databricks_utils.features import Drift, FeatureStore, current_distributions, distributions_from_json
+from databricks_utils.medallion import Lakehouse
+from pyspark.sql import functions as F
+
+from {{ cookiecutter.package_name }}.features.refresh import last_event_day, publish_online, refresh
+from {{ cookiecutter.package_name }}.features.registry import COLUMNS, TABLES, feature_registry
+from {{ cookiecutter.package_name }}.models import monitoring, scoring
+from {{ cookiecutter.package_name }}.models.definitions import MODELS, ModelDefinition, model_named
+from {{ cookiecutter.package_name }}.models.experiment import run_training, training_data
+from {{ cookiecutter.package_name }}.models.places import (
+    CURVES,
+    IMPORTANCE,
+    PREDICTIONS,
+    SCORES,
+    artifact,
+    champion_of,
+    full_name,
+    registry_of,
+)
+from {{ cookiecutter.package_name }}.models.report import Watched, render
+
+EVERY = "all"
+#: Metrics shown after a training.
+SHOWN = 4
+
+
+def check(opened: Opened) -> int:
+    """Check the definitions of the features; what is wrong is an error with all faults in one block."""
+    feature_registry(opened.contracts)
+    click.echo(f"{len(COLUMNS)} features in {len(TABLES)} tables are in order.")
+    return 0
+
+
+def features(opened: Opened, *, backfill: bool) -> int:
+    """Bring feature tables and online store up to the last day that the transactions complete."""
+    store = _store(opened)
+    lakehouse = opened.lakehouse()
+    last_day = _last_day(lakehouse, store)
+    for table in TABLES:
+        done = refresh(lakehouse, store, table.name, last_day, backfill=backfill)
+        click.echo(
+            f"{table.name}: {len(table.columns)} features to {done.last_day}, "
+            f"{done.written:,} rows new, {done.mended:,} mended"
+        )
+        path = opened.configuration.models.online_store
+        if path is not None:
+            count = publish_online(lakehouse, store, table.name, Path(path), last_day)
+            click.echo(f"  online: {count:,} households")
+    return 0
+
+
+def train(opened: Opened, name: str, *, trials: int, seed: int, if_drifted: bool) -> int:
+    """Train models and register them as challengers."""
+    store, lakehouse = _store(opened), opened.lakehouse()
+    chosen = [model for model in _models(name) if not if_drifted or monitoring.drifted_lately(lakehouse, model)]
+    if not chosen:
+        click.echo("Nothing has drifted; no model is trained.")
+        return 0
+    registry, data = registry_of(opened.configuration), training_data(lakehouse, store)
+    click.echo(f"{len(data.observed_at)} months, {data.observed_at[0]:%Y-%m} to {data.observed_at[-1]:%Y-%m}")
+    for model in chosen:
+        version, trained = run_training(opened, registry, model, data, trials=trials, seed=seed)
+        said = ", ".join(f"{key} {value:.3g}" for key, value in list(trained.metrics.items())[:SHOWN])
+        click.echo(f"{model.name} version {version.version}: {said}")
+        click.echo(f"  looks at {', '.join(list(trained.importance)[:3])}")
+    return 0
+
+
+def promote(opened: Opened, name: str, approved_by: str) -> int:
+    """Hold challengers against their gates and promote those that pass; 3 where one does not."""
+    registry, closed = registry_of(opened.configuration), 0
+    for model in _models(name):
+        evaluation = registry.evaluate(full_name(opened.configuration, model), model.gates)
+        if evaluation.failures:
+            closed += 1
+            click.echo(f"{model.name} version {evaluation.challenger.version} stays challenger:")
+            for failure in evaluation.failures:
+                click.echo(f"  {failure}")
+            continue
+        champion = registry.promote(evaluation, approved_by)
+        click.echo(f"{model.name} version {champion.version} is champion, approved by {approved_by}")
+    return 3 if closed else 0
+
+
+def rollback(opened: Opened, name: str, *, by: str, because: str) -> int:
+    """Bring back the champion before this one."""
+    registry, model = registry_of(opened.configuration), model_named(name)
+    champion = registry.roll_back(full_name(opened.configuration, model), by=by, because=because)
+    click.echo(f"{name} version {champion.version} is champion again")
+    return 0
+
+
+def champions(opened: Opened) -> int:
+    """Print what `eval` takes before a bundle with an endpoint is deployed."""
+    registry = registry_of(opened.configuration)
+    for model in MODELS:
+        champion = champion_of(opened.configuration, registry, model)
+        click.echo(f"export BUNDLE_VAR_{model.name}_version={champion.version}")
+    return 0
+
+
+def score(opened: Opened, name: str, at: datetime | None) -> int:
+    """Let champions score the active households."""
+    store, registry = _store(opened), registry_of(opened.configuration)
+    for model in _models(name):
+        champion_of(opened.configuration, registry, model)
+    lakehouse = opened.lakehouse()
+    moment = _moment(lakehouse, store, at)
+    for model in _models(name):
+        champion, count = scoring.score(opened, lakehouse, store, registry, model, moment)
+        click.echo(f"{SCORES}: {count:,} households on {moment:%Y-%m-%d} by {model.name} version {champion.version}")
+    return 0
+
+
+def monitor(opened: Opened, name: str, at: datetime | None) -> int:
+    """Measure and write down drift and performance, then write the page."""
+    store, registry = _store(opened), registry_of(opened.configuration)
+    for model in _models(name):
+        champion_of(opened.configuration, registry, model)
+    lakehouse = opened.lakehouse()
+    moment, watched = _moment(lakehouse, store, at), []
+    for model in _models(name):
+        found, predictions, known = monitoring.monitor(opened, lakehouse, store, registry, model, moment)
+        drifted = [result.column for result in found if result.status == "drifted"]
+        states = {result.status for result in found}
+        said = "too few rows to say" if states == {"too few rows"} else f"{len(drifted)} of {len(found)} drifted"
+        click.echo(f"{model.name}: features {said}, predictions {predictions[0].status}")
+        for item in known:
+            values = ", ".join(f"{key} {value:.3g}" for key, value in item.metrics.items())
+            click.echo(f"  came true on {item.observed_at:%Y-%m-%d}: {values}")
+        watched.append(_watched(opened, lakehouse, model, moment, (found, predictions, known)))
+    click.echo(f"Report: {_write_page(opened, watched, moment)}")
+    return 0
+
+
+def report(opened: Opened) -> int:
+    """Write the report of the last run; where there are champions, measure and write theirs too."""
+    code = run_report(opened)
+    registry = registry_of(opened.configuration)
+    names = [model.name for model in MODELS if registry.champion(full_name(opened.configuration, model))]
+    if len(names) == len(MODELS):
+        return code or monitor(opened, EVERY, None)
+    click.echo("There is no page about models yet: train, promote and score first.")
+    return code
+
+
+def _watched(
+    opened: Opened,
+    lakehouse: Lakehouse,
+    model: ModelDefinition,
+    moment: datetime,
+    measured: tuple[list[Drift], list[Drift], list[monitoring.Performance]],
+) -> Watched:
+    registry = registry_of(opened.configuration)
+    champion = champion_of(opened.configuration, registry, model)
+    reference = distributions_from_json(artifact(champion, PREDICTIONS))
+    own = (
+        (F.col("model") == model.name)
+        & (F.col("version") == champion.version)
+        & (F.col("observed_at") == F.lit(moment))
+    )
+    now = current_distributions(lakehouse.read(SCORES).where(own).select("score"), reference)
+    found, predictions, known = measured
+    return Watched(
+        model=model,
+        champion=champion,
+        challenger=registry.challenger(full_name(opened.configuration, model)),
+        importance=artifact(champion, IMPORTANCE),
+        curves=artifact(champion, CURVES),
+        features=found,
+        predictions=predictions,
+        before=reference["score"],
+        now=now["score"],
+        performance=known,
+    )
+
+
+def _write_page(opened: Opened, watched: list[Watched], moment: datetime) -> Path:
+    title = f"Models of {opened.project.command}"
+    note = f"{opened.configuration.environment}, households active before {moment:%d %B %Y}"
+    page = render(title, note, watched, monitoring.thresholds_of(opened).psi)
+    folder = Path(opened.configuration.storage.reports)
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"models-{moment:%Y%m%d}.html"
+    path.write_text(page, encoding="utf-8")
+    return path
+
+
+def _store(opened: Opened) -> FeatureStore:
+    from databricks_utils.medallion.lakehouse import namespace_of
+
+    return FeatureStore(namespace_of(opened.configuration), feature_registry(opened.contracts))
+
+
+def _models(name: str) -> tuple[ModelDefinition, ...]:
+    return MODELS if name == EVERY else (model_named(name),)
+
+
+def _last_day(lakehouse: Lakehouse, store: FeatureStore) -> date:
+    """Return the last day that is over: that of the newest transaction, since deliveries are of whole days."""
+    name = TABLES[0].name
+    return last_event_day(lakehouse.read(store.registry.table(name).source.table), store, name)
+
+
+def _moment(lakehouse: Lakehouse, store: FeatureStore, at: datetime | None) -> datetime:
+    """Return the moment wanted, or the first one after the last complete day."""
+    if at is not None:
+        return at.replace(tzinfo=timezone.utc)
+    day = _last_day(lakehouse, store) + timedelta(1)
+    return datetime(day.year, day.month, day.day, tzinfo=timezone.utc)

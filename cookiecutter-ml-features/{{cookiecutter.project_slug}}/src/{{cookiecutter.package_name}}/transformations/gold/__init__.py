@@ -1,0 +1,1 @@
+"""From silver to the star schema and its aggregates."""

@@ -1,0 +1,1 @@
+"""From typed bronze rows to clean ones. Casting, checks, quarantine and deduplication follow from the contracts."""

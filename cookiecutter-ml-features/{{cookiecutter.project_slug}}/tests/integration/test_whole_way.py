@@ -1,0 +1,229 @@
+"""From files to a page: the commands that people and jobs type, on real tables and a real registry."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import redirect_stderr, redirect_stdout
+from datetime import date, datetime, timezone
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from databricks_utils.cli import command_line
+from databricks_utils.cli.project import Opened
+from databricks_utils.features import FeatureStore, create_training_set
+from databricks_utils.medallion import Lakehouse
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+
+from {{ cookiecutter.package_name }}.__main__ import PROJECT
+from {{ cookiecutter.package_name }}.features.refresh import refresh, seen_version
+from {{ cookiecutter.package_name }}.features.registry import COLUMNS, TABLES
+from {{ cookiecutter.package_name }}.models.definitions import CHURN, MODELS
+from {{ cookiecutter.package_name }}.models.examples import population
+from {{ cookiecutter.package_name }}.models.places import PERFORMANCE, SCORES, full_name, registry_of
+from {{ cookiecutter.package_name }}.models.serving import Scorer, answered, open_scorer, server_of
+
+Command = Callable[..., tuple[int, str]]
+ROOT = Path(__file__).resolve().parents[2]
+NEWEST = datetime(2018, 1, 2, tzinfo=timezone.utc)
+LAST_DAY = date(2018, 1, 1)
+
+
+@pytest.fixture(scope="module")
+def command(spark: SparkSession, own: dict[str, str]) -> Iterator[Command]:
+    """Return a function that runs a command in this process and this session, and returns its code and words."""
+    settings = [f"--set={key}={value}" for key, value in own.items()]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("databricks_utils.cli.project.create_session", lambda *_, **__: spark)
+
+        def typed(*words: str) -> tuple[int, str]:
+            said = io.StringIO()
+            with redirect_stdout(said), redirect_stderr(said):
+                code = command_line(PROJECT, [*words, f"--project={ROOT}", *settings])
+            return code, said.getvalue()
+
+        yield typed
+
+
+@pytest.fixture(scope="module")
+def said(command: Command) -> dict[str, tuple[int, str]]:
+    """Go the whole way once, and return codes and words by step."""
+    steps = {
+        "too early": ("score",),
+        "run": ("run",),
+        "features": ("features",),
+        "train": ("train", "--trials=1"),
+        "promote": ("promote", "--approved-by=Ann"),
+        "score": ("score",),
+        "score the past": ("score", "--at=2017-12-01"),
+        "monitor": ("monitor",),
+    }
+    return {name: command(*words) for name, words in steps.items()}
+
+
+@pytest.fixture(scope="module")
+def scorer(opened: Opened, said: dict[str, tuple[int, str]]) -> Scorer:
+    """Return what the service answers with."""
+    return open_scorer(opened, share=0.0, experiment="test")
+
+
+def test_every_step_does_its_work(said: dict[str, tuple[int, str]]) -> None:
+    codes = {name: code for name, (code, _) in said.items() if name not in ("too early", "promote")}
+
+    assert codes == dict.fromkeys(codes, 0), said
+
+
+def test_scoring_without_a_champion_says_what_to_do(said: dict[str, tuple[int, str]]) -> None:
+    code, words = said["too early"]
+
+    assert code == 2
+    assert "household_churn has no champion" in words
+    assert "promote --model household_churn" in words
+    assert "Traceback" not in words
+
+
+def test_scores_are_kept_by_moment_and_version_and_scoring_again_adds_none(
+    command: Command, lakehouse: Lakehouse, said: dict[str, tuple[int, str]]
+) -> None:
+    before = lakehouse.read(SCORES).count()
+
+    command("score")
+
+    rows = lakehouse.read(SCORES)
+    assert rows.count() == before > 0
+    assert rows.select("model", "version", "observed_at").distinct().count() == 4
+    assert rows.groupBy("household_id", "model", "version", "observed_at").count().where("count > 1").count() == 0
+    assert rows.where("model = 'household_churn' AND NOT score BETWEEN 0 AND 1").count() == 0
+
+
+def test_performance_is_measured_where_the_future_is_known(lakehouse: Lakehouse, said: dict[str, Any]) -> None:
+    rows = lakehouse.read(PERFORMANCE)
+
+    assert {str(row.observed_at)[:10] for row in rows.collect()} == {"2017-12-01"}
+    assert {row.model for row in rows.collect()} == {model.name for model in MODELS}
+
+
+def test_the_page_holds_everything_it_needs(said: dict[str, tuple[int, str]]) -> None:
+    path = re.search(r"Report: (\S+models-\S+\.html)", said["monitor"][1])
+    assert path is not None
+    page = Path(path[1]).read_text(encoding="utf-8")
+
+    assert page.count("<svg") == 8
+    assert re.findall(r'(?:src|href)="', page) == []
+    assert all(model.name in page for model in MODELS)
+
+
+def test_the_run_notes_seed_data_versions_and_a_card(opened: Opened, said: dict[str, Any]) -> None:
+    import mlflow
+
+    champion = registry_of(opened.configuration).champion(full_name(opened.configuration, CHURN))
+    assert champion is not None
+    parameters = mlflow.get_run(champion.run_id).data.params
+
+    assert parameters["seed"] == "1"
+    assert {f"version_of.{table.name}" for table in TABLES} <= parameters.keys()
+    assert re.fullmatch(r"[0-9a-f]{16}", parameters["rows_hash"])
+    assert CHURN.purpose in mlflow.artifacts.load_text(f"runs:/{champion.run_id}/model-card.md")
+
+
+def test_online_features_are_those_of_a_training_set(
+    lakehouse: Lakehouse, store: FeatureStore, scorer: Scorer, said: dict[str, Any]
+) -> None:
+    active = population(lakehouse.read(TABLES[0].source.table), [NEWEST])
+    rows: Any = create_training_set(store, active, COLUMNS, timestamp="observed_at").load_df().toPandas()
+    offline = rows[list(COLUMNS)].to_numpy(dtype=np.float64)
+
+    online = [scorer.features(int(household), NEWEST)[0] for household in rows["household_id"]]
+
+    assert len(online) > 20
+    assert np.array(online).tobytes() == offline.tobytes()
+
+
+def test_the_service_answers_as_the_batch_does(lakehouse: Lakehouse, scorer: Scorer, said: dict[str, Any]) -> None:
+    rows = (
+        lakehouse.read(SCORES).where(F.col("observed_at") == F.lit(NEWEST)).orderBy("household_id").limit(6).collect()
+    )
+    server = server_of(scorer, 0)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    connection = HTTPConnection("127.0.0.1", server.server_address[1])
+
+    for row in rows:
+        body = json.dumps({"household_id": row.household_id, "at": NEWEST.isoformat()})
+        connection.request("POST", "/score", body)
+        answer = json.loads(connection.getresponse().read())
+        assert answer["models"][row.model] == {"score": row.score, "version": row.version}
+    connection.close()
+    server.shutdown()
+    server.server_close()
+
+
+def test_what_is_no_request_is_refused_in_words(scorer: Scorer) -> None:
+    assert answered(scorer, b"[]")[0] == 400
+    assert answered(scorer, b'{"household_id": "1"}')[0] == 400
+
+
+def test_late_sales_are_mended_as_a_backfill_would_have_them(
+    lakehouse: Lakehouse, store: FeatureStore, said: dict[str, Any]
+) -> None:
+    table = TABLES[0]
+    source = lakehouse.identifier(table.source.table)
+    some = lakehouse.read(table.source.table).orderBy("transaction_timestamp").limit(40)
+    late = some.withColumns(
+        {
+            "basket_id": F.col("basket_id") + 1_000_000_000_000,
+            "transaction_timestamp": F.col("transaction_timestamp") + F.expr("INTERVAL 75 DAYS"),
+        }
+    )
+    late.writeTo(source).append()
+
+    mended = refresh(lakehouse, store, table.name, LAST_DAY, backfill=False)
+    incremental = store.read(lakehouse.spark, table.name).localCheckpoint()
+    refresh(lakehouse, store, table.name, LAST_DAY, backfill=True)
+
+    again = store.read(lakehouse.spark, table.name)
+    assert mended.mended > 0
+    assert seen_version(lakehouse, table.name) == lakehouse.version(table.source.table)
+    assert incremental.exceptAll(again).count() + again.exceptAll(incremental).count() == 0
+
+
+def test_a_store_that_is_spoilt_is_said_to_be_so(opened: Opened, said: dict[str, Any], tmp_path: Path) -> None:
+    path = tmp_path / "online.db"
+    path.write_bytes(b"no database" * 1000)
+    models = opened.configuration.models.model_copy(update={"online_store": str(path)})
+    spoilt = Opened(
+        opened.project,
+        opened.root,
+        opened.configuration.model_copy(update={"models": models}),
+        opened.contracts,
+    )
+
+    with pytest.raises(Exception, match=r"online\.db") as caught:
+        open_scorer(spoilt, share=0.0, experiment="test")
+
+    assert type(caught.value).__name__ == "CorruptStore"
+
+
+def test_a_rollback_needs_a_champion_before(command: Command, said: dict[str, Any]) -> None:
+    code, words = command("rollback", "--model=household_churn", "--by=Bob", "--because=complaints")
+
+    assert code == 2
+    assert "no champion to go back to" in words
+
+
+def test_nothing_is_trained_where_nothing_has_drifted(
+    command: Command, lakehouse: Lakehouse, said: dict[str, Any]
+) -> None:
+    drift = "operations.feature_drift"
+    lakehouse.spark.sql(f"UPDATE {lakehouse.identifier(drift)} SET status = 'stable'")
+
+    code, words = command("train", "--if-drifted", "--trials=1")
+
+    assert code == 0
+    assert "no model is trained" in words

@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+from datetime import date, datetime, timezone
+
+from databricks_utils.testing.assertions import assert_frame
+from databricks_utils.testing.frames import frame
+from pyspark.sql import SparkSession
+
+from {{ cookiecutter.package_name }}.models.examples import examples, moments, population
+
+JUNE = datetime(2017, 6, 1, tzinfo=timezone.utc)
+SCHEMA = "household_id BIGINT, transaction_timestamp TIMESTAMP, sales_value DECIMAL(10,2)"
+LINES = """
+| household_id | transaction_timestamp | sales_value |
+| 1            | 2017-05-31 23:59:59   | 1.00        |
+| 1            | 2017-06-01 00:00:00   | 2.00        |
+| 1            | 2017-06-30 23:59:59   | 3.00        |
+| 2            | 2017-03-03 00:00:00   | 4.00        |
+| 2            | 2017-07-01 00:00:00   | 5.00        |
+| 3            | 2017-03-02 23:59:59   | 6.00        |
+| 4            | 2017-06-01 00:00:00   | 7.00        |
+"""
+
+
+def test_moments_have_a_full_past_before_and_a_full_future_after_them() -> None:
+    found = moments(date(2017, 1, 1), date(2017, 12, 31))
+
+    assert [f"{moment:%m-%d}" for moment in found] == [f"{month:02}-01" for month in range(4, 13)]
+    assert moments(date(2017, 1, 1), date(2017, 12, 29))[-1].month == 11
+    assert moments(date(2017, 1, 2), date(2017, 12, 31))[0].month == 5
+
+
+def test_a_household_counts_that_bought_in_the_ninety_days_before(spark: SparkSession) -> None:
+    active = population(frame(spark, LINES, SCHEMA), [JUNE]).select("household_id")
+
+    assert sorted(row.household_id for row in active.collect()) == [1, 2]
+
+
+def test_an_example_says_what_happened_in_the_thirty_days_from_its_moment_on(spark: SparkSession) -> None:
+    found = examples(frame(spark, LINES, SCHEMA), [JUNE]).select("household_id", "churned", "next_spend")
+
+    assert_frame(
+        found,
+        """
+        | household_id | churned | next_spend |
+        | 1            | 0       | 5.0        |
+        | 2            | 1       | 0.0        |
+        """,
+    )

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from databricks_utils.errors import InvalidInput
+
+from {{ cookiecutter.package_name }}.models import charts
+from {{ cookiecutter.package_name }}.models.definitions import CHURN, MODELS, SPEND, ModelDefinition, model_named
+from {{ cookiecutter.package_name }}.models.training import Split, Trained, train
+
+NAMES = ("signal", "noise")
+
+
+def splits(model: ModelDefinition, rows: int = 300) -> tuple[Split, Split, Split]:
+    """Return data in which the first feature decides and the second says nothing."""
+    draw = np.random.default_rng(7)
+
+    def part() -> Split:
+        features = draw.normal(size=(rows, 2))
+        features[:10, 0] = np.nan
+        truth = np.nan_to_num(features[:, 0]) + draw.normal(scale=0.3, size=rows)
+        return Split(features, (truth > 0).astype(float) if model.kind == "classifier" else 10 * truth)
+
+    return part(), part(), part()
+
+
+def trained(model: ModelDefinition) -> Trained:
+    return train(model, splits(model), NAMES, trials=2, seed=3)
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)
+def test_a_model_learns_what_decides_and_says_that_it_looks_at_it(model: ModelDefinition) -> None:
+    found = trained(model)
+
+    assert next(iter(found.importance)) == "signal"
+    assert found.metrics["test_auc" if model is CHURN else "test_r2"] > 0.8
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)
+def test_the_same_seed_gives_the_same_model(model: ModelDefinition) -> None:
+    first, second = trained(model), trained(model)
+
+    assert first.settings == second.settings
+    assert first.predictions.tolist() == second.predictions.tolist()
+
+
+def test_another_seed_searches_elsewhere() -> None:
+    assert train(SPEND, splits(SPEND), NAMES, trials=2, seed=4).settings != trained(SPEND).settings
+
+
+def test_an_unknown_model_is_named_with_those_there_are() -> None:
+    with pytest.raises(InvalidInput, match="household_churn"):
+        model_named("household_chrun")
+
+
+def test_a_chart_marks_what_is_over_the_limit_and_escapes_names() -> None:
+    chart = charts.bars("Drift", {"a<b": 0.1, "over": 0.4}, limit=0.2)
+
+    assert chart.count('class="over"') == 1
+    assert chart.count('class="bar"') == 1
+    assert "a&lt;b" in chart

@@ -1,0 +1,62 @@
+"""The options that every command has which opens a project, and the project they open."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from databricks_utils.cli import actions
+from databricks_utils.cli.project import Opened, Project, default_environment
+from databricks_utils.errors import InvalidInput
+
+SCHEMA_OPTIONS = ("bronze", "silver", "gold", "operations")
+
+
+def project_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options by which jobs and people say which environment it works on.
+
+    The function takes them as keywords and hands them to `opened_with`.
+    """
+    options = [
+        click.option(
+            "--env",
+            "environment",
+            default=default_environment,
+            help="Environment in config/ (default: local).",
+        ),
+        click.option("--project", "folder", default=None, help="Folder of the project (default: found from here)."),
+        click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Set a configuration value."),
+        click.option("--catalog", default=None, help="Catalog, instead of the configuration's."),
+        *[
+            click.option(f"--schema-{layer}", default=None, help=f"Schema of the {layer} layer.")
+            for layer in SCHEMA_OPTIONS
+        ],
+        click.option("--debug", is_flag=True, help="Show a traceback for unexpected errors."),
+    ]
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+def opened_with(project: Project[Any], options: dict[str, Any]) -> Opened:
+    """Read and check a project as the options of `project_options` say.
+
+    Raises:
+        InvalidInput: A setting is not KEY=VALUE, or something in the project is wrong.
+    """
+    overrides = dict(_pair(text) for text in options["settings"])
+    if options["catalog"]:
+        overrides["catalog"] = options["catalog"]
+    for layer in SCHEMA_OPTIONS:
+        if options[f"schema_{layer}"]:
+            overrides[f"schemas.{layer}"] = options[f"schema_{layer}"]
+    return actions.opened(project, options["folder"], options["environment"], overrides)
+
+
+def _pair(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not equals or not key:
+        raise InvalidInput(f"--set {text!r} is not KEY=VALUE", hint="Write for example --set quality.minimum_score=0.9")
+    return key, value
