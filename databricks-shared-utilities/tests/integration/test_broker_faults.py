@@ -34,7 +34,8 @@ from databricks_utils.streaming import run_streams, writer
 
 folder, servers, mark, name, table, moment, calls = Path(sys.argv[1]), *sys.argv[2:]
 left = int(calls)
-spark = create_session(LocalSpark(memory="1g"), "dying", folder / "warehouse", short_lived=True)
+spark = create_session(LocalSpark(memory="1g"), "dying", folder / "warehouse", short_lived=True,
+                       jar_groups=("delta", "kafka"))
 streaming = {"source": "kafka", "broker": {"bootstrap_servers": servers}, "max_events_per_batch": 400,
              "trigger": "processing_time", "interval_seconds": 0.1}
 tills = opened(spark, folder, streaming, mark)

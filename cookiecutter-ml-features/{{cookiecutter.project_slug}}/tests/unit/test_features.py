@@ -15,6 +15,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from {{ cookiecutter.package_name }}.features.registry import COLUMNS, TABLES
 from {{ cookiecutter.package_name }}.features.shopping import DEPARTMENTS, SHOPPING
+
 from oracle import features_on, noon
 
 DAY = date(2017, 6, 30)

@@ -166,7 +166,7 @@ class _StreamRun:
             self._failed(query, error)
         self._listen([handle])
 
-    def _again(self, query: StreamQuery, handle: StreamingQuery, interval: float) -> StreamingQuery | None:
+    def _again(self, query: StreamQuery, handle: StreamingQuery, interval: float | None) -> StreamingQuery | None:
         """Start a query again whose error can pass by itself; the checkpoint goes on where it was."""
         error = handle.exception() or RuntimeError("it stopped by itself")
         self.tries[query.name] += 1
@@ -183,8 +183,12 @@ class _StreamRun:
             if query.name not in running:
                 continue
             handle = running[query.name][1]
+            if not handle.isActive and not self.errors:
+                # It died since it was last asked: what it has left undone is worked off now, or it has failed.
+                self._await(query, self._again(query, handle, None))
+                continue
             try:
-                if not self.errors and handle.isActive and query.node.inputs:
+                if not self.errors and query.node.inputs:
                     handle.processAllAvailable()
             except Exception as error:  # as above
                 self._failed(query, error)

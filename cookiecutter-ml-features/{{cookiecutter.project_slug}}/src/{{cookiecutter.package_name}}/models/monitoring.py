@@ -29,9 +29,9 @@ from pyspark.sql import functions as F
 
 from {{ cookiecutter.package_name }}.features.refresh import last_event_day
 from {{ cookiecutter.package_name }}.features.registry import COLUMNS, TABLES
+from {{ cookiecutter.package_name }}.models import places
 from {{ cookiecutter.package_name }}.models.definitions import HORIZON_DAYS, ModelDefinition
 from {{ cookiecutter.package_name }}.models.examples import examples, population
-from {{ cookiecutter.package_name }}.models.places import FEATURES, PERFORMANCE, PREDICTIONS, SCORES, artifact, champion_of
 from {{ cookiecutter.package_name }}.models.training import metrics_of
 
 _PERFORMANCE = (
@@ -78,7 +78,7 @@ def feature_drift(
     """
     active = population(lakehouse.read(TABLES[0].source.table), [observed_at])
     rows = create_training_set(store, active, COLUMNS, timestamp="observed_at").load_df()
-    reference = distributions_from_json(artifact(version, FEATURES))
+    reference = distributions_from_json(places.artifact(version, places.FEATURES))
     return measure_drift(reference, current_distributions(rows, reference), thresholds_of(opened))
 
 
@@ -86,8 +86,8 @@ def prediction_drift(opened: Opened, lakehouse: Lakehouse, version: ModelVersion
     """Compare a version's scores of a moment with those of its test month."""
     own = (F.col("version") == version.version) & (F.col("observed_at") == F.lit(observed_at))
     name = version.name.rpartition(".")[2]
-    rows = lakehouse.read(SCORES).where(own & (F.col("model") == name)).select("score")
-    reference = distributions_from_json(artifact(version, PREDICTIONS))
+    rows = lakehouse.read(places.SCORES).where(own & (F.col("model") == name)).select("score")
+    reference = distributions_from_json(places.artifact(version, places.PREDICTIONS))
     return measure_drift(reference, current_distributions(rows, reference), thresholds_of(opened))
 
 
@@ -95,7 +95,7 @@ def performance(lakehouse: Lakehouse, store: FeatureStore, model: ModelDefinitio
     """Measure every scoring whose future is known by now."""
     events = lakehouse.read(TABLES[0].source.table)
     known_until = last_event_day(events, store, TABLES[0].name) + timedelta(1 - HORIZON_DAYS)
-    scores = lakehouse.read(SCORES).where(
+    scores = lakehouse.read(places.SCORES).where(
         (F.col("model") == model.name) & (F.to_date("observed_at") <= F.lit(known_until))
     )
     at = sorted({row.observed_at for row in scores.select("observed_at").distinct().collect()})
@@ -127,7 +127,7 @@ def monitor(
     Raises:
         InvalidInput: There is no champion, or nothing is scored yet.
     """
-    champion, measured_at = champion_of(opened.configuration, registry, model), datetime.now(timezone.utc)
+    champion, measured_at = places.champion_of(opened.configuration, registry, model), datetime.now(timezone.utc)
     features = feature_drift(opened, lakehouse, store, champion, observed_at)
     predictions = prediction_drift(opened, lakehouse, champion, observed_at)
     for subject, results in ((f"{model.name}: features", features), (f"{model.name}: predictions", predictions)):
@@ -150,8 +150,8 @@ def drifted_lately(lakehouse: Lakehouse, model: ModelDefinition) -> list[str]:
 
 def _save(lakehouse: Lakehouse, results: Sequence[Performance], measured_at: datetime) -> None:
     spark, namespace, schema = lakehouse.spark, lakehouse.namespace, parse_schema(_PERFORMANCE)
-    if not table_exists(spark, namespace, PERFORMANCE):
-        create_table(spark, namespace, PERFORMANCE, schema=schema)
+    if not table_exists(spark, namespace, places.PERFORMANCE):
+        create_table(spark, namespace, places.PERFORMANCE, schema=schema)
     rows = [
         (measured_at, item.model, item.version, item.observed_at, item.households, name, value)
         for item in results
@@ -159,4 +159,4 @@ def _save(lakehouse: Lakehouse, results: Sequence[Performance], measured_at: dat
     ]
     if rows:
         frame = spark.createDataFrame(rows, schema).coalesce(1)
-        append(spark, namespace.identifier(PERFORMANCE), frame, folder=namespace.location(PERFORMANCE))
+        append(spark, namespace.identifier(places.PERFORMANCE), frame, folder=namespace.location(places.PERFORMANCE))
