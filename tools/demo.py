@@ -59,6 +59,20 @@ def bake(template: Path = TEMPLATE, target: Path = TARGET) -> Path:
     return Path(cookiecutter(str(template), no_input=True, output_dir=str(target), default_config=True))
 
 
+def install(project: Path) -> None:
+    """Give a project its environment, without a network where an earlier one has fetched everything."""
+    say("uv sync")
+    fetched = subprocess.run(
+        ["uv", "sync", "--quiet", "--offline"],
+        cwd=project,
+        env=environment_of_projects(),
+        capture_output=True,
+        check=False,
+    )
+    if fetched.returncode:
+        run(["uv", "sync", "--quiet"], project)
+
+
 def land(data: str, project: Path) -> None:
     """Put the wanted data into the project's landing folder; the sample is there from the template."""
     if data == "full":
@@ -70,8 +84,7 @@ def demonstrate(data: str) -> None:
     """Go through the steps a user would type, and measure the run."""
     say(f"A new project from the template's defaults, in {TARGET.relative_to(ROOT)}/")
     project = bake()
-    say("uv sync")
-    run(["uv", "sync", "--quiet"], project)
+    install(project)
     land(data, project)
     arguments = ["run", "--env", "local", "--show", str(GOLD_ROWS), *SETTINGS[data]]
     say(f"uv run {COMMAND} {' '.join(arguments)}     ({data} data)")

@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from demo import ROOT, StepFailed, bake, run, say
+from demo import ROOT, StepFailed, bake, install, run, say
 
 TEMPLATE = ROOT / "cookiecutter-ml-features"
 TARGET = ROOT / "build" / "demo-ml"
@@ -40,8 +40,7 @@ def demonstrate(households: int) -> None:
     """Go through the steps a user would type, and measure each."""
     say(f"A new project from the template's defaults, in {TARGET.relative_to(ROOT)}/")
     project = bake(TEMPLATE, TARGET)
-    say("uv sync")
-    run(["uv", "sync", "--quiet"], project)
+    install(project)
     say(f"All purchases of {households} households in 2017")
     land(project, households)
     for words in STEPS:

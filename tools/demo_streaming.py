@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from databricks_utils.testing import KafkaBroker
-from demo import ROOT, StepFailed, bake, environment_of_projects, run, say
+from demo import ROOT, StepFailed, bake, environment_of_projects, install, run, say
 
 TEMPLATE = ROOT / "cookiecutter-streaming-pipeline"
 TARGET = ROOT / "build" / "demo-streaming"
@@ -56,8 +56,7 @@ def demonstrate(rate: int, seconds: int) -> None:
     """
     say(f"A new project from the template's defaults, in {TARGET.relative_to(ROOT)}/")
     project = bake(TEMPLATE, TARGET)
-    say("uv sync")
-    run(["uv", "sync", "--quiet"], project)
+    install(project)
     say("A Kafka broker on the loopback interface")
     with KafkaBroker(TARGET / "broker") as broker:
         for topic in TOPICS:

@@ -1,7 +1,12 @@
+"""The job on real files, delivered in two parts, and the declarative pipeline, which must make the same tables."""
+
 from __future__ import annotations
 
 import csv
 import json
+import os
+import subprocess
+import sys
 from decimal import Decimal
 from pathlib import Path
 
@@ -10,18 +15,34 @@ from databricks_utils.delta import rows_at
 from databricks_utils.medallion import Lakehouse, run_pipeline
 from databricks_utils.observability import RunResult
 from databricks_utils.testing.assertions import assert_frame
+from pyspark import __version__ as spark_version
 from pyspark.sql import DataFrame, SparkSession
 
+from {{ cookiecutter.package_name }}.orchestration import pipeline_definition
 from {{ cookiecutter.package_name }}.orchestration.pipeline_definition import PIPELINE
 
+ROOT = Path(__file__).resolve().parents[2]
 Deliveries = tuple[RunResult, RunResult]
 GOLD = [node.table for node in PIPELINE if node.layer == "gold"]
 
+# A process has either a classic session or Connect sessions, and the engine needs one of Connect.
+PROGRAM = """
+import sys
+from pathlib import Path
+from databricks_utils.testing.declarative import run_declarative
+
+source, folder, project = map(Path, sys.argv[1:])
+settings = dict()
+settings["spark.databricks_utils.project"] = str(project)
+settings["spark.databricks_utils.environment"] = "local"
+with run_declarative(source, folder, configuration=settings, schemas=["bronze", "silver", "gold"]):
+    pass
+"""
 
 def delivered_lines() -> list[dict[str, str]]:
     """Return the basket lines of the sample, read without Spark."""
     lines: list[dict[str, str]] = []
-    for path in sorted(Path(__file__).parents[2].glob("data/landing/transactions/*.csv")):
+    for path in sorted(ROOT.glob("data/landing/transactions/*.csv")):
         with path.open(encoding="utf-8", newline="") as file:
             lines += csv.DictReader(file)
     return lines
@@ -116,7 +137,7 @@ def test_a_product_described_late_reaches_the_sales_made_before(sample: Lakehous
 
 
 def products_of_the_second_delivery() -> list[str]:
-    path = Path(__file__).parents[2] / "data" / "landing" / "products" / "products.jsonl"
+    path = ROOT / "data" / "landing" / "products" / "products.jsonl"
     return path.read_text(encoding="utf-8").splitlines()[1400:]
 
 
@@ -165,3 +186,37 @@ def test_the_runs_are_on_record(sample: Lakehouse, deliveries: Deliveries, spark
         recorded.selectExpr("count(*) AS tables", "sum(rows_read) AS rows_read"),
         f"| tables | rows_read |\n| 30 | {sum(r.rows_read for run in deliveries for r in run.tables)} |",
     )
+
+
+@pytest.fixture(scope="module")
+def declared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Run the declarative pipeline on the sample and return the folder of its tables."""
+    folder = tmp_path_factory.mktemp("declarative") / "run"
+    source = Path(pipeline_definition.__file__).with_name("lakeflow.py")
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, str(source), str(folder), str(ROOT)],
+        env={key: value for key, value in environment.items() if not key.startswith("SPARK_")},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return folder / "warehouse"
+
+
+@pytest.mark.skipif(
+    tuple(map(int, spark_version.split(".")[:2])) < (4, 1), reason="declarative pipelines came with Spark 4.1"
+)
+@pytest.mark.parametrize("table", GOLD)
+def test_the_declarative_pipeline_makes_the_same_table_as_the_job(
+    table: str, declared: Path, spark: SparkSession, sample: Lakehouse, deliveries: Deliveries
+) -> None:
+    layer, name = table.split(".")
+    columns = [column.name for column in sample.contract(table).columns]
+
+    made = spark.read.format("delta").load(str(declared / f"{layer}.db" / name))
+
+    assert_frame(made.select(*columns), sample.read(table).select(*columns))
