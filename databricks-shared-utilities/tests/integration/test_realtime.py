@@ -13,11 +13,18 @@ from little_broker import SALES, now, produce
 from little_tills import TILLS, closed, opened, sale
 from pyspark.sql import DataFrame, SparkSession
 
-from databricks_utils.streaming import EventAlerts, possible_mode, start_event_alerts
+from databricks_utils.streaming import (
+    EventAlerts,
+    StreamPipeline,
+    possible_mode,
+    run_event_alerts,
+    start_event_alerts,
+)
+from databricks_utils.streaming.progress import TABLE as PROGRESS
 from databricks_utils.streaming.realtime import Mode
 from databricks_utils.testing import KafkaBroker
 
-pytestmark = [pytest.mark.broker, pytest.mark.matrix]
+pytestmark = pytest.mark.broker
 ALERTS = "tills.alerts"
 WAIT_SECONDS = 60
 
@@ -46,6 +53,7 @@ def told(consumer: Consumer, number: int) -> list[tuple[str, int, float]]:
     return found
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("mode", ["real_time", "micro_batch"])
 def test_an_alert_is_told_under_the_id_of_its_event_again_after_a_restart_and_never_lost(
     spark: SparkSession, broker: KafkaBroker, tmp_path: Path, mode: Mode
@@ -74,5 +82,35 @@ def test_an_alert_is_told_under_the_id_of_its_event_again_after_a_restart_and_ne
     query.stop()
 
     assert seen == {("large|s1", 1), ("large|s3", 2)}
+    consumer.close()
+    closed(tills)
+
+
+def test_a_run_that_ends_looks_at_every_event_once_and_notes_it(
+    spark: SparkSession, broker: KafkaBroker, tmp_path: Path
+) -> None:
+    streaming = {
+        "source": "kafka",
+        "trigger": "available_now",
+        "broker": {"bootstrap_servers": broker.bootstrap_servers},
+        "alerts": {"topic": ALERTS},
+    }
+    tills = opened(spark, tmp_path / "tills", streaming)
+    pipeline = StreamPipeline(
+        TILLS.name, *TILLS.nodes, event_alerts=[EventAlerts("large_sales", "silver.sales", large_sales)]
+    )
+    consumer = Consumer({"bootstrap.servers": broker.bootstrap_servers, "group.id": "test", "log_level": 0})
+    consumer.assign([TopicPartition(ALERTS, 0, OFFSET_BEGINNING)])
+    produce(broker, SALES, [sale(1, now().isoformat(), 200), b"not json", sale(2, now().isoformat(), 20)])
+
+    first = run_event_alerts(tills, pipeline, run_id="first")
+    produce(broker, SALES, [sale(3, now().isoformat(), 300, store=2)])
+    second = run_event_alerts(tills, pipeline, run_id="second")
+    third = run_event_alerts(tills, pipeline, run_id="third")
+
+    assert [key for key, _, _ in told(consumer, 2)] == ["large|s1", "large|s3"]
+    assert (first, second, third) == ({"large_sales": 3}, {"large_sales": 1}, {"large_sales": 0})
+    noted = tills.read(PROGRESS).groupBy("run_id").sum("input_rows").collect()
+    assert dict(map(tuple, noted)) == {"first": 3, "second": 1}
     consumer.close()
     closed(tills)

@@ -39,6 +39,7 @@ with run_declarative(source, folder, configuration=settings, schemas=["bronze", 
     pass
 """
 
+
 def delivered_lines() -> list[dict[str, str]]:
     """Return the basket lines of the sample, read without Spark."""
     lines: list[dict[str, str]] = []

@@ -16,8 +16,8 @@ Job = dict[str, Any]
 def job(project: Opened) -> Job:
     """Return the job."""
     text = (project.root / "resources" / "jobs.yml").read_text(encoding="utf-8")
-    (found,) = yaml.safe_load(text)["resources"]["jobs"].values()
-    return dict(found)
+    found = yaml.safe_load(text)["resources"]["jobs"]
+    return dict(found["{{ cookiecutter.package_name }}_job"])
 
 
 def parameters(job: Job) -> list[str]:
@@ -60,3 +60,15 @@ def test_the_values_that_the_task_sets_are_keys_of_the_configuration(job: Job, p
 
     assert {"storage.landing", "storage.checkpoints", "storage.reports"} <= settings
     assert configuration.storage.checkpoints == "/Volumes/c/s/v"
+{% if cookiecutter.compute == "classic" %}
+
+def test_single_events_are_told_by_a_job_of_its_own_on_a_cluster_that_real_time_mode_accepts(project: Opened) -> None:
+    text = (project.root / "resources" / "jobs.yml").read_text(encoding="utf-8")
+    job = yaml.safe_load(text)["resources"]["jobs"]["{{ cookiecutter.package_name }}_alerts_job"]
+    (cluster,) = (item["new_cluster"] for item in job["job_clusters"])
+
+    assert parameters(job)[0] == "alert"
+    assert cluster["runtime_engine"] == "STANDARD"
+    assert "autoscale" not in cluster
+    assert cluster["spark_conf"]["spark.databricks.streaming.realTimeMode.enabled"] == "true"
+{% endif -%}

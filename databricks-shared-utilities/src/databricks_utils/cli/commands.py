@@ -63,6 +63,8 @@ def _group(project: Project[Any]) -> click.Group:
         register(group, project)
     if isinstance(project.pipeline, StreamPipeline):
         _verify(group, project)
+        if project.pipeline.event_alerts:
+            _alert(group, project)
     for command in project.commands:
         group.add_command(command)
     return group
@@ -107,6 +109,28 @@ def _verify(group: click.Group, project: Project[Any]) -> None:
     @project_options
     def verify(**options: Any) -> int:
         return actions.verify(opened_with(project, options))
+
+
+def _alert(group: click.Group, project: Project[Any]) -> None:
+    @group.command(help="Tell the alerts' topic about single events, as fast as the runtime can.")
+    @click.option("--run-id", default=None, help="Name of the run, shared by the tasks of one job run.")
+    @click.option(
+        "--mode",
+        default=None,
+        type=click.Choice(["real-time", "micro-batch"]),
+        help="Default: the fastest one there is. Real-time mode holds one core for each partition of the topic.",
+    )
+    @click.option(
+        "--for-seconds",
+        default=None,
+        type=click.FloatRange(min=0, min_open=True),
+        metavar="SECONDS",
+        help="Stop after this time (default: never).",
+    )
+    @project_options
+    def alert(run_id: str | None, mode: str | None, for_seconds: float | None, **options: Any) -> int:
+        chosen: Any = mode and mode.replace("-", "_")
+        return actions.alert(opened_with(project, options), run_id, chosen, for_seconds)
 
 
 def _status(group: click.Group, project: Project[Any]) -> None:

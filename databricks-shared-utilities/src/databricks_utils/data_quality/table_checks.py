@@ -42,8 +42,8 @@ def run_table_rules(
 ) -> list[RuleResult]:
     """Check a table against its rules.
 
-    One query counts for all rules that need a single pass; each key and each reference is one of its own. Rows
-    with a NULL in a key or a reference are not looked at: that is what not_null rules are for.
+    One query counts for all rules that need a single pass, another for all keys and references. Rows with a NULL in a
+    key or a reference are not looked at: that is what not_null rules are for.
 
     Args:
         spark: The session.
@@ -68,13 +68,12 @@ def run_table_rules(
     check = _Check(spark, table, resolve, now)
     shared = [rule for rule in rules if rule.kind not in _OWN_QUERY]
     counts = check.counts(shared, known_rows) if shared else {}
-    results = []
-    for rule in rules:
-        if rule.name == PRIMARY_KEY and proved_unique is not None:
-            results.append(_outcome(rule, proved_unique, 0, True, ""))
-        else:
-            results.append(check.result(rule, counts))
-    return results
+    proved = [rule for rule in rules if rule.name == PRIMARY_KEY and proved_unique is not None]
+    own = check.own_counts([rule for rule in rules if rule.kind in _OWN_QUERY and rule not in proved])
+    return [
+        _outcome(rule, proved_unique or 0, 0, True, "") if rule in proved else check.result(rule, counts, own)
+        for rule in rules
+    ]
 
 
 @dataclass(frozen=True)
@@ -92,12 +91,29 @@ class _Check:
         row = self._only_row(f"SELECT count(1) AS n, {', '.join(wanted)} FROM {self.table}", rules)
         return {_ROWS: row["n"], **{rule.name: row[f"n{number}"] for number, rule in enumerate(rules)}}
 
-    def result(self, rule: TableRule, counts: Mapping[str, Any]) -> RuleResult:
-        """Decide one rule, from the shared counts or by a query of its own."""
-        if rule.kind == "reference":
-            return self._reference(rule)
-        if rule.kind == "unique":
-            return self._unique(rule)
+    def own_counts(self, rules: Sequence[TableRule]) -> Mapping[str, tuple[int, int] | None]:
+        """Return rows looked at and rows at fault for each key and reference; None without a table to refer to."""
+        if not rules:
+            return {}
+        queries = [self._unique(rule) if rule.kind == "unique" else self._reference(rule) for rule in rules]
+        numbered = [f"SELECT {number} AS number, n, failed FROM ({query})" for number, query in enumerate(queries)]
+        try:
+            rows = self.spark.sql(" UNION ALL ".join(numbered)).collect()
+        except AnalysisException as error:
+            if len(rules) > 1:
+                # One of them does not fit; asked one by one, they say which.
+                return {name: found for rule in rules for name, found in self.own_counts([rule]).items()}
+            if rules[0].kind == "reference" and condition_of(error) in _ABSENT:
+                return {rules[0].name: None}
+            raise _misfit(rules, error) from error
+        return {rules[row["number"]].name: (int(row["n"]), int(row["failed"])) for row in rows}
+
+    def result(
+        self, rule: TableRule, counts: Mapping[str, Any], own: Mapping[str, tuple[int, int] | None]
+    ) -> RuleResult:
+        """Decide one rule by what was counted."""
+        if rule.kind in _OWN_QUERY:
+            return _decided(rule, own[rule.name])
         counted = counts[rule.name]
         if rule.kind == "freshness":
             return self._freshness(rule, counted)
@@ -113,36 +129,24 @@ class _Check:
         except AnalysisException as error:
             raise _misfit(rules, error) from error
 
-    def _unique(self, rule: TableRule) -> RuleResult:
-        """Count the rows that would have to go to make the key unique."""
+    def _unique(self, rule: TableRule) -> str:
+        """Return SQL that counts the rows which would have to go to make the key unique."""
         keys = ", ".join(map(quoted_name, rule.columns))
-        groups = f"SELECT count(1) AS n FROM {self.table} WHERE {_present(rule.columns)} GROUP BY {keys}"
-        query = f"SELECT coalesce(sum(n), 0) AS n, coalesce(sum(n - 1), 0) AS surplus FROM ({groups})"
-        row = self._only_row(query, [rule])
-        surplus = int(row["surplus"])
-        detail = f"{surplus} surplus rows, {described(rule.limits)}" if surplus else ""
-        return _outcome(rule, int(row["n"]), surplus, within(rule.limits, surplus), detail)
+        groups = f"SELECT count(1) AS m FROM {self.table} WHERE {_present(rule.columns)} GROUP BY {keys}"
+        return f"SELECT coalesce(sum(m), 0) AS n, coalesce(sum(m - 1), 0) AS failed FROM ({groups})"
 
-    def _reference(self, rule: TableRule) -> RuleResult:
+    def _reference(self, rule: TableRule) -> str:
+        """Return SQL that counts the rows whose value the other table does not have."""
         target, _, column = str(rule.reference).rpartition(".")
         own, other = quoted_name(rule.columns[0]), quoted_name(column)
         # Both sides are reduced to their different values first: a small join, and no row counts twice.
         present = f"FROM {self.table} WHERE {own} IS NOT NULL"
-        values = f"SELECT {own} AS value, count(1) AS n {present} GROUP BY {own}"
+        values = f"SELECT {own} AS value, count(1) AS m {present} GROUP BY {own}"
         known = f"SELECT DISTINCT {other} AS value, true AS known FROM {self.resolve(target)} WHERE {other} IS NOT NULL"
-        query = (
-            f"SELECT coalesce(sum(n), 0) AS n, coalesce(sum(n) FILTER (WHERE known IS NULL), 0) AS orphans "
+        return (
+            f"SELECT coalesce(sum(m), 0) AS n, coalesce(sum(m) FILTER (WHERE known IS NULL), 0) AS failed "
             f"FROM ({values}) LEFT JOIN ({known}) USING (value)"
         )
-        try:
-            row = self.spark.sql(query).collect()[0]
-        except AnalysisException as error:
-            if condition_of(error) not in _ABSENT:
-                raise _misfit([rule], error) from error
-            return _outcome(rule, 0, 0, False, f"{target} does not exist yet")
-        checked, orphans = int(row["n"]), int(row["orphans"])
-        detail = f"{orphans} of {checked} values are not in {rule.reference}" if orphans else ""
-        return _outcome(rule, checked, orphans, orphans == 0, detail)
 
     def _freshness(self, rule: TableRule, newest: float | None) -> RuleResult:
         limit = rule.maximum_age_hours or 0.0
@@ -151,6 +155,17 @@ class _Check:
         age = max(0.0, (self.now - datetime.fromtimestamp(0, timezone.utc)).total_seconds() - newest) / 3600
         passed = age <= limit
         return _outcome(rule, 1, 0 if passed else 1, passed, f"{age:.1f} hours old, at most {limit:g}")
+
+
+def _decided(rule: TableRule, found: tuple[int, int] | None) -> RuleResult:
+    if found is None:
+        return _outcome(rule, 0, 0, False, f"{str(rule.reference).rpartition('.')[0]} does not exist yet")
+    checked, failed = found
+    if rule.kind == "unique":
+        detail = f"{failed} surplus rows, {described(rule.limits)}" if failed else ""
+        return _outcome(rule, checked, failed, within(rule.limits, failed), detail)
+    detail = f"{failed} of {checked} values are not in {rule.reference}" if failed else ""
+    return _outcome(rule, checked, failed, failed == 0, detail)
 
 
 def _misfit(rules: Sequence[TableRule], error: AnalysisException) -> InvalidInput:

@@ -133,7 +133,7 @@ class Lakehouse:
         result: DataFrame = transform(rows, *lookups, **self.parameters_for(node))
         return result
 
-    def parameters_for(self, node: TableNode) -> dict[str, object]:
+    def parameters_for(self, node: object) -> dict[str, object]:
         """Return the configuration's parameters that a node's transformation asks for by keyword-only name."""
         transform = getattr(node, "transform", None)
         if transform is None:

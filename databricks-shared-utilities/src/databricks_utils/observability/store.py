@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
@@ -68,8 +69,11 @@ class RunStore:
             len(run.tables) - done,
             {_storable(name): _storable(value) for name, value in run.parameters.items()},
         )
-        self._append(spark, TABLES, [_table_row(run, n, table) for n, table in enumerate(run.tables)])
-        self._append(spark, QUALITY, [_rule_row(run, table, rule) for table in run.tables for rule in table.rules])
+        tables = [_table_row(run, n, table) for n, table in enumerate(run.tables)]
+        rules = [_rule_row(run, table, rule) for table in run.tables for rule in table.rules]
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(lambda part: self._append(spark, *part), [(TABLES, tables), (QUALITY, rules)]))
+        # Last, so that a run on record has its tables on record.
         self._append(spark, RUNS, [head])
 
     def latest(self, spark: SparkSession, limit: int = 1) -> list[RunResult]:
@@ -87,8 +91,8 @@ class RunStore:
             f"FROM {self.namespace.identifier(RUNS)} GROUP BY run_id ORDER BY started_at DESC LIMIT {int(limit)}"
         ).collect()
         wanted = [row.run_id for row in runs]
-        tables = self._rows(spark, TABLES, wanted)
-        rules = self._rows(spark, QUALITY, wanted[:1])
+        with ThreadPoolExecutor(2) as pool:
+            tables, rules = pool.map(lambda part: self._rows(spark, *part), [(TABLES, wanted), (QUALITY, wanted[:1])])
         return [_run(row, [item for item in tables if item.run_id == row.run_id], rules) for row in runs]
 
     def _append(self, spark: SparkSession, table: str, rows: Sequence[tuple[object, ...]]) -> None:

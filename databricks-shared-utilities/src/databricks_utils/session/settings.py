@@ -87,7 +87,17 @@ LOCAL: Mapping[str, str] = {
 }
 """Settings of a local session that do not depend on the configuration."""
 
+SHORT_LIVED: Mapping[str, str] = {
+    # Over a few thousand rows Spark takes longer to write and compile code for a query than to interpret it. Results
+    # are the same: it is what Spark does itself where code cannot be compiled.
+    "spark.sql.codegen.wholeStage": "false",
+    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+}
+"""Settings of a local session that ends within a minute or two."""
+
 UNTUNED: Mapping[str, str] = {
+    "spark.sql.codegen.wholeStage": "true",
+    "spark.sql.codegen.factoryMode": "FALLBACK",
     "spark.ui.enabled": "true",
     "spark.databricks.delta.snapshotPartitions": "50",
     "spark.sql.sources.parallelPartitionDiscovery.parallelism": "10000",
@@ -118,6 +128,7 @@ def local_settings(
     chosen = {
         **SESSION,
         **LOCAL,
+        **(SHORT_LIVED if short_lived else {}),
         "spark.master": f"local[{spark.cores}]",
         "spark.driver.memory": spark.memory,
         "spark.sql.shuffle.partitions": str(spark.shuffle_partitions),

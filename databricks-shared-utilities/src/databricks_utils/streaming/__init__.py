@@ -11,6 +11,7 @@ from databricks_utils.streaming.broker import (
 )
 from databricks_utils.streaming.checkpoint import checkpoint_path, forget_last_batch
 from databricks_utils.streaming.definition import (
+    EventAlerts,
     StreamAlerts,
     StreamBronze,
     StreamGold,
@@ -22,7 +23,7 @@ from databricks_utils.streaming.definition import (
 from databricks_utils.streaming.delivery import Delivery
 from databricks_utils.streaming.progress import BatchProgress, batch_progress
 from databricks_utils.streaming.queries import StreamQuery, stream_queries
-from databricks_utils.streaming.realtime import EventAlerts, possible_mode, start_event_alerts
+from databricks_utils.streaming.realtime import possible_mode, run_event_alerts, start_event_alerts
 from databricks_utils.streaming.runner import run_streams
 
 __all__ = [
@@ -46,6 +47,7 @@ __all__ = [
     "forget_last_batch",
     "possible_mode",
     "redacted_options",
+    "run_event_alerts",
     "run_streams",
     "source_options",
     "start_event_alerts",

@@ -118,11 +118,50 @@ class StreamAlerts(TableNode):
     layer: str = field(default="gold", init=False)
 
 
+@dataclass(frozen=True)
+class EventAlerts:
+    """Alerts that follow from one event alone.
+
+    Args:
+        name: Names the query and its checkpoint.
+        reads: The silver table whose topic, contract and transformation the events have.
+        transform: Pure function from valid events to alerts, one row for an alert: no aggregate, no join of streams.
+            Its keyword arguments are the configuration's parameters of the same names.
+        key: Columns that name an alert; they must follow from the event, never from a clock.
+        version: Number of the checkpoint.
+    """
+
+    name: str
+    reads: str
+    transform: Transform
+    key: tuple[str, ...] = ("alert_id",)
+    version: int = 1
+
+
 StreamNode = StreamBronze | StreamSilver | StreamGold | StreamAlerts
 
 
 class StreamPipeline(Flow[StreamNode]):
-    """The whole flow of a streaming project."""
+    """The whole flow of a streaming project.
+
+    Args:
+        name: Name of the flow, as in the project's command.
+        nodes: Tables in any order.
+        event_alerts: What is told of single events, from topic to topic, without a table between.
+
+    Raises:
+        InputProblems: A table is defined twice, reads something that is not defined, or there is a cycle.
+        InvalidInput: Two alerts have one name, or one reads something else than a silver table.
+    """
+
+    def __init__(self, name: str, *nodes: StreamNode, event_alerts: Sequence[EventAlerts] = ()) -> None:
+        super().__init__(name, *nodes)
+        self.event_alerts = tuple(event_alerts)
+        names = [alerts.name for alerts in self.event_alerts]
+        for alerts in self.event_alerts:
+            self.silver(alerts.reads)
+            if names.count(alerts.name) > 1:
+                raise InvalidInput(f"Two alerts about events are called {alerts.name!r}", where=self._place)
 
     def silver(self, table: str) -> StreamSilver:
         """Return the definition of a silver table.

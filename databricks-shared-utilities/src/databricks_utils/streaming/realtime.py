@@ -9,20 +9,28 @@ Source: Databricks documentation, "Real-time mode in Structured Streaming"; Spar
 
 from __future__ import annotations
 
+import logging
 import os
 import re
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
+from uuid import uuid4
 
 from pyspark.sql import functions as F
 
-from databricks_utils.errors import InvalidInput
+from databricks_utils.errors import InvalidInput, RunFailed
+from databricks_utils.logging import log_context
 from databricks_utils.medallion import Lakehouse
-from databricks_utils.streaming.broker import connection_options, on_databricks, source_options
+from databricks_utils.retry import is_transient
+from databricks_utils.streaming.broker import check_streaming, connection_options, on_databricks, source_options
 from databricks_utils.streaming.checkpoint import checkpoint_path
-from databricks_utils.streaming.definition import StreamPipeline, StreamSilver
+from databricks_utils.streaming.definition import EventAlerts, StreamPipeline, StreamSilver
 from databricks_utils.streaming.events import prepare_events
+from databricks_utils.streaming.failure import described, is_over_soon
+from databricks_utils.streaming.progress import BatchProgress, ProgressReader, ProgressStore
+from databricks_utils.streaming.runner import ASK_SECONDS, SAVE_SECONDS, Listener
 from databricks_utils.streaming.source import secrets_of_place
 
 if TYPE_CHECKING:
@@ -30,29 +38,12 @@ if TYPE_CHECKING:
     from pyspark.sql.streaming.query import StreamingQuery
     from pyspark.sql.streaming.readwriter import DataStreamWriter
 
-Mode = Literal["real_time", "micro_batch"]
+_LOG = logging.getLogger(__name__)
+#: `available_now` is micro-batches that end when nothing is left.
+Mode = Literal["real_time", "micro_batch", "available_now"]
 #: How often a real-time query notes how far it is; after a crash the events since then are told again.
 NOTED_EVERY = "5 seconds"
 _FIRST_RUNTIME = (16, 4)
-
-
-@dataclass(frozen=True)
-class EventAlerts:
-    """Alerts that follow from one event alone.
-
-    Args:
-        name: Names the query and its checkpoint.
-        reads: The silver table whose topic, contract and transformation the events have.
-        transform: Pure function from valid events to alerts, one row for an alert: no aggregate, no join of streams.
-        key: Columns that name an alert; they must follow from the event, never from a clock.
-        version: Number of the checkpoint.
-    """
-
-    name: str
-    reads: str
-    transform: Callable[[DataFrame], DataFrame]
-    key: tuple[str, ...] = ("alert_id",)
-    version: int = 1
 
 
 def possible_mode(spark: SparkSession) -> Mode:
@@ -62,6 +53,123 @@ def possible_mode(spark: SparkSession) -> Mode:
     if on_databricks():
         return "real_time" if _numbers(os.environ["DATABRICKS_RUNTIME_VERSION"]) >= _FIRST_RUNTIME else "micro_batch"
     return "real_time" if _open_source_trigger(spark) is not None else "micro_batch"
+
+
+def run_event_alerts(
+    lakehouse: Lakehouse,
+    pipeline: StreamPipeline,
+    *,
+    mode: Mode | None = None,
+    for_seconds: float | None = None,
+    run_id: str | None = None,
+    on_progress: Listener | None = None,
+    until: Callable[[], bool] | None = None,
+) -> dict[str, int]:
+    """Tell the topic `streaming.alerts.topic` about events, and note progress in `operations.stream_progress`.
+
+    With `trigger: available_now` the run ends when every event that was there has been looked at. With
+    `trigger: processing_time` it goes on until it is stopped, or until its time is over; events of the last seconds are
+    then looked at by the next run, since the checkpoint has not yet passed them.
+
+    Args:
+        lakehouse: The open lakehouse.
+        pipeline: Says what is told.
+        mode: By default the fastest one that the session and the trigger allow.
+        for_seconds: How long to run, with `trigger: processing_time`.
+        run_id: Name of the run.
+        on_progress: Called about once a second with the newest report of each query.
+        until: Asked about once a second; true ends the run.
+
+    Returns:
+        Events looked at, by the alerts' name.
+
+    Raises:
+        InvalidInput: The pipeline tells nothing of single events, or the configuration contradicts itself.
+        RunFailed: A query has died of something that does not pass by itself.
+    """
+    streaming = lakehouse.configuration.streaming
+    check_streaming(streaming)
+    if not pipeline.event_alerts:
+        hint = "Give StreamPipeline event_alerts, or run the pipeline: its own alerts are among its tables"
+        raise InvalidInput("Nothing is told of single events", where=f"StreamPipeline({pipeline.name!r})", hint=hint)
+    if mode is None and streaming.trigger == "available_now":
+        mode = "available_now"
+    run_id = run_id or uuid4().hex
+    run = _AlertRun(lakehouse, pipeline, mode, ProgressStore(lakehouse, run_id), on_progress or (lambda _: None))
+    end = None if for_seconds is None else time.monotonic() + for_seconds
+    with log_context(pipeline=pipeline.name, batch_id=run_id):
+        try:
+            while run.queries and not (until and until()) and (end is None or time.monotonic() < end):
+                lakehouse.spark.streams.awaitAnyTermination(ASK_SECONDS)
+                lakehouse.spark.streams.resetTerminated()
+                run.look()
+        finally:
+            run.stop()
+    return run.looked_at
+
+
+@dataclass
+class _AlertRun:
+    lakehouse: Lakehouse
+    pipeline: StreamPipeline
+    mode: Mode | None
+    store: ProgressStore
+    on_progress: Listener
+
+    def __post_init__(self) -> None:
+        self.alerts = {alerts.name: alerts for alerts in self.pipeline.event_alerts}
+        self.queries = {name: self._started(name) for name in self.alerts}
+        self.looked_at, self.tries = dict.fromkeys(self.alerts, 0), dict.fromkeys(self.alerts, 0)
+        self.reader = ProgressReader()
+        self.newest: dict[str, BatchProgress] = {}
+        self.unsaved: list[BatchProgress] = []
+        self.saved_at = time.monotonic()
+
+    def look(self) -> None:
+        """Listen to the queries; start those again that have died of something that passes by itself."""
+        for name, query in list(self.queries.items()):
+            active = query.isActive
+            self._listen(name)
+            if active:
+                continue
+            del self.queries[name]
+            if self._goes_on(name, query):
+                self.queries[name] = self._started(name)
+        self.on_progress(dict(self.newest))
+        if time.monotonic() - self.saved_at > SAVE_SECONDS:
+            self._save()
+
+    def stop(self) -> None:
+        """Stop the queries, and keep what they have said last."""
+        for name, query in self.queries.items():
+            query.stop()
+            self._listen(name)
+        self._save()
+
+    def _started(self, name: str) -> StreamingQuery:
+        return start_event_alerts(self.lakehouse, self.pipeline, self.alerts[name], mode=self.mode)
+
+    def _listen(self, name: str) -> None:
+        for batch in self.reader.read(self.queries[name]):
+            self.newest[name] = batch
+            self.looked_at[name] += batch.input_rows
+            self.unsaved.append(batch)
+
+    def _save(self) -> None:
+        self.store.save(self.unsaved)
+        self.unsaved, self.saved_at = [], time.monotonic()
+
+    def _goes_on(self, name: str, query: StreamingQuery) -> bool:
+        error = query.exception()
+        if error is None:
+            return False  # nothing was left
+        self.tries[name] += 1
+        most = self.lakehouse.configuration.execution.retries
+        if self.tries[name] <= most and (is_transient(error) or is_over_soon(error)):
+            _LOG.warning("alerts start again: %s", name, extra={"event": "stream_restarted"})
+            return True
+        hint = "The checkpoint stands where it was: mend the cause and run the same command again"
+        raise RunFailed(described(error), where=f"alerts {name}", hint=hint) from error
 
 
 def start_event_alerts(
@@ -92,9 +200,13 @@ def start_event_alerts(
         .option("checkpointLocation", checkpoint_path(lakehouse, pipeline.name, alerts.name, alerts.version))
         .outputMode("update")
     )
-    if (mode or possible_mode(lakehouse.spark)) == "micro_batch":
-        return writer.trigger(processingTime="0 seconds").start()
-    return _real_time(lakehouse.spark, writer).start()
+    match mode or possible_mode(lakehouse.spark):
+        case "available_now":
+            return writer.trigger(availableNow=True).start()
+        case "micro_batch":
+            return writer.trigger(processingTime="0 seconds").start()
+        case "real_time":
+            return _real_time(lakehouse.spark, writer).start()
 
 
 def _messages(lakehouse: Lakehouse, pipeline: StreamPipeline, alerts: EventAlerts) -> DataFrame:
@@ -109,7 +221,7 @@ def _messages(lakehouse: Lakehouse, pipeline: StreamPipeline, alerts: EventAlert
         {"_source_file": nothing, "_batch_id": nothing, "_ingestion_timestamp": F.col("timestamp")}
     )
     valid = prepare_events(shaped, contract, lakehouse, node).where("_is_valid")
-    found = alerts.transform(valid.select(*contract.column_names))
+    found = alerts.transform(valid.select(*contract.column_names), **lakehouse.parameters_for(alerts))
     return found.select(
         F.concat_ws("|", *alerts.key).alias("key"),
         F.to_json(F.struct(*[F.col(name) for name in found.columns])).alias("value"),

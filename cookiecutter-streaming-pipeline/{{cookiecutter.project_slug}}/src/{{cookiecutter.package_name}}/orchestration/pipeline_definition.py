@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from databricks_utils.streaming import (
+    EventAlerts,
     StreamAlerts,
     StreamBronze,
     StreamGold,
@@ -12,6 +13,7 @@ from databricks_utils.streaming import (
 )
 
 from {{ cookiecutter.package_name }}.transformations.gold.alerts import unusual_minutes
+from {{ cookiecutter.package_name }}.transformations.gold.large_sales import large_sales
 from {{ cookiecutter.package_name }}.transformations.gold.sale_payments import sale_payments
 from {{ cookiecutter.package_name }}.transformations.gold.sessions import click_sessions
 from {{ cookiecutter.package_name }}.transformations.gold.store_minutes import store_minutes
@@ -37,4 +39,6 @@ PIPELINE = StreamPipeline(
     StreamAlerts(
         "alerts", reads="gold.agg_store_minutes", lookups=["gold.agg_store_minutes"], transform=unusual_minutes
     ),
+    # From topic to topic without a table between, within milliseconds where the runtime can: the command `alert`.
+    event_alerts=[EventAlerts("large_sales", reads="silver.sales", transform=large_sales)],
 )
