@@ -7,6 +7,7 @@ import sys
 
 from benchmarks.experiments import Bench, full, growth, increment, layers, session, suite
 from benchmarks.page import write_table
+from benchmarks.streams import stream_rates, stream_steady
 
 EXPERIMENTS = {
     "full": full,
@@ -15,6 +16,8 @@ EXPERIMENTS = {
     "growth": growth,
     "session": session,
     "suite": suite,
+    "stream_rates": stream_rates,
+    "stream_steady": stream_steady,
 }
 
 

@@ -17,6 +17,16 @@ HEADERS = {
     "increment": (*_COMPARED, "run without session", "ratio"),
     "session": _COMPARED,
     "suite": _COMPARED,
+    "stream_rates": ("", "table", "events a second", "share of the source's"),
+    "stream_steady": (
+        "load",
+        "produced",
+        "event → bronze p50",
+        "p95",
+        "event → silver p50",
+        "p95",
+        "at the end",
+    ),
     "growth": ("lines", "run", "for each million", "peak memory"),
 }
 _VERSIONS = ("pyspark", "delta-spark", "duckdb", "polars")

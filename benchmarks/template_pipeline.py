@@ -17,14 +17,13 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = "retail_lakehouse"  # the name that the template's defaults give
 
 
-def baked(folder: Path) -> Path:
-    """Return a fresh project made from the template's defaults below a folder."""
+def baked(folder: Path, template: str = "cookiecutter-batch-pipeline") -> Path:
+    """Return a fresh project made from a template's defaults below a folder."""
     from cookiecutter.main import cookiecutter
 
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    template = ROOT / "cookiecutter-batch-pipeline"
-    return Path(cookiecutter(str(template), no_input=True, output_dir=str(folder), default_config=True))
+    return Path(cookiecutter(str(ROOT / template), no_input=True, output_dir=str(folder), default_config=True))
 
 
 def run(

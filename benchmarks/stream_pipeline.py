@@ -1,0 +1,117 @@
+"""The streaming template's own pipeline on a real broker, as a process to be measured.
+
+`fill` puts sales on the broker, `layers` works them off table by table and says how long each took, `lag` says how old
+events were when a table had them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+PACKAGE = "point_of_sale_streams"  # the name that the template's defaults give
+TABLES = ("bronze.sales", "silver.sales", "gold.agg_store_minutes")
+#: Event times of the sales lie within so many seconds: far less than an event may be late.
+SPREAD_SECONDS = 300
+
+
+def opened(project: Path, settings: dict[str, str]) -> Any:
+    """Return the project of a baked template, and the definition of its streams."""
+    sys.path.insert(0, str(project / "src"))
+    definition = __import__(f"{PACKAGE}.__main__", fromlist=["PROJECT"]).PROJECT
+    return definition, definition.open("local", str(project), **settings)
+
+
+def fill(project: Path, settings: dict[str, str], sales: int) -> dict[str, float]:
+    """Send sales of the last minutes to the broker; return how many a second that were."""
+    _, found = opened(project, settings)
+    made = __import__(f"{PACKAGE}.producer.events", fromlist=["events"])
+    sinks = __import__(f"{PACKAGE}.producer.sinks", fromlist=["BrokerSink"])
+    rate = sales * made.EVENTS_PER_SALE / SPREAD_SECONDS
+    begin = datetime.now(timezone.utc) - timedelta(seconds=SPREAD_SECONDS)
+    replay = made.events(made.read_baskets(project / "data" / "baskets.csv"), begin, rate, run="bench")
+    chosen = list(islice((event for event in replay if event.topic == made.SALES), sales))
+    started = time.perf_counter()
+    sink = sinks.BrokerSink(found.configuration.streaming)
+    for event in chosen:
+        sink.send(event)
+    sink.close()
+    return {"producer": len(chosen) / (time.perf_counter() - started)}
+
+
+def layers(project: Path, settings: dict[str, str]) -> dict[str, float]:
+    """Work off what the broker holds; return events a second of the source alone, and of each table."""
+    from databricks_utils.streaming import run_streams, source_options
+    from databricks_utils.streaming.source import secrets_of_place
+
+    definition, found = opened(project, settings)
+    lakehouse = found.lakehouse()
+    spark = lakehouse.spark
+    options = source_options(found.configuration.streaming, "pos.sales", secrets_of_place())
+    options.pop("maxOffsetsPerTrigger", None)
+    events = spark.read.format("kafka").options(**options).load()
+    count = events.count()  # also warms up what reads the broker
+    rates = {"source": count / _seconds(lambda: events.write.format("noop").mode("overwrite").save())}
+    for table in TABLES:
+        started = time.perf_counter()
+        result = run_streams(lakehouse, definition.pipeline, tables=[table])
+        spent = time.perf_counter() - started
+        (row,) = result.tables
+        if row.error or not row.rows_read:
+            raise SystemExit(f"{table}: {row.error or 'nothing was read'}")
+        rates[table] = row.rows_read / spent
+    spark.stop()
+    return rates
+
+
+def lag(project: Path, settings: dict[str, str], since: str) -> dict[str, float]:
+    """Return how old events that happened after a moment were when each table had them, in seconds."""
+    _, found = opened(project, settings)
+    lakehouse = found.lakehouse()
+    found_lags: dict[str, float] = {}
+    for table, moment in (("bronze.sales", "timestamp"), ("silver.sales", "event_time")):
+        stamp = "_ingestion_timestamp" if table.startswith("bronze") else "_processing_timestamp"
+        rows = lakehouse.read(table).where(f"{moment} >= TIMESTAMP '{since}'")
+        age = f"(unix_micros({stamp}) - unix_micros({moment})) / 1e6"
+        row = rows.selectExpr(f"percentile_approx({age}, array(0.5, 0.95)) AS p", "count(*) AS n").collect()[0]
+        found_lags |= {f"{table} p50": row.p[0], f"{table} p95": row.p[1], f"{table} events": float(row.n)}
+    lakehouse.spark.stop()
+    return found_lags
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+def main() -> None:
+    """Do one of the three, as a process of its own."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("what", choices=["fill", "layers", "lag"])
+    parser.add_argument("--project", type=Path, required=True)
+    parser.add_argument("--result", type=Path, required=True)
+    parser.add_argument("--sales", type=int, default=400_000)
+    parser.add_argument("--since", default="1970-01-01")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
+    options = parser.parse_args()
+    settings = dict(item.split("=", 1) for item in options.set)
+    match options.what:
+        case "fill":
+            found = fill(options.project, settings, options.sales)
+        case "layers":
+            found = layers(options.project, settings)
+        case _:
+            found = lag(options.project, settings, options.since)
+    options.result.write_text(json.dumps(found), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,118 @@
+"""The experiments with streams: rates of each layer beside the source's own, and how long a steady load takes."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+from databricks_utils.session.settings import UNTUNED
+from databricks_utils.testing import KafkaBroker
+
+from benchmarks.experiments import WORK, Bench, Row
+from benchmarks.stream_pipeline import PACKAGE, TABLES
+from benchmarks.template_pipeline import ROOT, baked
+
+TEMPLATE = "cookiecutter-streaming-pipeline"
+TOPICS = ("pos.sales", "pos.payments", "pos.clicks", "pos.alerts")
+SALES, SALES_OF_DEFAULTS = 400_000, 60_000
+#: Events a second of the steady load, and how long it lasts.
+RATES, STEADY_SECONDS = (2_000, 5_000), 120
+#: A steady load is looked at when the streams have started.
+WARM_UP_SECONDS = 45
+
+
+def stream_rates(bench: Bench) -> list[Row]:
+    """Work off one topic with our settings and with Spark's; return rates and their share of the source's own."""
+    project = baked(WORK / "stream-project", TEMPLATE)
+    rows: list[Row] = []
+    ways: dict[str, tuple[int, Sequence[str]]] = {
+        "settings of the template": (SALES, ()),
+        "settings of Spark": (SALES_OF_DEFAULTS, ["spark.settings=" + json.dumps(dict(UNTUNED))]),
+    }
+    for way, (sales, extra) in ways.items():
+        with _broker("rates") as (broker, settings):
+            producer = _child("fill", project, [*settings, *extra], "--sales", str(sales))["producer"]
+            rates = _child("layers", project, [*settings, *extra])
+            print(way, producer, rates, flush=True)
+            del broker
+        rows += [
+            (way, name, f"{rates[name]:,.0f}", f"{rates[name] / rates['source']:.2f}") for name in ("source", *TABLES)
+        ]
+    return rows
+
+
+def stream_steady(bench: Bench) -> list[Row]:
+    """Produce at a rate beside the running streams; return ages of events on arrival, and what was lost."""
+    project = baked(WORK / "stream-project", TEMPLATE)
+    rows: list[Row] = []
+    for rate in RATES:
+        with _broker(f"steady-{rate}") as (_, settings):
+            streams = [*settings, "streaming.trigger=processing_time", "streaming.interval_seconds=2"]
+            started = datetime.now(timezone.utc)
+            seconds = str(STEADY_SECONDS)
+            running = _start(project, "run", "--for-seconds", str(STEADY_SECONDS + 30), settings=streams)
+            producing = _start(project, "produce", "--rate", str(rate), "--seconds", seconds, settings=settings)
+            said = _end(producing)
+            _end(running)
+            _end(_start(project, "run", settings=settings))
+            verdict = _end(_start(project, "verify", settings=settings))
+            since = f"{started + timedelta(seconds=WARM_UP_SECONDS):%Y-%m-%d %H:%M:%S}"
+            ages = _child("lag", project, settings, "--since", since)
+        print(rate, said, verdict, ages, flush=True)
+        reached = said.strip().splitlines()[-1].rpartition(", ")[2]
+        whole = "nothing lost or doubled" if "nothing is lost and nothing doubled" in verdict else "DIFFERS"
+        times = [f"{ages[f'{table} {part}']:.1f} s" for table in TABLES[:2] for part in ("p50", "p95")]
+        rows.append((f"{rate:,} a second", reached, *times, whole))
+    return rows
+
+
+@contextmanager
+def _broker(name: str) -> Iterator[tuple[KafkaBroker, list[str]]]:
+    """Start a broker, and give the settings that let the project read from it into empty tables."""
+    folder = WORK / "runs" / f"stream-{name}"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    with KafkaBroker(folder / "broker") as broker:
+        for topic in TOPICS:
+            broker.create_topic(topic)
+        values = {
+            "streaming.source": "kafka",
+            "streaming.broker.bootstrap_servers": broker.bootstrap_servers,
+            "streaming.max_events_per_batch": "50000",
+            "storage.warehouse": str(folder / "warehouse"),
+            "storage.checkpoints": str(folder / "checkpoints"),
+            "storage.reports": str(folder / "reports"),
+            "spark.short_runs": "false",
+            "spark.memory": "3g",
+        }
+        yield broker, [f"{key}={value}" for key, value in values.items()]
+
+
+def _child(what: str, project: Path, settings: Sequence[str], *arguments: str) -> dict[str, float]:
+    result = WORK / "runs" / f"stream-{what}.json"
+    command = [sys.executable, "-m", "benchmarks.stream_pipeline", what, "--project", str(project)]
+    words = [word for item in settings for word in ("--set", item)]
+    subprocess.run([*command, "--result", str(result), *words, *arguments], cwd=ROOT, check=True)
+    found: dict[str, float] = json.loads(result.read_text(encoding="utf-8"))
+    return found
+
+
+def _start(project: Path, *words: str, settings: Sequence[str]) -> subprocess.Popen[str]:
+    options = [word for item in settings for word in ("--set", item)]
+    environment = {**os.environ, "PYTHONPATH": str(project / "src"), "PYTHONDONTWRITEBYTECODE": "1"}
+    command = [sys.executable, "-m", PACKAGE, *words, *options]
+    return subprocess.Popen(command, cwd=project, env=environment, text=True, stdout=subprocess.PIPE)
+
+
+def _end(process: subprocess.Popen[str]) -> str:
+    said, _ = process.communicate()
+    if process.returncode:
+        raise SystemExit(f"{process.args!r} ended with {process.returncode}\n{said}")
+    return said
