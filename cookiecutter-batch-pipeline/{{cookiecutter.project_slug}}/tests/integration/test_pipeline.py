@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 
@@ -24,6 +25,8 @@ from {{ cookiecutter.package_name }}.orchestration.pipeline_definition import PI
 ROOT = Path(__file__).resolve().parents[2]
 Deliveries = tuple[RunResult, RunResult]
 GOLD = [node.table for node in PIPELINE if node.layer == "gold"]
+DECLARATIVE = tuple(map(int, spark_version.split(".")[:2])) >= (4, 1)
+LONGEST_SECONDS = 600
 
 # A process has either a classic session or Connect sessions, and the engine needs one of Connect.
 PROGRAM = """
@@ -58,6 +61,37 @@ def contents(lakehouse: Lakehouse, table: str, version: int | None = None) -> Da
     identifier = lakehouse.identifier(table)
     rows = lakehouse.read(table) if version is None else rows_at(lakehouse.spark, identifier, version)
     return rows.select(*[column.name for column in lakehouse.contract(table).columns])
+
+
+@pytest.fixture(scope="session", autouse=True)
+def declaring(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[subprocess.Popen[bytes], Path] | None]:
+    """Start the declarative pipeline on the sample beside the job: each leaves a core idle now and then."""
+    if not DECLARATIVE:
+        yield None
+        return
+    folder = tmp_path_factory.mktemp("declarative") / "run"
+    source = Path(pipeline_definition.__file__).with_name("lakeflow.py")
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    with (folder.parent / "said.log").open("wb") as said:
+        process = subprocess.Popen(
+            [sys.executable, "-c", PROGRAM, str(source), str(folder), str(ROOT)],
+            env={key: value for key, value in environment.items() if not key.startswith("SPARK_")},
+            stdin=subprocess.DEVNULL,
+            stdout=said,
+            stderr=said,
+        )
+    yield process, folder
+    process.terminate()
+    process.wait()
+
+
+@pytest.fixture(scope="module")
+def declared(declaring: tuple[subprocess.Popen[bytes], Path]) -> Path:
+    """Return the folder of the tables that the declarative pipeline has made."""
+    process, folder = declaring
+    code = process.wait(LONGEST_SECONDS)
+    assert code == 0, (folder.parent / "said.log").read_text(encoding="utf-8")
+    return folder / "warehouse"
 
 
 @pytest.fixture(scope="module")
@@ -189,28 +223,7 @@ def test_the_runs_are_on_record(sample: Lakehouse, deliveries: Deliveries, spark
     )
 
 
-@pytest.fixture(scope="module")
-def declared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Run the declarative pipeline on the sample and return the folder of its tables."""
-    folder = tmp_path_factory.mktemp("declarative") / "run"
-    source = Path(pipeline_definition.__file__).with_name("lakeflow.py")
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, str(source), str(folder), str(ROOT)],
-        env={key: value for key, value in environment.items() if not key.startswith("SPARK_")},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return folder / "warehouse"
-
-
-@pytest.mark.skipif(
-    tuple(map(int, spark_version.split(".")[:2])) < (4, 1), reason="declarative pipelines came with Spark 4.1"
-)
+@pytest.mark.skipif(not DECLARATIVE, reason="declarative pipelines came with Spark 4.1")
 @pytest.mark.parametrize("table", GOLD)
 def test_the_declarative_pipeline_makes_the_same_table_as_the_job(
     table: str, declared: Path, spark: SparkSession, sample: Lakehouse, deliveries: Deliveries

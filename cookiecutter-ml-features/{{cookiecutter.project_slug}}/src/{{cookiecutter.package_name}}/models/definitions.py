@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from databricks_utils.errors import InvalidInput
 from databricks_utils.models import Gate
@@ -14,6 +15,10 @@ HORIZON_DAYS = 30
 ACTIVE_DAYS = 90
 
 
+#: Gives a parameter of the configuration by its name.
+Parameter = Callable[[str], Any]
+
+
 @dataclass(frozen=True)
 class ModelDefinition:
     """A model as its author says it is.
@@ -22,7 +27,7 @@ class ModelDefinition:
         name: Last part of catalog.schema.model.
         label: Column of the examples that it predicts.
         kind: `classifier` predicts a probability, `regressor` an amount.
-        gates: What a version must show before it may take over.
+        gates: What a version must show before it may take over; its limits are the configuration's parameters.
         headline: The metric that the search makes as great, or as small, as it can.
         greater_is_better: Which of the two.
         purpose: What it is for, and what not.
@@ -32,7 +37,7 @@ class ModelDefinition:
     name: str
     label: str
     kind: Literal["classifier", "regressor"]
-    gates: tuple[Gate, ...]
+    gates: Callable[[Parameter], tuple[Gate, ...]]
     headline: str
     greater_is_better: bool
     purpose: str
@@ -44,7 +49,10 @@ CHURN = ModelDefinition(
     label="churned",
     kind="classifier",
     # Against the champion a little loss is allowed, since the test months of two trainings differ.
-    gates=(Gate("test_auc", at_least=0.6, gain=-0.02), Gate("test_brier", at_most=0.25)),
+    gates=lambda limit: (
+        Gate("test_auc", at_least=limit("churn_least_auc"), gain=-0.02),
+        Gate("test_brier", at_most=limit("churn_most_brier")),
+    ),
     headline="auc",
     greater_is_better=True,
     purpose=f"Probability that an active household buys nothing in the next {HORIZON_DAYS} days. Not for prices.",
@@ -55,7 +63,10 @@ SPEND = ModelDefinition(
     name="household_spend",
     label="next_spend",
     kind="regressor",
-    gates=(Gate("test_r2", at_least=0.0), Gate("test_mae", gain=-5.0, greater_is_better=False)),
+    gates=lambda limit: (
+        Gate("test_r2", at_least=limit("spend_least_r2")),
+        Gate("test_mae", gain=-5.0, greater_is_better=False),
+    ),
     headline="mae",
     greater_is_better=False,
     purpose=f"Money (USD) that an active household spends in the next {HORIZON_DAYS} days. For plans, not for bills.",

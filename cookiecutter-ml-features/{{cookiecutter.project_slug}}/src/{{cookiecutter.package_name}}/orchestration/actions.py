@@ -80,7 +80,9 @@ def promote(opened: Opened, name: str, approved_by: str) -> int:
     """Hold challengers against their gates and promote those that pass; 3 where one does not."""
     registry, closed = registry_of(opened.configuration), 0
     for model in _models(name):
-        evaluation = registry.evaluate(full_name(opened.configuration, model), model.gates)
+        evaluation = registry.evaluate(
+            full_name(opened.configuration, model), model.gates(opened.configuration.parameter)
+        )
         if evaluation.failures:
             closed += 1
             click.echo(f"{model.name} version {evaluation.challenger.version} stays challenger:")
