@@ -36,8 +36,7 @@ demo: setup  ## bake the batch template into build/demo/ and run it (DATA=sample
 demo-streaming: setup  ## run the streaming template for a minute on a real broker, without Docker (RATE=500)
 	@$(PYTHON) tools/demo_streaming.py --rate $(RATE)
 
-# Not listed before it has been seen to end: on few households the gates of the models stay closed, as they should.
-demo-ml: setup
+demo-ml: setup  ## take the ML template from raw purchases to a champion, scores and a page (HOUSEHOLDS=500)
 	@$(PYTHON) tools/demo_models.py --households $(HOUSEHOLDS)
 
 test: lint test-library harness  ## run everything: linters, the library's tests, the harness

@@ -6,6 +6,7 @@ import argparse
 import sys
 
 from benchmarks.experiments import Bench, full, growth, increment, layers, session, suite
+from benchmarks.models import as_of, serving
 from benchmarks.page import write_table
 from benchmarks.streams import stream_rates, stream_steady
 
@@ -18,6 +19,8 @@ EXPERIMENTS = {
     "suite": suite,
     "stream_rates": stream_rates,
     "stream_steady": stream_steady,
+    "as_of": as_of,
+    "serving": serving,
 }
 
 

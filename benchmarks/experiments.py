@@ -102,12 +102,12 @@ def full(bench: Bench) -> list[Row]:
     found = {}
     for turn in range(bench.repeats):
         for name, compute in competitors.items():
-            output = _fresh(f"full-{name.split()[-1].lower()}")
+            output = fresh(f"full-{name.split()[-1].lower()}")
             figures[name].append(compute(output))
             if turn == 0:
                 found[name] = bench.hashes(output)
     _require_equal(found)
-    return _table(figures)
+    return table(figures)
 
 
 def increment(bench: Bench) -> list[Row]:
@@ -116,7 +116,7 @@ def increment(bench: Bench) -> list[Row]:
     figures: dict[str, list[Figures]] = {"full refresh": [], "1 % new data": [], "nothing new": []}
     inner: dict[str, list[float]] = {name: [] for name in figures}
     for turn in range(bench.repeats):
-        output = _fresh("increment")
+        output = fresh("increment")
         landing = output.with_name("increment-landing")
         shutil.rmtree(landing, ignore_errors=True)
         shutil.copytree(delivery.first, landing)
@@ -131,7 +131,7 @@ def increment(bench: Bench) -> list[Row]:
                 before[name] = bench.hashes(output)
         if turn == 0:
             _require_equal(before)
-    rows = _table(figures)
+    rows = table(figures)
     run = {name: statistics.median(values) for name, values in inner.items()}
     return [(*row, f"{run[row[0]]:.1f} s", f"{run[row[0]] / run['full refresh']:.2f}") for row in rows]
 
@@ -140,7 +140,7 @@ def growth(bench: Bench, sizes: Sequence[int] = (1_000_000, 3_000_000)) -> list[
     """Show how time and memory grow with the data; each size runs once."""
     rows: list[Row] = []
     for lines in sizes:
-        taken, layers = bench.template(bench.data(lines).first, _fresh(f"growth-{lines}"))
+        taken, layers = bench.template(bench.data(lines).first, fresh(f"growth-{lines}"))
         each = layers["run"] / (lines / 1_000_000)
         times = f"{layers['run']:.0f} s", f"{each:.1f} s"
         rows.append((f"{lines // 1_000_000} M", *times, f"{taken.peak / 1024:.1f} GB"))
@@ -149,7 +149,7 @@ def growth(bench: Bench, sizes: Sequence[int] = (1_000_000, 3_000_000)) -> list[
 
 def layers(bench: Bench) -> list[Row]:
     """Show where the time of a full run goes; tables of a layer run side by side, so these are sums over tables."""
-    _, seconds = bench.template(bench.data(bench.lines).first, _fresh("layers"))
+    _, seconds = bench.template(bench.data(bench.lines).first, fresh("layers"))
     return [(name, f"{value:.1f} s") for name, value in seconds.items()]
 
 
@@ -166,10 +166,10 @@ def suite(bench: Bench) -> list[Row]:
     for _ in range(bench.repeats):
         for name, options in ways.items():
             command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *SUITE, *options]
-            log = _fresh("suite").with_suffix(".log")
+            log = fresh("suite").with_suffix(".log")
             figures[name].append(measured(command, log=log, cwd=bench.project, environment=environment))
             print(name, figures[name][-1], flush=True)
-    return _table(figures)
+    return table(figures)
 
 
 def session(bench: Bench) -> list[Row]:
@@ -178,15 +178,16 @@ def session(bench: Bench) -> list[Row]:
     figures: dict[str, list[Figures]] = {name: [] for name in ways}
     for _ in range(bench.repeats):
         for name, way in ways.items():
-            figures[name].append(bench.run("first_table", _fresh(f"session-{way}"), way))
-    return _table(figures)
+            figures[name].append(bench.run("first_table", fresh(f"session-{way}"), way))
+    return table(figures)
 
 
 def _plain(bench: Bench, module: str, landing: Path, output: Path) -> Figures:
     return bench.run(module, output, "--landing", str(landing), "--output", str(output))
 
 
-def _fresh(name: str) -> Path:
+def fresh(name: str) -> Path:
+    """Return a place for the results of one run; what was there is gone."""
     output = WORK / "runs" / name
     shutil.rmtree(output, ignore_errors=True)
     return output
@@ -200,7 +201,7 @@ def _require_equal(found: Mapping[str, Mapping[str, tuple[int, str]]]) -> None:
             raise DifferentResults(f"{reference} and {name} differ in {'; '.join(differ)}")
 
 
-def _table(figures: Mapping[str, Sequence[Figures]]) -> list[Row]:
+def table(figures: Mapping[str, Sequence[Figures]]) -> list[Row]:
     """Return medians, and each one's ratio of wall and processor time to the first."""
     medians = {
         name: tuple(statistics.median(getattr(run, what) for run in runs) for what in ("wall", "cpu", "peak"))

@@ -27,6 +27,8 @@ HEADERS = {
         "p95",
         "at the end",
     ),
+    "as_of": _COMPARED,
+    "serving": ("", "p50", "p99"),
     "growth": ("lines", "run", "for each million", "peak memory"),
 }
 _VERSIONS = ("pyspark", "delta-spark", "duckdb", "polars")
