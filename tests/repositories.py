@@ -12,7 +12,8 @@ from baking import LIBRARY, ROOT, TEMPLATE
 
 DIRECTORY = TEMPLATE.name
 #: What the family's repository needs to bake; caches, environments and tests stay behind.
-PARTS = ("cookiecutter.json", "hooks", "templates", "project-files", DIRECTORY, LIBRARY.name)
+TEMPLATES = (DIRECTORY, "cookiecutter-streaming-pipeline", "cookiecutter-ml-features")
+PARTS = ("cookiecutter.json", "hooks", "templates", "project-files", *TEMPLATES, LIBRARY.name)
 
 
 def git(*arguments: str, folder: Path) -> str:

@@ -12,7 +12,8 @@ from baking import Answers
 Check = Callable[[Path], list[str]]
 
 TEMPLATE = "cookiecutter-batch-pipeline"
-PROJECT = f"{TEMPLATE}/{{{{cookiecutter.project_slug}}}}"
+GENERATED = "{{cookiecutter.project_slug}}"
+PROJECT = f"{TEMPLATE}/{GENERATED}"
 PACKAGE = "src/{{cookiecutter.package_name}}"
 
 #: Every choice is named, because the lists of expected files are by choice.
@@ -32,6 +33,7 @@ class Defect:
         says: What else must be in that finding.
         answers: What is baked.
         of_template: The check looks at the family's folder, not at a baked project.
+        template: Folder of the damaged template.
     """
 
     file: str
@@ -42,10 +44,11 @@ class Defect:
     says: str
     answers: Answers | None = None
     of_template: bool = False
+    template: str = TEMPLATE
 
     def apply(self, family: Path) -> None:
         """Damage a copy of the family; a text that is no longer there is an error, so that no defect gets lost."""
-        path = family / (self.file if self.of_template else f"{PROJECT}/{self.file}")
+        path = family / (self.file if self.of_template else f"{self.template}/{GENERATED}/{self.file}")
         if self.new is None:
             path.unlink()
         elif isinstance(self.new, bytes):

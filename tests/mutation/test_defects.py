@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from baking import Bakery
 from checks import definition, files, links, style, templates, texts, workflows
-from mutation import ci_defects, definition_defects, file_defects, template_defects
-from mutation.defect import DEFAULTS, TEMPLATE, Check, Defect
+from mutation import ci_defects, definition_defects, file_defects, models_defects, streaming_defects, template_defects
+from mutation.defect import DEFAULTS, Check, Defect
 from repositories import copied_family
 
 MODULES = (definition, files, links, style, templates, texts, workflows)
@@ -19,6 +19,8 @@ DEFECTS: Mapping[str, Defect] = {
     **definition_defects.DEFECTS,
     **ci_defects.DEFECTS,
     **template_defects.DEFECTS,
+    **streaming_defects.DEFECTS,
+    **models_defects.DEFECTS,
 }
 Sound = Callable[[Defect], list[str]]
 
@@ -27,7 +29,7 @@ def examined(defect: Defect, family: Path, bakery: Bakery, name: str) -> Path:
     """Return the folder that the defect's check looks at."""
     if defect.of_template:
         return family
-    return bakery.bake(defect.answers or DEFAULTS, name, family / TEMPLATE)
+    return bakery.bake(defect.answers or DEFAULTS, name, family / defect.template)
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +40,8 @@ def sound(tmp_path_factory: pytest.TempPathFactory, bakery: Bakery) -> Sound:
     findings: dict[tuple[Check, str], list[str]] = {}
 
     def cached(defect: Defect) -> list[str]:
-        key = "family" if defect.of_template else "-".join((defect.answers or DEFAULTS).values())
+        chosen = (defect.template, *(defect.answers or DEFAULTS).values())
+        key = "family" if defect.of_template else "-".join(chosen)
         if key not in seen:
             seen[key] = examined(defect, family, bakery, f"sound-{len(seen)}")
         if (defect.check, key) not in findings:

@@ -61,16 +61,19 @@ def prepare(
         node: The table's definition.
 
     Returns:
-        The contract's columns, the carried technical columns, `_validation_errors` and `_validation_warnings`
-        ARRAY<STRING>, `_is_valid` BOOLEAN; as many rows as came in.
+        The contract's columns, `_raw` STRING (the row as received, of bad rows only), the carried technical columns,
+        `_validation_errors` and `_validation_warnings` ARRAY<STRING>, `_is_valid` BOOLEAN; as many rows as came in.
     """
     raw = bronze.withColumn("_raw", F.struct(*[F.col(name) for name in received]))
     typed = cast_to_contract(raw, contract, available=received)
     transformed = lakehouse.transformed(node, typed)
     marked = transformed.withColumn("_malformed", F.col("_corrupt_record").isNotNull())
+    # Rows are kept for several statements: what only the quarantine wants is not kept of the many that are good.
+    received_text = F.when(~F.col("_is_valid"), F.to_json("_raw", {"ignoreNullFields": "false"}))
     return label(marked, row_rules(contract)).select(
         *[column.name for column in contract.columns],
-        *CARRIED[:-1],
+        received_text.alias("_raw"),
+        *CARRIED[1:-1],
         "_validation_errors",
         "_validation_warnings",
         "_is_valid",
@@ -103,7 +106,10 @@ def refine(lakehouse: Lakehouse, node: Silver, increment: Increment) -> Refined:
         entered("write the quarantine")
         quarantined = _quarantine(lakehouse, contract, increment, rows, summary, created)
         entered("write the rows")
-        unique = newest_by_key(rows.where("_is_valid"), contract, node.write.sequence_by)
+        unique = rows.where("_is_valid")
+        # Sorting all rows by key costs more than everything else, and only repetitions need it.
+        if summary.distinct_keys < summary.rows_valid:
+            unique = newest_by_key(unique, contract, node.write.sequence_by)
         written, known = _write(lakehouse, contract, node.write, increment, unique, summary.distinct_keys)
     entered("compute the rows of changed lookups again")
     reprocessed = _reprocess(lakehouse, contract, node, increment, received)
@@ -151,7 +157,7 @@ def columns_of(contract: Contract) -> list[str]:
 def rejected(rows: DataFrame, source_version: int | None) -> DataFrame:
     """Return the bad ones of labelled rows as the quarantine stores them: as received, with the reasons."""
     columns = {
-        "record": F.to_json("_raw", {"ignoreNullFields": "false"}),
+        "record": F.col("_raw"),
         "_source_version": F.lit(source_version).cast("bigint"),
         "_processing_timestamp": F.current_timestamp(),
     }
