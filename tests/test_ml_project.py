@@ -6,7 +6,7 @@ import pytest
 from baking import ML, Bakery
 from installed import Installed, install
 
-pytestmark = [pytest.mark.slow, pytest.mark.matrix]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
@@ -15,10 +15,12 @@ def models(bakery: Bakery) -> Installed:
     return install(bakery.bake({}, "ml-installed", ML))
 
 
+@pytest.mark.matrix
 def test_a_fresh_project_passes_its_own_linters(models: Installed) -> None:
     models.succeed("make", "lint")
 
 
+@pytest.mark.matrix
 def test_a_fresh_project_passes_its_own_tests(models: Installed) -> None:
     assert "passed" in models.succeed("make", "test")
 

@@ -6,7 +6,7 @@ import pytest
 from baking import STREAMING, Bakery
 from installed import Installed, install
 
-pytestmark = [pytest.mark.slow, pytest.mark.matrix]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
@@ -15,10 +15,12 @@ def streams(bakery: Bakery) -> Installed:
     return install(bakery.bake({}, "streaming-installed", STREAMING))
 
 
+@pytest.mark.matrix
 def test_a_fresh_project_passes_its_own_linters(streams: Installed) -> None:
     streams.succeed("make", "lint")
 
 
+@pytest.mark.matrix
 def test_a_fresh_project_passes_its_own_tests(streams: Installed) -> None:
     assert "passed" in streams.succeed("make", "test")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,8 @@ def registry_of(configuration: Configuration) -> ModelRegistry:
     models = configuration.models
     if models.tracking_uri.startswith("sqlite:///"):
         Path(models.tracking_uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+    # Bars for files of a few kilobytes would fill the terminal, and the log of a job.
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     import mlflow
 
     mlflow.set_tracking_uri(models.tracking_uri)

@@ -29,7 +29,8 @@ body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(
   max-width: 62rem; padding: 0 1rem }
 h1 { font-size: 1.6rem } h2 { margin-top: 2.5rem; border-top: 1px solid var(--line); padding-top: 1rem }
 h3 { font-size: 1rem; margin: 1.2rem 0 .3rem } p.note { color: var(--soft); margin: .2rem 0 .8rem }
-table { border-collapse: collapse } th, td { text-align: left; padding: .25rem .9rem .25rem 0;
+table { border-collapse: collapse; display: block; max-width: 100%; overflow-x: auto }
+th, td { text-align: left; white-space: nowrap; padding: .25rem .9rem .25rem 0;
   border-bottom: 1px solid var(--line) } td.number { text-align: right; font-variant-numeric: tabular-nums }
 .columns { display: flex; flex-wrap: wrap; gap: 2rem; align-items: flex-start }
 svg { max-width: 100%; height: auto } svg text { font-size: 12px; fill: var(--ink) } svg .name { text-anchor: end }
