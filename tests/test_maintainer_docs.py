@@ -10,7 +10,7 @@ from baking import ROOT, Bakery
 from checks import templates
 from checks.links import LINK, OUTSIDE, TARGET
 from repositories import DIRECTORY, copied_family
-from sync import synchronise
+from sync import synchronise, templates_of
 from team import replaced
 
 GUIDES = ("adding-an-option.md", "adding-a-template.md", "releasing.md", "testing.md")
@@ -77,7 +77,8 @@ def with_option(family: Path, steps: int) -> Path:
     if steps > 1:
         choices = '    "ci": ("github"'
         replaced(family / "hooks" / "pre_gen_project.py", choices, f'    "region": ("europe", "america"),\n{choices}')
-        synchronise(family, template)
+        for each in templates_of(family):
+            synchronise(family, each)
     if steps > 2:
         bundle = template / "{{cookiecutter.project_slug}}" / "bundle.yml"
         tags = "      tags:\n"
