@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from little_tills import TILLS, closed, contents, land, opened, payment, ran, rows, sale
+from pyspark.errors import StreamingQueryException
 from pyspark.sql import SparkSession
 
 from databricks_utils.errors import InvalidInput
@@ -143,7 +144,18 @@ def test_a_new_checkpoint_writes_again_instead_of_being_skipped(tills: Lakehouse
     assert tills.read("bronze.sales").count() == 2
 
 
-def test_streams_side_by_side_end_with_everything_worked_off(spark: SparkSession, lakehouse_folder: Path) -> None:
+def fail_somebody_elses_query(spark: SparkSession) -> None:
+    """Leave a query in the session that has failed, as a notebook's other cell does."""
+    failing = spark.readStream.format("rate").load().selectExpr("raise_error('somebody else') AS error")
+    query = failing.writeStream.format("noop").start()
+    with pytest.raises(StreamingQueryException):
+        query.awaitTermination()
+
+
+def test_streams_side_by_side_end_with_everything_worked_off_whatever_befell_others(
+    spark: SparkSession, lakehouse_folder: Path
+) -> None:
+    fail_somebody_elses_query(spark)
     tills = opened(spark, lakehouse_folder, {"trigger": "processing_time", "interval_seconds": 0.2})
     land(tills, "tills.sales", "1.jsonl", [sale(1, "10:00:05"), sale(2, "10:00:40")])
     seen: list[str] = []

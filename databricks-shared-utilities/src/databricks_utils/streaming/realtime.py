@@ -30,7 +30,7 @@ from databricks_utils.streaming.definition import EventAlerts, StreamPipeline, S
 from databricks_utils.streaming.events import prepare_events
 from databricks_utils.streaming.failure import described, is_over_soon
 from databricks_utils.streaming.progress import BatchProgress, ProgressReader, ProgressStore
-from databricks_utils.streaming.runner import ASK_SECONDS, SAVE_SECONDS, Listener
+from databricks_utils.streaming.runner import SAVE_SECONDS, Listener, wait_for_an_end
 from databricks_utils.streaming.source import secrets_of_place
 
 if TYPE_CHECKING:
@@ -100,8 +100,7 @@ def run_event_alerts(
     with log_context(pipeline=pipeline.name, batch_id=run_id):
         try:
             while run.queries and not (until and until()) and (end is None or time.monotonic() < end):
-                lakehouse.spark.streams.awaitAnyTermination(ASK_SECONDS)
-                lakehouse.spark.streams.resetTerminated()
+                wait_for_an_end(lakehouse.spark)
                 run.look()
         finally:
             run.stop()

@@ -5,11 +5,14 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from itertools import groupby
 from typing import TYPE_CHECKING
 from uuid import uuid4
+
+from pyspark.errors import StreamingQueryException
 
 from databricks_utils.errors import InvalidInput
 from databricks_utils.logging import log_context
@@ -23,6 +26,7 @@ from databricks_utils.streaming.progress import BatchProgress, ProgressReader, P
 from databricks_utils.streaming.queries import StreamQuery, stream_queries
 
 if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
     from pyspark.sql.streaming.query import StreamingQuery
 
 _LOG = logging.getLogger(__name__)
@@ -89,6 +93,17 @@ def run_streams(
     return result
 
 
+def wait_for_an_end(spark: SparkSession) -> None:
+    """Wait until a query of the session ends, at most for a second.
+
+    The session tells of the failures of all its queries, those of others and of long ago among them. Who waits for some
+    asks each of its own.
+    """
+    with suppress(StreamingQueryException):
+        spark.streams.awaitAnyTermination(ASK_SECONDS)
+    spark.streams.resetTerminated()
+
+
 @dataclass
 class _StreamRun:
     lakehouse: Lakehouse
@@ -122,8 +137,7 @@ class _StreamRun:
         end = None if seconds is None else self.begin + seconds
         try:
             while running and not self.errors and not until() and (end is None or time.monotonic() < end):
-                self.lakehouse.spark.streams.awaitAnyTermination(ASK_SECONDS)
-                self.lakehouse.spark.streams.resetTerminated()
+                wait_for_an_end(self.lakehouse.spark)
                 self._listen([handle for _, handle in running.values()])
                 for name, (query, handle) in list(running.items()):
                     if not handle.isActive:
