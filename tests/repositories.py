@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from baking import LIBRARY, ROOT, TEMPLATE
@@ -13,7 +14,7 @@ from baking import LIBRARY, ROOT, TEMPLATE
 DIRECTORY = TEMPLATE.name
 #: What the family's repository needs to bake; caches, environments and tests stay behind.
 TEMPLATES = (DIRECTORY, "cookiecutter-streaming-pipeline", "cookiecutter-ml-features")
-PARTS = ("cookiecutter.json", "hooks", "templates", "project-files", *TEMPLATES, LIBRARY.name)
+PARTS = ("cookiecutter.json", "hooks", "templates", "project-files", LIBRARY.name)
 
 
 def git(*arguments: str, folder: Path) -> str:
@@ -36,10 +37,10 @@ def cruft(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def copied_family(folder: Path) -> Path:
-    """Copy what the family needs to bake into a folder and return the folder."""
+def copied_family(folder: Path, templates: Sequence[str] = TEMPLATES) -> Path:
+    """Copy what the family needs to bake some of its templates into a folder and return the folder."""
     ignored = shutil.ignore_patterns("__pycache__", ".*_cache", "dist", "*.egg-info", "tests")
-    for name in PARTS:
+    for name in (*PARTS, *templates):
         source = ROOT / name
         if source.is_dir():
             # Generated projects have tests of their own, which belong to the template.

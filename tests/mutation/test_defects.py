@@ -54,7 +54,7 @@ def sound(tmp_path_factory: pytest.TempPathFactory, bakery: Bakery) -> Sound:
 @pytest.mark.parametrize("name", DEFECTS)
 def test_a_defect_is_found_and_a_sound_template_passes(name: str, tmp_path: Path, bakery: Bakery, sound: Sound) -> None:
     defect = DEFECTS[name]
-    family = copied_family(tmp_path / "family")
+    family = copied_family(tmp_path / "family", [defect.template])
     defect.apply(family)
 
     findings = defect.check(examined(defect, family, bakery, f"damaged-{name.replace(' ', '-')}"))
