@@ -10,10 +10,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from baking import LIBRARY, ROOT, TEMPLATE
+from sync import templates_of
 
 DIRECTORY = TEMPLATE.name
-#: What the family's repository needs to bake; caches, environments and tests stay behind.
-TEMPLATES = (DIRECTORY, "cookiecutter-streaming-pipeline", "cookiecutter-ml-features")
+TEMPLATES = tuple(path.name for path in templates_of(ROOT))
+#: What the family's repository needs besides to bake; caches, environments and tests stay behind.
 PARTS = ("cookiecutter.json", "hooks", "templates", "project-files", LIBRARY.name)
 
 

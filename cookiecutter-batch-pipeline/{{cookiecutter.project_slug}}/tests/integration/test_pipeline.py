@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -64,9 +65,12 @@ def contents(lakehouse: Lakehouse, table: str, version: int | None = None) -> Da
 
 
 @pytest.fixture(scope="session", autouse=True)
-def declaring(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[subprocess.Popen[bytes], Path] | None]:
+def declaring(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[subprocess.Popen[bytes], Path] | None]:
     """Start the declarative pipeline on the sample beside the job: each leaves a core idle now and then."""
-    if not DECLARATIVE:
+    wanted = any("declared" in getattr(item, "fixturenames", ()) for item in request.session.items)
+    if not (DECLARATIVE and wanted):
         yield None
         return
     folder = tmp_path_factory.mktemp("declarative") / "run"
@@ -79,10 +83,12 @@ def declaring(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[subpro
             stdin=subprocess.DEVNULL,
             stdout=said,
             stderr=said,
+            start_new_session=True,
         )
     yield process, folder
-    process.terminate()
-    process.wait()
+    if process.poll() is None:  # an earlier test has failed; its Spark ends with it
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait()
 
 
 @pytest.fixture(scope="module")

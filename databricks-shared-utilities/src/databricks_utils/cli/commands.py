@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import click
@@ -53,6 +53,11 @@ def _names(_: click.Context, __: click.Parameter, text: str | None) -> tuple[str
     return tuple(part.strip() for part in (text or "").split(",") if part.strip())
 
 
+def _for_seconds(text: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    positive = click.FloatRange(min=0, min_open=True)
+    return click.option("--for-seconds", default=None, type=positive, metavar="SECONDS", help=text)
+
+
 def _group(project: Project[Any]) -> click.Group:
     @click.group(help=f"Run and look after the pipeline {project.pipeline.name}.")
     @click.version_option(actions.library_version(), prog_name=f"{project.command} (databricks-shared-utilities)")
@@ -85,13 +90,7 @@ def _run(group: click.Group, project: Project[Any]) -> None:
     @click.option(
         "--show", default=0, type=click.IntRange(min=0), metavar="ROWS", help="Show rows of the gold tables afterwards."
     )
-    @click.option(
-        "--for-seconds",
-        default=None,
-        type=click.FloatRange(min=0, min_open=True),
-        metavar="SECONDS",
-        help="Stop streams after this time, with everything worked off.",
-    )
+    @_for_seconds("Stop streams after this time, with everything worked off.")
     @project_options
     def run(
         tables: tuple[str, ...],
@@ -120,13 +119,7 @@ def _alert(group: click.Group, project: Project[Any]) -> None:
         type=click.Choice(["real-time", "micro-batch"]),
         help="Default: the fastest one there is. Real-time mode holds one core for each partition of the topic.",
     )
-    @click.option(
-        "--for-seconds",
-        default=None,
-        type=click.FloatRange(min=0, min_open=True),
-        metavar="SECONDS",
-        help="Stop after this time (default: never).",
-    )
+    @_for_seconds("Stop after this time (default: never).")
     @project_options
     def alert(run_id: str | None, mode: str | None, for_seconds: float | None, **options: Any) -> int:
         chosen: Any = mode and mode.replace("-", "_")

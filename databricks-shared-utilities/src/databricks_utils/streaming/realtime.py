@@ -30,7 +30,7 @@ from databricks_utils.streaming.definition import EventAlerts, StreamPipeline, S
 from databricks_utils.streaming.events import prepare_events
 from databricks_utils.streaming.failure import described, is_over_soon
 from databricks_utils.streaming.progress import BatchProgress, ProgressReader, ProgressStore
-from databricks_utils.streaming.runner import SAVE_SECONDS, Listener, wait_for_an_end
+from databricks_utils.streaming.runner import SAVE_SECONDS, Listener, check_duration, wait_for_an_end
 from databricks_utils.streaming.source import secrets_of_place
 
 if TYPE_CHECKING:
@@ -94,11 +94,13 @@ def run_event_alerts(
         raise InvalidInput("Nothing is told of single events", where=f"StreamPipeline({pipeline.name!r})", hint=hint)
     if mode is None and streaming.trigger == "available_now":
         mode = "available_now"
+    check_duration(for_seconds, endless=mode != "available_now")
     run_id = run_id or uuid4().hex
     run = _AlertRun(lakehouse, pipeline, mode, ProgressStore(lakehouse, run_id), on_progress or (lambda _: None))
     end = None if for_seconds is None else time.monotonic() + for_seconds
     with log_context(pipeline=pipeline.name, batch_id=run_id):
         try:
+            run.start()
             while run.queries and not (until and until()) and (end is None or time.monotonic() < end):
                 wait_for_an_end(lakehouse.spark)
                 run.look()
@@ -117,12 +119,17 @@ class _AlertRun:
 
     def __post_init__(self) -> None:
         self.alerts = {alerts.name: alerts for alerts in self.pipeline.event_alerts}
-        self.queries = {name: self._started(name) for name in self.alerts}
+        self.queries: dict[str, StreamingQuery] = {}
         self.looked_at, self.tries = dict.fromkeys(self.alerts, 0), dict.fromkeys(self.alerts, 0)
         self.reader = ProgressReader()
         self.newest: dict[str, BatchProgress] = {}
         self.unsaved: list[BatchProgress] = []
         self.saved_at = time.monotonic()
+
+    def start(self) -> None:
+        """Start every query."""
+        for name in self.alerts:
+            self.queries[name] = self._started(name)
 
     def look(self) -> None:
         """Listen to the queries; start those again that have died of something that passes by itself."""

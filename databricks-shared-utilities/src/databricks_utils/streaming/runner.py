@@ -69,9 +69,7 @@ def run_streams(
     """
     streaming = lakehouse.configuration.streaming
     check_streaming(streaming)
-    if for_seconds is not None and streaming.trigger == "available_now":
-        hint = "Add --set streaming.trigger=processing_time, or leave the time out"
-        raise InvalidInput("A run that ends by itself has no time to run for", where="streaming.trigger", hint=hint)
+    check_duration(for_seconds, endless=streaming.trigger != "available_now")
     run_id = run_id or uuid4().hex
     with log_context(pipeline=pipeline.name, batch_id=run_id), span(f"run {pipeline.name}", run_id=run_id):
         queries = stream_queries(lakehouse, pipeline, pipeline.selected(tables))
@@ -91,6 +89,17 @@ def run_streams(
         )
         RunStore(lakehouse.namespace).save(lakehouse.spark, result)
     return result
+
+
+def check_duration(for_seconds: float | None, *, endless: bool) -> None:
+    """Refuse a time for a run that has an end of its own.
+
+    Raises:
+        InvalidInput: Both are given.
+    """
+    if for_seconds is not None and not endless:
+        hint = "Add --set streaming.trigger=processing_time, or leave the time out"
+        raise InvalidInput("A run that ends by itself has no time to run for", where="streaming.trigger", hint=hint)
 
 
 def wait_for_an_end(spark: SparkSession) -> None:
