@@ -9,8 +9,9 @@ DATA ?= sample
 RATE ?= 500
 HOUSEHOLDS ?= 500
 # Tests run on every core: one Spark of two cores leaves half of them idle. A file stays with one process, since its
-# tests share what they have baked or written.
-SIDE_BY_SIDE := --numprocesses auto --dist loadfile
+# tests share what they have baked or written. Files keep their order, long ones before short ones: sorted by their
+# number of tests, as xdist would, the longest come last and end alone.
+SIDE_BY_SIDE := --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 # The hooks of the templates and the generated projects look for uv on the path; an active environment is not theirs.
 export PATH := $(CURDIR)/.venv/bin:$(UV_FOLDER):$(PATH)
@@ -59,8 +60,7 @@ test-matrix: test-sparks actionlint  ## run test-sparks, and whole suites of bak
 	$(PYTHON) -m pytest -m matrix
 
 harness: setup actionlint  ## bake the templates and run what they generate
-	$(PYTHON) -m pytest -m "not slow" $(SIDE_BY_SIDE)
-	$(PYTHON) -m pytest -m "slow and not matrix" $(SIDE_BY_SIDE)
+	$(PYTHON) -m pytest -m "not matrix" $(SIDE_BY_SIDE)
 
 bench: .venv-bench/ready  ## measure the pipeline against other ways, into docs/benchmarks.md (half an hour)
 	.venv-bench/bin/python -m benchmarks $(EXPERIMENTS)

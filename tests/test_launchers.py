@@ -64,6 +64,7 @@ def test_a_launcher_gives_the_same_project(name: str, published: Path, bakery: B
     assert [name for name, here, there in contents if here != there] == []
 
 
+@pytest.mark.slow
 def test_cruft_gives_the_same_project(published: Path, reference: Path, scratch: Path) -> None:
     made = cruft("create", str(published), "--directory", DIRECTORY, "--no-input", folder=scratch)
 
@@ -74,6 +75,7 @@ def test_cruft_gives_the_same_project(published: Path, reference: Path, scratch:
     assert cruft("diff", "--exit-code", folder=project).returncode == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["path", "menu", "git"])
 def test_a_project_made_without_cruft_remembers_its_template(name: str, published: Path, bakery: Bakery) -> None:
     project = launch(name, published, bakery, published.parent / f"remembered by {name}")
@@ -97,6 +99,7 @@ def test_an_archive_has_no_address_and_the_message_says_how_to_add_one(
     assert f"uvx cruft link <address> --directory {DIRECTORY}" in done.stdout
 
 
+@pytest.mark.slow
 def test_a_commit_that_nobody_can_fetch_is_not_recorded(published: Path, bakery: Bakery, scratch: Path) -> None:
     clone = scratch / "family"
     git("clone", "--quiet", str(published.parent / "family.git"), str(clone), folder=scratch)
@@ -109,6 +112,7 @@ def test_a_commit_that_nobody_can_fetch_is_not_recorded(published: Path, bakery:
     assert "cruft link" in done.stdout
 
 
+@pytest.mark.slow
 def test_a_change_of_the_template_reaches_a_project_made_without_cruft(
     published: Path, bakery: Bakery, scratch: Path
 ) -> None:

@@ -18,6 +18,8 @@ from installed import Installed
 from repositories import DIRECTORY, committed, cruft, git, published_change, published_family
 from team import TABLE, add_table, replaced
 
+pytestmark = pytest.mark.slow
+
 RELEASED = version("databricks-shared-utilities")
 NEWER = f"{RELEASED}.post1"
 OWN_SCHEDULE = ("0 0 6 ? * MON-FRI", "0 0 8 ? * MON-FRI")
@@ -221,7 +223,6 @@ def test_a_template_that_has_moved_is_named_and_nothing_is_changed(edited: Team)
     assert edited.status() == set()
 
 
-@pytest.mark.slow
 def test_an_upgrade_brings_files_and_library_in_one_step(edited: Team) -> None:
     project = Installed(edited.project)
     project.succeed("uv", "lock", "--quiet")
@@ -243,7 +244,6 @@ def test_an_upgrade_brings_files_and_library_in_one_step(edited: Team) -> None:
     project.succeed("make", "lint")
 
 
-@pytest.mark.slow
 @pytest.mark.matrix
 def test_a_project_passes_its_tests_after_an_upgrade(edited: Team) -> None:
     project = Installed(edited.project)

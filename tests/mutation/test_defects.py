@@ -13,6 +13,8 @@ from mutation import ci_defects, definition_defects, file_defects, models_defect
 from mutation.defect import DEFAULTS, Check, Defect
 from repositories import copied_family
 
+pytestmark = pytest.mark.slow
+
 MODULES = (definition, files, links, style, templates, texts, workflows)
 DEFECTS: Mapping[str, Defect] = {
     **file_defects.DEFECTS,

@@ -230,6 +230,7 @@ def test_a_server_that_does_not_answer_is_named_without_its_token() -> None:
     assert "s3cret" not in done.stdout
 
 
+@pytest.mark.matrix
 def test_a_recorded_archive_of_classes_is_taken_up_by_java(tmp_path: Path) -> None:
     archive = record_classes(tmp_path / "my folder" / "spark.jsa")
     log = tmp_path / "loaded.txt"
