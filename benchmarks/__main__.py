@@ -8,7 +8,7 @@ import sys
 from benchmarks.experiments import Bench, full, growth, increment, layers, session, suite
 from benchmarks.models import as_of, serving
 from benchmarks.page import write_table
-from benchmarks.streams import stream_rates, stream_steady
+from benchmarks.streams import stream_alerts, stream_rates, stream_steady
 
 EXPERIMENTS = {
     "full": full,
@@ -19,6 +19,7 @@ EXPERIMENTS = {
     "suite": suite,
     "stream_rates": stream_rates,
     "stream_steady": stream_steady,
+    "stream_alerts": stream_alerts,
     "as_of": as_of,
     "serving": serving,
 }

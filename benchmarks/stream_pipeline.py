@@ -1,13 +1,15 @@
 """The streaming template's own pipeline on a real broker, as a process to be measured.
 
 `fill` puts sales on the broker, `layers` works them off table by table and says how long each took, `lag` says how old
-events were when a table had them.
+events were when a table had them and what the state of the windows cost, `alerts` says how old events were when an
+alert about them was on the broker.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import statistics
 import sys
 import time
 from collections.abc import Callable
@@ -82,8 +84,45 @@ def lag(project: Path, settings: dict[str, str], since: str) -> dict[str, float]
         age = f"(unix_micros({stamp}) - unix_micros({moment})) / 1e6"
         row = rows.selectExpr(f"percentile_approx({age}, array(0.5, 0.95)) AS p", "count(*) AS n").collect()[0]
         found_lags |= {f"{table} p50": row.p[0], f"{table} p95": row.p[1], f"{table} events": float(row.n)}
+    batches = (
+        lakehouse.read("operations.stream_progress")
+        .where(f"query = '{TABLES[2]}' AND input_rows > 0 AND started_at >= TIMESTAMP '{since}'")
+        .orderBy("started_at")
+        .collect()
+    )
+    found_lags["state batch p50"] = statistics.median(batch.duration_seconds for batch in batches)
+    # The bytes of a state store go up and down with its flushes: thirds are compared, not single batches.
+    third = max(1, len(batches) // 3)
+    for name, part in (("early", batches[:third]), ("late", batches[-third:])):
+        found_lags[f"state bytes {name}"] = statistics.median(batch.state_bytes for batch in part)
     lakehouse.spark.stop()
     return found_lags
+
+
+def alerts(project: Path, settings: dict[str, str], since: str) -> dict[str, float]:
+    """Return how many seconds after the event its alert was on the broker, for events since a moment, by quantile.
+
+    The age is that of the broker's own stamp of the alert, so what reads the topic afterwards costs nothing.
+    """
+    from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
+
+    consumer = Consumer(
+        {"bootstrap.servers": settings["streaming.broker.bootstrap_servers"], "group.id": "bench", "log_level": 0}
+    )
+    topic = "pos.alerts"
+    partitions = consumer.list_topics(topic).topics[topic].partitions
+    consumer.assign([TopicPartition(topic, number, OFFSET_BEGINNING) for number in partitions])
+    begin, ages = datetime.fromisoformat(f"{since}+00:00"), []
+    while (message := consumer.poll(5)) is not None:
+        value = json.loads(message.value() or b"null")
+        event = datetime.fromisoformat(value["event_time"].replace("Z", "+00:00"))
+        if event >= begin:
+            ages.append(message.timestamp()[1] / 1000 - event.timestamp())
+    consumer.close()
+    if len(ages) < 100:
+        raise SystemExit(f"{len(ages)} alerts are too few for a quantile")
+    quantiles = statistics.quantiles(ages, n=100)
+    return {"p50": quantiles[49], "p95": quantiles[94], "p99": quantiles[98], "alerts": float(len(ages))}
 
 
 def _seconds(work: Callable[[], object]) -> float:
@@ -93,9 +132,9 @@ def _seconds(work: Callable[[], object]) -> float:
 
 
 def main() -> None:
-    """Do one of the three, as a process of its own."""
+    """Do one of these, as a process of its own."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=["fill", "layers", "lag"])
+    parser.add_argument("what", choices=["fill", "layers", "lag", "alerts"])
     parser.add_argument("--project", type=Path, required=True)
     parser.add_argument("--result", type=Path, required=True)
     parser.add_argument("--sales", type=int, default=400_000)
@@ -108,6 +147,8 @@ def main() -> None:
             found = fill(options.project, settings, options.sales)
         case "layers":
             found = layers(options.project, settings)
+        case "alerts":
+            found = alerts(options.project, settings, options.since)
         case _:
             found = lag(options.project, settings, options.since)
     options.result.write_text(json.dumps(found), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The experiments with streams: rates of each layer beside the source's own, and how long a steady load takes."""
+"""The experiments with streams: rates of each layer beside the source's own, a steady load, the way to an alert."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ TEMPLATE = "cookiecutter-streaming-pipeline"
 TOPICS = ("pos.sales", "pos.payments", "pos.clicks", "pos.alerts")
 SALES, SALES_OF_DEFAULTS = 400_000, 60_000
 #: Events a second of the steady load, and how long it lasts.
-RATES, STEADY_SECONDS = (2_000, 5_000), 120
+RATES, STEADY_SECONDS = (1_000, 2_000, 4_000), 120
+#: Events a second while alerts are timed, for how long, and the amount from which a sale is told: one in ten or so.
+ALERT_RATE, ALERT_SECONDS, ALERT_AMOUNT = 1_000, 60, 10
 #: A steady load is looked at when the streams have started.
 WARM_UP_SECONDS = 45
 
@@ -69,19 +71,42 @@ def stream_steady(bench: Bench) -> list[Row]:
         reached = said.strip().splitlines()[-1].rpartition(", ")[2]
         whole = "nothing lost or doubled" if "nothing is lost and nothing doubled" in verdict else "DIFFERS"
         times = [f"{ages[f'{table} {part}']:.1f} s" for table in TABLES[:2] for part in ("p50", "p95")]
-        rows.append((f"{rate:,} a second", reached, *times, whole))
+        state = f"{ages['state bytes early'] / 2**20:.2f} → {ages['state bytes late'] / 2**20:.2f} MB"
+        rows.append((f"{rate:,} a second", reached, *times, f"{ages['state batch p50']:.1f} s", state, whole))
+    return rows
+
+
+def stream_alerts(bench: Bench) -> list[Row]:
+    """Produce at a rate beside the job of single events; return how old events were when their alert was there."""
+    project = baked(WORK / "stream-project", TEMPLATE)
+    rows: list[Row] = []
+    for mode in ("micro-batch", "real-time"):
+        # Real-time mode holds a core for each partition of the topic.
+        with _broker(f"alerts-{mode}", partitions=1) as (_, settings):
+            started = datetime.now(timezone.utc)
+            told = [*settings, f"parameters.large_amount={ALERT_AMOUNT}"]
+            until = str(ALERT_SECONDS + 20)
+            telling = _start(project, "alert", "--mode", mode, "--for-seconds", until, settings=told)
+            rate, seconds = str(ALERT_RATE), str(ALERT_SECONDS)
+            _end(_start(project, "produce", "--rate", rate, "--seconds", seconds, settings=settings))
+            _end(telling)
+            since = f"{started + timedelta(seconds=ALERT_SECONDS / 2):%Y-%m-%d %H:%M:%S}"
+            ages = _child("alerts", project, settings, "--since", since)
+        print(mode, ages, flush=True)
+        times = [f"{ages[part]:.3f} s" for part in ("p50", "p95", "p99")]
+        rows.append((mode, *times, f"{ages['alerts']:,.0f}"))
     return rows
 
 
 @contextmanager
-def _broker(name: str) -> Iterator[tuple[KafkaBroker, list[str]]]:
+def _broker(name: str, partitions: int = 2) -> Iterator[tuple[KafkaBroker, list[str]]]:
     """Start a broker, and give the settings that let the project read from it into empty tables."""
     folder = WORK / "runs" / f"stream-{name}"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     with KafkaBroker(folder / "broker") as broker:
         for topic in TOPICS:
-            broker.create_topic(topic)
+            broker.create_topic(topic, partitions)
         values = {
             "streaming.source": "kafka",
             "streaming.broker.bootstrap_servers": broker.bootstrap_servers,
