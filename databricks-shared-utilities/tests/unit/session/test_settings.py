@@ -48,6 +48,12 @@ def test_only_a_short_lived_process_compiles_once_and_then_with_room_for_all_of_
     assert "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m" in java_options(short_lived=True)
 
 
+def test_a_short_lived_process_collects_garbage_in_one_go_unless_another_collector_is_asked_for() -> None:
+    assert "-XX:+UseParallelGC" in java_options(short_lived=True)
+    assert "GC" not in java_options(short_lived=False)
+    assert java_options("-XX:+UseG1GC", short_lived=True).count("GC") == 1
+
+
 def test_the_log_settings_are_a_file_that_exists() -> None:
     option = java_options(short_lived=False).split()[0]
 
