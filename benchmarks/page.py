@@ -27,8 +27,10 @@ HEADERS = {
         "p95",
         "at the end",
     ),
+    "features": (*_COMPARED, "without session", "ratio"),
     "as_of": _COMPARED,
     "serving": ("", "p50", "p99"),
+    "feast": ("", "library", "Feast"),
     "growth": ("lines", "run", "for each million", "peak memory"),
 }
 _VERSIONS = ("pyspark", "delta-spark", "duckdb", "polars")
