@@ -6,7 +6,7 @@ import argparse
 import sys
 
 from benchmarks.experiments import Bench, full, growth, increment, layers, session, suite
-from benchmarks.models import as_of, serving
+from benchmarks.models import as_of, feast, features, serving
 from benchmarks.page import write_table
 from benchmarks.streams import stream_alerts, stream_rates, stream_steady
 
@@ -20,8 +20,10 @@ EXPERIMENTS = {
     "stream_rates": stream_rates,
     "stream_steady": stream_steady,
     "stream_alerts": stream_alerts,
+    "features": features,
     "as_of": as_of,
     "serving": serving,
+    "feast": feast,
 }
 
 

@@ -30,8 +30,10 @@ HEADERS = {
         "at the end",
     ),
     "stream_alerts": ("mode", "event → alert p50", "p95", "p99", "alerts"),
+    "features": (*_COMPARED, "without session", "ratio"),
     "as_of": _COMPARED,
     "serving": ("", "p50", "p99"),
+    "feast": ("", "library", "Feast"),
     "growth": ("lines", "run", "for each million", "peak memory"),
 }
 _VERSIONS = ("pyspark", "delta-spark", "duckdb", "polars")

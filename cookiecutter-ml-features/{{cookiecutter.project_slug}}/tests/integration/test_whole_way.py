@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import re
 import threading
 from collections.abc import Callable, Iterator
@@ -27,7 +28,8 @@ from {{ cookiecutter.package_name }}.features.refresh import refresh, seen_versi
 from {{ cookiecutter.package_name }}.features.registry import COLUMNS, TABLES
 from {{ cookiecutter.package_name }}.models.definitions import CHURN, MODELS
 from {{ cookiecutter.package_name }}.models.examples import population
-from {{ cookiecutter.package_name }}.models.places import PERFORMANCE, SCORES, full_name, registry_of
+from {{ cookiecutter.package_name }}.models.families import family_of
+from {{ cookiecutter.package_name }}.models.places import EXPLANATIONS, PERFORMANCE, SCORES, full_name, registry_of
 from {{ cookiecutter.package_name }}.models.serving import Scorer, answered, open_scorer, server_of
 
 Command = Callable[..., tuple[int, str]]
@@ -64,6 +66,7 @@ def said(command: Command) -> dict[str, tuple[int, str]]:
         "score": ("score",),
         "score the past": ("score", "--at=2017-12-01"),
         "monitor": ("monitor",),
+        "train again": ("train", "--trials=1"),
     }
     return {name: command(*words) for name, words in steps.items()}
 
@@ -103,6 +106,38 @@ def test_scores_are_kept_by_moment_and_version_and_scoring_again_adds_none(
     assert rows.where("model = 'household_churn' AND NOT score BETWEEN 0 AND 1").count() == 0
 
 
+def test_each_score_has_its_reasons_and_they_add_up_to_it(
+    lakehouse: Lakehouse, store: FeatureStore, scorer: Scorer, said: dict[str, Any]
+) -> None:
+    rows = lakehouse.read(SCORES).where(F.col("observed_at") == F.lit(NEWEST)).orderBy("household_id").collect()
+
+    for row in rows:
+        model, champion, _ = scorer.contenders[row.model]
+        features, family = scorer.features(row.household_id, NEWEST), family_of(champion.estimator)
+        found = family.contributions(champion.estimator, features)
+        named = dict(zip(COLUMNS, zip(features[0], found.values[0], strict=True), strict=True))
+        raw = found.base + float(found.values.sum())
+        assert row.score == pytest.approx(1 / (1 + math.exp(-raw)) if model is CHURN else raw)
+        assert len(row.reasons) <= 3
+        for reason in row.reasons:
+            value, contribution = named[reason.feature]
+            assert reason.contribution == pytest.approx(contribution)
+            assert reason.value == value or (reason.value is None and np.isnan(value))
+    assert any(row.reasons for row in rows)
+
+
+def test_the_same_seed_and_data_give_the_champion_s_metrics_again(opened: Opened, said: dict[str, Any]) -> None:
+    registry = registry_of(opened.configuration)
+
+    for model in MODELS:
+        name = full_name(opened.configuration, model)
+        champion, again = registry.champion(name), registry.challenger(name)
+        assert champion is not None
+        assert again is not None
+        assert again.version > champion.version
+        assert again.metrics == champion.metrics
+
+
 def test_performance_is_measured_where_the_future_is_known(lakehouse: Lakehouse, said: dict[str, Any]) -> None:
     rows = lakehouse.read(PERFORMANCE)
 
@@ -116,6 +151,7 @@ def test_the_page_holds_everything_it_needs(said: dict[str, tuple[int, str]]) ->
     page = Path(path[1]).read_text(encoding="utf-8")
 
     assert page.count("<svg") == 8
+    assert page.count("Features that count most") == len(MODELS)
     assert re.findall(r'(?:src|href)="', page) == []
     assert all(model.name in page for model in MODELS)
 
@@ -130,7 +166,12 @@ def test_the_run_notes_seed_data_versions_and_a_card(opened: Opened, said: dict[
     assert parameters["seed"] == "1"
     assert {f"version_of.{table.name}" for table in TABLES} <= parameters.keys()
     assert re.fullmatch(r"[0-9a-f]{16}", parameters["rows_hash"])
-    assert CHURN.purpose in mlflow.artifacts.load_text(f"runs:/{champion.run_id}/model-card.md")
+    assert (parameters["family"], parameters["fixed.deterministic"]) == ("lightgbm", "True")
+    card = mlflow.artifacts.load_text(f"runs:/{champion.run_id}/model-card.md")
+    assert CHURN.purpose in card
+    assert "mean contribution (log odds)" in card
+    weights = json.loads(mlflow.artifacts.load_text(f"runs:/{champion.run_id}/{EXPLANATIONS}"))
+    assert {weight["feature"] for weight in weights} == set(COLUMNS)
 
 
 def test_online_features_are_those_of_a_training_set(

@@ -6,6 +6,7 @@ from databricks_utils.errors import InvalidInput
 
 from {{ cookiecutter.package_name }}.models import charts
 from {{ cookiecutter.package_name }}.models.definitions import CHURN, MODELS, SPEND, ModelDefinition, model_named
+from {{ cookiecutter.package_name }}.models.families import FAMILIES, Family
 from {{ cookiecutter.package_name }}.models.training import Split, Trained, train
 
 NAMES = ("signal", "noise")
@@ -24,28 +25,34 @@ def splits(model: ModelDefinition, rows: int = 300) -> tuple[Split, Split, Split
     return part(), part(), part()
 
 
-def trained(model: ModelDefinition) -> Trained:
-    return train(model, splits(model), NAMES, trials=2, seed=3)
+def trained(model: ModelDefinition, family: Family, seed: int = 3) -> Trained:
+    return train(model, splits(model), NAMES, family, trials=2, seed=seed, explain=family.explainer is None)
 
 
+@pytest.mark.parametrize("family", list(FAMILIES.values()), ids=list(FAMILIES))
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)
-def test_a_model_learns_what_decides_and_says_that_it_looks_at_it(model: ModelDefinition) -> None:
-    found = trained(model)
+def test_a_model_learns_what_decides_and_says_that_it_looks_at_it(model: ModelDefinition, family: Family) -> None:
+    found = trained(model, family)
 
     assert next(iter(found.importance)) == "signal"
+    assert [weight.feature for weight in found.weights] in (list(NAMES), [])
     assert found.metrics["test_auc" if model is CHURN else "test_r2"] > 0.8
 
 
+@pytest.mark.parametrize("family", list(FAMILIES.values()), ids=list(FAMILIES))
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)
-def test_the_same_seed_gives_the_same_model(model: ModelDefinition) -> None:
-    first, second = trained(model), trained(model)
+def test_the_same_seed_gives_the_same_model(model: ModelDefinition, family: Family) -> None:
+    first, second = trained(model, family), trained(model, family)
 
     assert first.settings == second.settings
+    assert first.metrics == second.metrics
     assert first.predictions.tolist() == second.predictions.tolist()
 
 
 def test_another_seed_searches_elsewhere() -> None:
-    assert train(SPEND, splits(SPEND), NAMES, trials=2, seed=4).settings != trained(SPEND).settings
+    family = FAMILIES["lightgbm"]
+
+    assert trained(SPEND, family, seed=4).settings != trained(SPEND, family).settings
 
 
 def test_an_unknown_model_is_named_with_those_there_are() -> None:

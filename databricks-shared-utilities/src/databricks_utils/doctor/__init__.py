@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
 
 from databricks_utils.doctor.check import Check, render_checks
 from databricks_utils.doctor.machine import (
     check_disk,
+    check_lightgbm,
     check_loopback,
     check_python,
     check_tool,
@@ -31,6 +33,7 @@ def examine(folder: Path) -> list[Check]:
         check_spark(),
         check_java(),
         check_pandas(),
+        *([check_lightgbm()] if importlib.util.find_spec("lightgbm") else []),
         check_variables(),
         check_disk(folder),
         check_writable("Project folder", folder, "Take ownership of the folder, or move the project"),

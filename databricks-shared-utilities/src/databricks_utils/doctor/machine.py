@@ -1,7 +1,8 @@
-"""Checks of the machine: Python, tools, disk, permissions, ports."""
+"""Checks of the machine: Python, tools, libraries of the system, disk, permissions, ports."""
 
 from __future__ import annotations
 
+import importlib
 import shutil
 import socket
 import subprocess
@@ -19,6 +20,7 @@ _TOOLS = {
     "uv": "Install uv: see docs.astral.sh/uv, then open a new terminal",
     "git": "Install git: `sudo apt-get install git`, `brew install git` or `winget install Git.Git`",
 }
+_OPENMP = "Install OpenMP: `sudo apt-get install libgomp1` or `brew install libomp`; scikit-learn's models need none"
 
 
 def check_python(version: tuple[int, ...] = tuple(sys.version_info[:3])) -> Check:
@@ -38,6 +40,15 @@ def check_tool(name: str) -> Check:
     except (OSError, subprocess.SubprocessError) as error:
         return Check(name, False, f"{executable} does not start: {error}", _TOOLS[name])
     return Check(name, True, answer.stdout.strip())
+
+
+def check_lightgbm() -> Check:
+    """Check that an installed LightGBM loads: it needs OpenMP, which is part of the system and not of its wheel."""
+    try:
+        version = importlib.import_module("lightgbm").__version__
+    except (ImportError, OSError) as error:
+        return Check("LightGBM", False, f"does not load: {error}", _OPENMP)
+    return Check("LightGBM", True, str(version))
 
 
 def check_disk(folder: Path) -> Check:

@@ -7,6 +7,7 @@ from databricks_utils.features.ddl import feature_table_sql, feature_tags_sql
 from databricks_utils.features.definitions import AVAILABLE_AT, Aggregation, Events, Feature, FeatureTable
 from databricks_utils.features.distributions import (
     Distribution,
+    array_distributions,
     current_distributions,
     distributions_from_json,
     distributions_to_json,
@@ -42,6 +43,7 @@ __all__ = [
     "Plan",
     "Platform",
     "TrainingSet",
+    "array_distributions",
     "as_of",
     "compute_features",
     "create_training_set",

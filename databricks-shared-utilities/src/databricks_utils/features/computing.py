@@ -58,13 +58,13 @@ def compute_features(
         hint = f"Write {' or '.join(get_args(Engine))}"
         raise InvalidInput(f"There is no engine {engine!r}", where=f"computing {plan.name}", hint=hint)
     begin, end = (first_day - EPOCH).days, (last_day - EPOCH).days
-    tiles = daily_tiles(_known(events, plan, known_by), plan, begin, end)
+    known = _known(events, plan, known_by)
     if engine == "spark":
-        windows = spark_windows(tiles, plan, begin, end)
+        windows = spark_windows(daily_tiles(known, plan, begin, end), plan, begin, end)
     else:
         from databricks_utils.features.numpy_windows import numpy_windows
 
-        windows = numpy_windows(tiles, plan, begin, end)
+        windows = numpy_windows(known, plan, begin, end)
     available_at = F.timestamp_seconds((F.col(AT).cast("bigint") + 1) * 86400).alias(AVAILABLE_AT)
     columns = [quoted_name(output.column) for output in plan.outputs]
     return windows.select(*map(quoted_name, plan.keys), available_at, *columns)

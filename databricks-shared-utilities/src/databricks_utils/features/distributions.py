@@ -95,8 +95,19 @@ def reference_distributions(rows: DataFrame, columns: Sequence[str]) -> dict[str
     return _counted(rows, edges)
 
 
+def array_distributions(columns: Mapping[str, NDArray[np.float64]]) -> dict[str, Distribution]:
+    """Describe columns that are in memory already, such as what a model was just trained on; Spark is not asked.
+
+    The result is that of `reference_distributions` as long as that one's percentiles are exact: up to 10,000 rows.
+
+    Args:
+        columns: Values by name, NaN for NULL.
+    """
+    return {name: distribution_of(name, _edges(values), values) for name, values in columns.items()}
+
+
 def current_distributions(rows: DataFrame, reference: Mapping[str, Distribution]) -> dict[str, Distribution]:
-    """Describe rows in the bins of a reference, in one pass.
+    """Describe rows in the bins of a reference: one job for all columns, which reads the rows once.
 
     Args:
         rows: Rows with the columns of the reference.
@@ -154,7 +165,13 @@ def distribution_of(column: str, edges: Sequence[float], values: NDArray[np.floa
     )
 
 
-def _counted(rows: DataFrame, edges: Mapping[str, tuple[float, ...]]) -> dict[str, Distribution]:
+def counts(rows: DataFrame, edges: Mapping[str, tuple[float, ...]]) -> DataFrame:
+    """Return the frame that counts all columns at once: a row for each column and partition.
+
+    Args:
+        rows: Rows with the columns.
+        edges: Upper ends of the bins by column, ascending.
+    """
     names = list(edges)
     numbers = rows.select(*[F.col(quoted_name(name)).cast("double").alias(f"c{n}") for n, name in enumerate(names)])
 
@@ -166,12 +183,24 @@ def _counted(rows: DataFrame, edges: Mapping[str, tuple[float, ...]]) -> dict[st
             totals = [total.joined(distribution_of(total.column, total.edges, array)) for total, array in pairs]
         yield _as_batch(totals)
 
+    return numbers.mapInArrow(described, _COUNTED)
+
+
+def _counted(rows: DataFrame, edges: Mapping[str, tuple[float, ...]]) -> dict[str, Distribution]:
+    names = list(edges)
     totals = {name: Distribution(name, edges[name], (0,) * (len(edges[name]) + 1)) for name in names}
-    for row in numbers.mapInArrow(described, _COUNTED).collect():
+    for row in counts(rows, edges).collect():
         name = names[row.number]
         part = Distribution(name, edges[name], tuple(row.counts), row.nulls, row.zeros, row.mean, row.squares)
         totals[name] = totals[name].joined(part)
     return totals
+
+
+def _edges(values: NDArray[np.float64]) -> tuple[float, ...]:
+    present = values[~np.isnan(values) & (values != 0)]
+    if not len(present):
+        return ()
+    return tuple(float(edge) for edge in np.unique(np.percentile(present, range(1, 100), method="inverted_cdf")))
 
 
 def _as_batch(totals: Sequence[Distribution]) -> pa.RecordBatch:

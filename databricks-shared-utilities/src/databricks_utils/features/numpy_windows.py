@@ -1,4 +1,4 @@
-"""From daily tiles to windows in arrays: one pass over each partition's rows, batch by batch.
+"""From events to daily tiles and windows in arrays: one pass over each partition's rows, batch by batch.
 
 numpy and pyarrow come with every Databricks runtime and with this library's extra `local`.
 """
@@ -6,23 +6,27 @@ numpy and pyarrow come with every Databricks runtime and with this library's ext
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from databricks_utils.data_quality.sql_text import quoted_name
 from databricks_utils.features.aggregations import KINDS, Part
+from databricks_utils.features.numpy_tiles import tiles_of
 from databricks_utils.features.plan import Output, Plan
-from databricks_utils.features.ranges import Extremes, different_values
+from databricks_utils.features.ranges import Before, DifferentValues, Extremes
 from databricks_utils.features.spark_windows import AT
-from databricks_utils.features.tiles import DAY, part_name
+from databricks_utils.features.tiles import DAY, daily_values, part_name, relevant
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from pyspark.sql import DataFrame
 
 Numbers = NDArray[np.int64]
+#: Events added up at once, unless an entity has more on one day.
+EVENTS = 50_000
 #: Tiles computed at once, unless one entity has more: some tens of megabytes for a hundred features.
 TILES = 20_000
 ROWS = 10_000
@@ -45,41 +49,64 @@ class _Arrays:
             return np.sqrt(np.maximum(value, 0.0))
 
 
-def numpy_windows(tiles: DataFrame, plan: Plan, first_day: int, last_day: int) -> DataFrame:
-    """Compute every window of every entity and day; arguments and result as of `spark_windows`."""
+def numpy_windows(events: DataFrame, plan: Plan, first_day: int, last_day: int) -> DataFrame:
+    """Compute every window of every entity and day.
+
+    Args:
+        events: Rows of the source.
+        plan: The columns wanted.
+        first_day: First day, counted from 1970-01-01.
+        last_day: Last day.
+
+    Returns:
+        As of `spark_windows`.
+    """
     from pyspark.sql.types import IntegerType, StructField, StructType
 
     from databricks_utils.contracts import data_type
 
-    keys = [tiles.schema[key] for key in plan.keys]
+    # The source's columns are shuffled, not the values made of them, of which there are more.
+    together = relevant(events, plan, first_day, last_day).repartition(*[quoted_name(key) for key in plan.keys])
+    values = daily_values(together, plan).sortWithinPartitions(*[quoted_name(name) for name in (*plan.keys, DAY)])
+    keys = [values.schema[key] for key in plan.keys]
     outputs = [StructField(output.column, data_type(output.data_type)) for output in plan.outputs]
     schema = StructType([*keys, StructField(AT, IntegerType()), *outputs])
 
     def computed(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for table in whole_entities(batches, plan.keys):
-            yield from windows_of(table, plan, first_day, last_day).to_batches(max_chunksize=ROWS)
+        for tiles in whole(_tiled(batches, plan), plan.keys, TILES):
+            yield from windows_of(tiles, plan, first_day, last_day).to_batches(max_chunksize=ROWS)
 
-    order = [f"`{name}`" for name in (*plan.keys, DAY)]
-    together = tiles.repartition(*order[:-1]).sortWithinPartitions(*order)
-    return together.mapInArrow(computed, schema)
+    return values.mapInArrow(computed, schema)
 
 
-def whole_entities(batches: Iterable[pa.RecordBatch], keys: tuple[str, ...]) -> Iterator[pa.Table]:
-    """Join sorted batches to tables that no entity is cut by."""
+def whole(batches: Iterable[pa.RecordBatch], keys: tuple[str, ...], least: int) -> Iterator[pa.Table]:
+    """Join sorted batches to tables that no group of equal keys is cut by.
+
+    Args:
+        batches: Sorted by the keys.
+        keys: What tells groups apart.
+        least: Rows of a table, but for the last one.
+    """
     import pyarrow as pa
 
     waiting: list[pa.RecordBatch] = []
     for batch in batches:
         waiting.append(batch)
-        if sum(item.num_rows for item in waiting) < TILES:
+        if sum(item.num_rows for item in waiting) < least:
             continue
         table = pa.Table.from_batches(waiting)
-        cut = int(np.flatnonzero(_entity_starts(table, keys))[-1])
+        cut = int(np.flatnonzero(_starts(table, keys))[-1])
         if cut:
             yield table.slice(0, cut)
         waiting = table.slice(cut).combine_chunks().to_batches()
     if any(item.num_rows for item in waiting):
         yield pa.Table.from_batches(waiting)
+
+
+def _tiled(batches: Iterable[pa.RecordBatch], plan: Plan) -> Iterator[pa.RecordBatch]:
+    by_day = (*plan.keys, DAY)
+    for events in whole(batches, by_day, EVENTS):
+        yield from tiles_of(events, plan, np.flatnonzero(_starts(events, by_day))).combine_chunks().to_batches()
 
 
 def windows_of(tiles: pa.Table, plan: Plan, first_day: int, last_day: int) -> pa.Table:
@@ -127,6 +154,8 @@ class _Rows:
         tile: For each row the newest tile of its entity.
         at: Day of each row.
         place: Place of each row, ascending.
+        before: How many rows are before a place.
+        prepared: What answers for parts of measures, by both.
     """
 
     tiles: pa.Table
@@ -138,34 +167,50 @@ class _Rows:
     tile: Numbers
     at: Numbers
     place: Numbers
+    before: Before
+    prepared: dict[tuple[int, Part], Any] = field(default_factory=dict)
 
     def parts(self, number: int, window: int, begin: Numbers) -> Mapping[Part, Any]:
         """Return the parts of a measure for the tiles from `begin` to each row's own."""
         end, measure = self.tile + 1, self.plan.measures[number]
         found: dict[Part, Any] = {}
         for part in measure.parts:
+            answers = self._answers(number, part)
             if part == "set":
-                held = self.tiles.column(part_name(number, part)).combine_chunks()
-                day = self.tile_place - self.entity * self.span
-                found[part] = different_values(held, self.entity, day, self.span, self.place, window)
+                found[part] = answers.of(window)
             elif part in ("low", "high"):
-                held = self._column(number, part, missing=_NONE[part])
-                found[part] = Extremes(held, np.minimum if part == "low" else np.maximum, _NONE[part]).of(begin, end)
+                found[part] = answers.of(begin, end)
             elif part == "last":
-                held = np.where(self._column(number, "n") > 0, np.arange(len(self.day)), -1)
-                newest = np.maximum.accumulate(held)[self.tile]
-                found[part] = self.at - self.day[newest]
+                found[part] = answers
             else:
-                held = self._column(number, "n" if part == "days" else part)
                 # A sum that wraps around comes back: only the difference has to fit.
-                sums = np.concatenate([[0], np.cumsum(held > 0 if part == "days" else held)])
-                found[part] = sums[end] - sums[begin]
+                found[part] = answers[end] - answers[begin]
         return found
 
-    def _column(self, number: int, part: Part, missing: int = 0) -> Numbers:
-        import pyarrow.compute as pc
+    def _answers(self, number: int, part: Part) -> Any:
+        """Return what answers for a part of a measure; it is prepared once for all windows."""
+        if (number, part) not in self.prepared:
+            self.prepared[number, part] = self._prepare(number, part)
+        return self.prepared[number, part]
 
-        values: Numbers = pc.fill_null(self.tiles.column(part_name(number, part)), missing).to_numpy()
+    def _prepare(self, number: int, part: Part) -> Any:
+        if part == "set":
+            held = self.tiles.column(part_name(number, part)).combine_chunks()
+            day = self.tile_place - self.entity * self.span
+            return DifferentValues(held, self.entity, day, self.span, self.before)
+        if part in ("low", "high"):
+            least = self._column(number, part, missing=_NONE[part])
+            return Extremes(least, np.minimum if part == "low" else np.maximum, _NONE[part])
+        if part == "last":
+            held = np.where(self._column(number, "n") > 0, np.arange(len(self.day)), -1)
+            newest = np.maximum.accumulate(held)[self.tile]
+            return self.at - self.day[newest]
+        held = self._column(number, "n" if part == "days" else part)
+        return np.concatenate([[0], np.cumsum(held > 0 if part == "days" else held)])
+
+    def _column(self, number: int, part: Part, missing: int = 0) -> Numbers:
+        column = self.tiles.column(part_name(number, part))
+        values: Numbers = (column.fill_null(missing) if column.null_count else column).to_numpy()
         return values
 
 
@@ -176,7 +221,7 @@ _NONE: Mapping[Part, int] = {"low": int(_LIMITS.max), "high": int(_LIMITS.min)}
 def _rows(tiles: pa.Table, plan: Plan, first_day: int, last_day: int) -> _Rows:
     """Repeat each tile on the days until the next one."""
     day = tiles.column(DAY).to_numpy().astype(np.int64)
-    starts = _entity_starts(tiles, plan.keys)
+    starts = _starts(tiles, plan.keys)
     entity = np.cumsum(starts) - 1
     following = np.append(np.where(starts[1:], last_day, day[1:] - 1), last_day)
     until = np.minimum(np.minimum(following, day + plan.longest), last_day)
@@ -186,6 +231,7 @@ def _rows(tiles: pa.Table, plan: Plan, first_day: int, last_day: int) -> _Rows:
     at = begin[tile] + np.arange(len(tile)) - np.repeat(np.cumsum(repeats) - repeats, repeats)
     earliest = min(int(day.min()), first_day) - plan.longest
     span = max(int(day.max()), last_day) - earliest + plan.longest + 2
+    place = entity[tile] * span + at - earliest
     return _Rows(
         tiles=tiles,
         plan=plan,
@@ -195,12 +241,13 @@ def _rows(tiles: pa.Table, plan: Plan, first_day: int, last_day: int) -> _Rows:
         span=span,
         tile=tile,
         at=at,
-        place=entity[tile] * span + at - earliest,
+        place=place,
+        before=Before(place, span * (int(entity[-1]) + 1)),
     )
 
 
-def _entity_starts(table: pa.Table, keys: tuple[str, ...]) -> NDArray[np.bool_]:
-    """Say of each row whether another entity begins with it; keys are compared one by one, never joined."""
+def _starts(table: pa.Table, keys: tuple[str, ...]) -> NDArray[np.bool_]:
+    """Say of each row whether other keys begin with it; they are compared one by one, never joined."""
     import pyarrow.compute as pc
 
     starts = np.zeros(table.num_rows, dtype=np.bool_)

@@ -224,7 +224,8 @@ def _units(feature: Feature, data_type: str) -> str:
     name, kind = quoted_name(feature.of or ""), data_type.strip().upper()
     digits = decimal_digits(data_type)
     if digits:
-        value = f"CAST({name} * CAST({10 ** digits[1]} AS DECIMAL(19,0)) AS BIGINT)"
+        # No more digits than it needs: up to 18 in all, Spark multiplies as it does whole numbers.
+        value = f"CAST({name} * CAST({10 ** digits[1]} AS DECIMAL({digits[1] + 1},0)) AS BIGINT)"
     elif kind in FLOATS:
         # NaN, infinities and what no BIGINT holds become NULL.
         value = f"try_cast(round(CAST({name} AS DOUBLE) * {10 ** (feature.scale or 0)}D) AS BIGINT)"

@@ -30,8 +30,8 @@ from databricks_utils.features.tiles import DAY
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-#: Days written by one commit of a backfill.
-DAYS_AT_ONCE = 92
+#: Days written by one commit of a backfill. Each portion reads the events of its longest window before it once more.
+DAYS_AT_ONCE = 366
 _OBSOLETE = "_obsolete"
 
 

@@ -35,15 +35,25 @@ def daily_tiles(events: DataFrame, plan: Plan, first_day: int, last_day: int) ->
         One row for each entity and day with an event: the keys, `_day` INT, and `part_names`: counts and sums
         BIGINT, never NULL; least and greatest BIGINT; different values ARRAY.
     """
+    values = daily_values(relevant(events, plan, first_day, last_day), plan)
+    return values.groupBy(*map(quoted_name, plan.keys), DAY).agg(*_kept(plan))
+
+
+def relevant(events: DataFrame, plan: Plan, first_day: int, last_day: int) -> DataFrame:
+    """Return the events of known entities that windows of some days can hold."""
     known = " AND ".join(f"{quoted_name(key)} IS NOT NULL" for key in plan.keys)
-    values = [F.expr(measure.value).alias(f"_v{number}") for number, measure in enumerate(plan.measures)]
-    return (
-        events.where(known)
-        .where(plan.between(first_day - plan.longest, last_day))
-        .select(*map(quoted_name, plan.keys), F.expr(plan.day).alias(DAY), *values)
-        .groupBy(*map(quoted_name, plan.keys), DAY)
-        .agg(*_kept(plan))
-    )
+    return events.where(known).where(plan.between(first_day - plan.longest, last_day))
+
+
+def daily_values(events: DataFrame, plan: Plan) -> DataFrame:
+    """Return what each event adds: the keys, `_day` INT, and `value_name` of each measure, NULL where nothing."""
+    values = [F.expr(measure.value).alias(value_name(number)) for number, measure in enumerate(plan.measures)]
+    return events.select(*map(quoted_name, plan.keys), F.expr(plan.day).alias(DAY), *values)
+
+
+def value_name(measure: int) -> str:
+    """Return the event column that holds what an event adds to a measure."""
+    return f"_v{measure}"
 
 
 def part_name(measure: int, part: Part) -> str:
@@ -56,10 +66,18 @@ def kept_parts(measure: Measure) -> tuple[Part, ...]:
     return tuple(part for part in measure.parts if part not in ("days", "last"))
 
 
+def too_great(plan: Plan, measure: Measure) -> str:
+    """Say that a day's total does not fit."""
+    return (
+        f"{plan.name}: a day's total of {measure.value} is too great to be added up exactly; "
+        "keep fewer decimal places in the source or in scale"
+    )
+
+
 def _kept(plan: Plan) -> Iterator[Column]:
     for number, measure in enumerate(plan.measures):
         for part in kept_parts(measure):
-            yield F.expr(_aggregate(part, f"_v{number}", plan, measure)).alias(part_name(number, part))
+            yield F.expr(_aggregate(part, value_name(number), plan, measure)).alias(part_name(number, part))
 
 
 def _aggregate(part: Part, value: str, plan: Plan, measure: Measure) -> str:
@@ -74,9 +92,5 @@ def _aggregate(part: Part, value: str, plan: Plan, measure: Measure) -> str:
 
 
 def _total(total: str, fits: str, value: str, plan: Plan, measure: Measure) -> str:
-    message = string_literal(
-        f"{plan.name}: a day's total of {measure.value} is too great to be added up exactly; "
-        "keep fewer decimal places in the source or in scale"
-    )
-    raised = f"CAST(raise_error({message}) AS BIGINT)"
+    raised = f"CAST(raise_error({string_literal(too_great(plan, measure))}) AS BIGINT)"
     return f"CASE WHEN count({value}) = 0 THEN 0L WHEN {fits} THEN {total} ELSE {raised} END"

@@ -16,6 +16,9 @@ from databricks_utils.models.registry import (
     ModelVersion,
 )
 
+#: Features whose importance is shown.
+_SHOWN = 15
+
 
 def model_card(
     model: ModelVersion,
@@ -24,6 +27,8 @@ def model_card(
     owner: str,
     features: Sequence[str] = (),
     limits: Sequence[str] = (),
+    importance: Mapping[str, float] | None = None,
+    unit: str = "",
 ) -> str:
     """Return a Markdown page about a version of a model.
 
@@ -35,11 +40,14 @@ def model_card(
         owner: The team that answers for it.
         features: What it reads.
         limits: What is known to go wrong.
+        importance: How much each feature counts, such as its mean absolute SHAP value; the greatest are shown.
+        unit: What that is counted in.
     """
     parts = [
         f"# {model.name}, version {model.version}\n\n{purpose}\n",
         f"owner {owner} · run `{model.run_id}` · load `{model.uri}`\n",
         _metrics(model),
+        _importance(importance or {}, unit),
         _listed("What it reads", [f"`{name}`" for name in features]),
         _listed("Known limits", limits),
         _listed("History", _history(model.tags)),
@@ -54,6 +62,15 @@ def _metrics(model: ModelVersion) -> str:
         for name, value in sorted(model.metrics.items())
     ]
     return "\n".join(["## Metrics\n", "| metric | this version | the one before |", "|---|---|---|", *rows]) + "\n"
+
+
+def _importance(importance: Mapping[str, float], unit: str) -> str:
+    if not importance:
+        return ""
+    greatest = sorted(importance.items(), key=lambda pair: -pair[1])[:_SHOWN]
+    rows = [f"| `{name}` | {value:.3g} |" for name, value in greatest]
+    head = f"| feature | mean contribution{f' ({unit})' if unit else ''} |"
+    return "\n".join(["## What counts most\n", head, "|---|---|", *rows]) + "\n"
 
 
 def _history(tags: Mapping[str, str]) -> list[str]:

@@ -9,6 +9,7 @@ import pytest
 from databricks_utils.doctor import Check, examine, render_checks
 from databricks_utils.doctor.machine import (
     check_disk,
+    check_lightgbm,
     check_loopback,
     check_python,
     check_tool,
@@ -49,6 +50,19 @@ def test_a_tool_that_is_not_installed_comes_with_the_way_to_install_it(
 
     assert (check.ok, check.found) == (False, "not installed")
     assert "apt-get install git" in check.advice
+
+
+def test_a_lightgbm_without_openmp_comes_with_the_way_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(name: str) -> object:
+        raise OSError(f"{name}: libgomp.so.1: cannot open shared object file")
+
+    monkeypatch.setattr("databricks_utils.doctor.machine.importlib.import_module", broken)
+
+    check = check_lightgbm()
+
+    assert not check.ok
+    assert "libgomp.so.1" in check.found
+    assert "apt-get install libgomp1" in check.advice
 
 
 def test_a_folder_under_a_file_is_not_writable(tmp_path: Path) -> None:

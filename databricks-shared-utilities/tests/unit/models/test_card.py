@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from databricks_utils.models import ModelVersion, model_card
 
 PROMOTED = {
@@ -13,7 +15,7 @@ PROMOTED = {
 BACK = {"rolled_back_by": "Bob", "rolled_back_at": "2024-03-02T08:00:00+00:00", "rolled_back_because": "complaints"}
 
 
-def card(tags: dict[str, str], **given: list[str]) -> str:
+def card(tags: dict[str, str], **given: Any) -> str:
     model = ModelVersion("main.gold.churn", 3, "r1", "file:///m", {"error": 0.25, "auc": 0.8}, tags)
     return model_card(model, purpose="Who will leave.", owner="shop", **given)
 
@@ -34,3 +36,13 @@ def test_a_challenger_was_never_promoted_and_empty_sections_are_left_out() -> No
 
     assert "- never promoted\n" in page
     assert "What it reads" not in page
+
+
+def test_what_counts_most_comes_first_and_the_tail_is_left_out() -> None:
+    importance = {f"f{number}": float(number) for number in range(20)}
+
+    page = card({}, importance=importance, unit="log odds")
+
+    assert "## What counts most\n\n| feature | mean contribution (log odds) |\n|---|---|\n| `f19` | 19 |\n" in page
+    assert "`f5`" in page
+    assert "`f4`" not in page

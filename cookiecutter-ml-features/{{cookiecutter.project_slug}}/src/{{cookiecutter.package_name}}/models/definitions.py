@@ -15,6 +15,8 @@ HORIZON_DAYS = 30
 ACTIVE_DAYS = 90
 
 
+#: What a model predicts: a probability, or an amount.
+Kind = Literal["classifier", "regressor"]
 #: Gives a parameter of the configuration by its name.
 Parameter = Callable[[str], Any]
 
@@ -36,12 +38,17 @@ class ModelDefinition:
 
     name: str
     label: str
-    kind: Literal["classifier", "regressor"]
+    kind: Kind
     gates: Callable[[Parameter], tuple[Gate, ...]]
     headline: str
     greater_is_better: bool
     purpose: str
     limits: tuple[str, ...] = ()
+
+    @property
+    def unit(self) -> str:
+        """What contributions of features to its predictions are counted in."""
+        return "log odds" if self.kind == "classifier" else "USD"
 
 
 CHURN = ModelDefinition(

@@ -15,12 +15,26 @@ from {{ cookiecutter.package_name }}.models.definitions import ModelDefinition
 SCORES = "gold.household_scores"
 PERFORMANCE = "operations.model_performance"
 #: Artifacts of a training run.
-FEATURES, PREDICTIONS, IMPORTANCE, CURVES = "features.json", "predictions.json", "importance.json", "curves.json"
+FEATURES, PREDICTIONS, EXPLANATIONS, CURVES = "features.json", "predictions.json", "explanations.json", "curves.json"
+IMPORTANCE = "importance.json"
 
 
 def full_name(configuration: Configuration, model: ModelDefinition) -> str:
     """Return catalog.schema.model, under which a model is registered here and in Unity Catalog."""
     return f"{configuration.catalog}.{configuration.schemas.gold}.{model.name}"
+
+
+def reasons_wanted(configuration: Configuration) -> int:
+    """Return how many reasons go with each score; 0 where predictions are not explained at all.
+
+    Raises:
+        InvalidInput: It is no such number.
+    """
+    wanted = configuration.parameter("reasons")
+    if not isinstance(wanted, int) or isinstance(wanted, bool) or wanted < 0:
+        hint = "Write a whole number, 0 for no explanations"
+        raise InvalidInput(f"reasons is {wanted!r}", where="config: parameters.reasons", hint=hint)
+    return wanted
 
 
 def registry_of(configuration: Configuration) -> ModelRegistry:

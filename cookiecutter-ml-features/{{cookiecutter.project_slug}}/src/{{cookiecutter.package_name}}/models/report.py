@@ -16,6 +16,8 @@ from {{ cookiecutter.package_name }}.models.definitions import ModelDefinition
 from {{ cookiecutter.package_name }}.models.monitoring import Performance
 
 SHOWN = 15
+#: Correlation of a feature with what it adds from which on its direction is named.
+CLEAR = 0.3
 
 PAGE = Template("""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>$title</title>
@@ -51,7 +53,8 @@ class Watched:
         model: Its definition.
         champion: The version in use.
         challenger: The version that waits, if any.
-        importance: JSON of the training run.
+        importance: JSON of the training run: losses when features are shuffled.
+        explanations: JSON of the training run: what features add to predictions; an empty list where nobody asked.
         curves: JSON of the training run.
         features: Drift of the features.
         predictions: Drift of the predictions.
@@ -64,6 +67,7 @@ class Watched:
     champion: ModelVersion
     challenger: ModelVersion | None
     importance: str
+    explanations: str
     curves: str
     features: Sequence[Drift]
     predictions: Sequence[Drift]
@@ -83,15 +87,15 @@ def _section(item: Watched, psi_limit: float) -> str:
     state = ", ".join(drifted) or "nothing"
     few = next((result.reasons[0] for result in item.features if result.status == "too few rows"), "")
     strongest = sorted(item.features, key=lambda result: -result.psi)[:SHOWN]
-    importance = dict(list(json.loads(item.importance).items())[:SHOWN])
     parts = [
         f"<h2>{escape(item.model.name)}, version {item.champion.version}</h2><p>{escape(item.model.purpose)}</p>",
         _versions(item),
-        '<div class="columns"><div><h3>What it looks at</h3><p class="note">Loss when a feature is shuffled.</p>',
-        charts.bars("Importance of features", importance),
+        '<div class="columns"><div><h3>What it looks at</h3>',
+        _importance(item),
         '</div><div><h3>Says and comes true</h3><p class="note">Ten equal parts of the test month.</p>',
         charts.calibration("Predicted and true means", json.loads(item.curves)["points"]),
         "</div></div>",
+        _weights(item),
         f'<h3>Features now and in training</h3><p class="note">Drifted: {escape(state)}. {escape(few)} '
         f"Population stability index, limit {psi_limit:g}.</p>",
         charts.bars("Drift of features", {result.column: result.psi for result in strongest}, limit=psi_limit),
@@ -102,6 +106,37 @@ def _section(item: Watched, psi_limit: float) -> str:
         _performance(item.performance),
     ]
     return "\n".join(parts)
+
+
+def _importance(item: Watched) -> str:
+    weights = json.loads(item.explanations)[:SHOWN]
+    if not weights:
+        losses = dict(list(json.loads(item.importance).items())[:SHOWN])
+        return '<p class="note">Loss when a feature is shuffled.</p>' + charts.bars("Importance of features", losses)
+    note = f'<p class="note">Mean of what a feature adds or takes (SHAP values, {escape(item.model.unit)}).</p>'
+    means = {weight["feature"]: weight["contribution"] for weight in weights}
+    return note + charts.bars("Importance of features", means)
+
+
+def _weights(item: Watched) -> str:
+    weights = json.loads(item.explanations)[:SHOWN]
+    if not weights:
+        return ""
+    heads = ("feature", f"adds or takes ({item.model.unit})", "more of it", "loss when shuffled")
+    rows = "".join(
+        f"<tr><td>{escape(weight['feature'])}</td><td class=number>{weight['contribution']:.3g}</td>"
+        f"<td>{_direction(weight['direction'])}</td><td class=number>{weight['loss_when_shuffled']:.3g}</td></tr>"
+        for weight in weights
+    )
+    head = "".join(f"<th>{escape(name)}</th>" for name in heads)
+    note = '<p class="note">Of the test month. The reasons of each household stand beside its score.</p>'
+    return f"<h3>Features that count most</h3>{note}<table><tr>{head}</tr>{rows}</table>"
+
+
+def _direction(correlation: float) -> str:
+    if abs(correlation) < CLEAR:
+        return "raises or lowers"
+    return "raises" if correlation > 0 else "lowers"
 
 
 def _versions(item: Watched) -> str:

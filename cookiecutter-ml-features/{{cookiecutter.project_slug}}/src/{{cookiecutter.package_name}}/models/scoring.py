@@ -16,10 +16,15 @@ from databricks_utils.models import ModelRegistry, ModelVersion
 from {{ cookiecutter.package_name }}.features.registry import COLUMNS, TABLES
 from {{ cookiecutter.package_name }}.models.definitions import ModelDefinition
 from {{ cookiecutter.package_name }}.models.examples import population
-from {{ cookiecutter.package_name }}.models.places import SCORES, champion_of, loaded
+from {{ cookiecutter.package_name }}.models.explanations import reasons_of
+from {{ cookiecutter.package_name }}.models.families import Array, family_of
+from {{ cookiecutter.package_name }}.models.places import SCORES, champion_of, loaded, reasons_wanted
 from {{ cookiecutter.package_name }}.models.training import predicted
 
-SCHEMA = "household_id BIGINT, observed_at TIMESTAMP, model STRING, version INT, score DOUBLE, scored_at TIMESTAMP"
+SCHEMA = (
+    "household_id BIGINT, observed_at TIMESTAMP, model STRING, version INT, score DOUBLE, scored_at TIMESTAMP, "
+    "reasons ARRAY<STRUCT<feature: STRING, value: DOUBLE, contribution: DOUBLE>>"
+)
 
 
 def score(
@@ -47,16 +52,19 @@ def score(
 
     Raises:
         InvalidInput: There is no champion.
+        MissingTool: Reasons are wanted, and what gives them is not installed.
     """
     champion = champion_of(opened.configuration, registry, model)
     active = population(lakehouse.read(TABLES[0].source.table), [observed_at])
     rows: Any = create_training_set(store, active, COLUMNS, timestamp="observed_at").load_df().toPandas()
     features = rows[list(COLUMNS)].to_numpy(dtype=np.float64)
-    scores = predicted(model, loaded(champion), features) if len(rows) else np.empty(0)
+    estimator = loaded(champion)
+    scores = predicted(model, estimator, features) if len(rows) else np.empty(0)
+    reasons = _reasons(estimator, features, reasons_wanted(opened.configuration))
     now = datetime.now(timezone.utc)
     values = [
-        (int(household), observed_at, model.name, champion.version, float(value), now)
-        for household, value in zip(rows["household_id"], scores, strict=True)
+        (int(household), observed_at, model.name, champion.version, float(value), now, why)
+        for household, value, why in zip(rows["household_id"], scores, reasons, strict=True)
     ]
     spark, namespace = lakehouse.spark, lakehouse.namespace
     schema = parse_schema(SCHEMA)
@@ -67,3 +75,12 @@ def score(
     own = f"model = '{model.name}' AND version = {champion.version} AND observed_at = {moment}"
     overwrite(spark, namespace.identifier(SCORES), frame, where=own, folder=namespace.location(SCORES))
     return champion, len(values)
+
+
+def _reasons(estimator: Any, features: Array, most: int) -> list[list[tuple[str, float | None, float]] | None]:
+    """Return the reasons of each row as the table holds them; NULL where none are wanted."""
+    if not most or not len(features):
+        return [None] * len(features)
+    contributions = family_of(estimator).contributions(estimator, features)
+    found = reasons_of(contributions, features, COLUMNS, most=most)
+    return [[(reason.feature, reason.value, reason.contribution) for reason in row] for row in found]

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from {{ cookiecutter.package_name }}.models.definitions import ModelDefinition
+from {{ cookiecutter.package_name }}.models.explanations import Weight, weights_of
+from {{ cookiecutter.package_name }}.models.families import Array, Family
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Array = NDArray[np.float64]
 #: Most rows that importance is measured on; more only take longer.
 IMPORTANCE_ROWS = 2000
 
@@ -37,12 +38,13 @@ class Trained:
     """A fitted model with what was measured.
 
     Args:
-        estimator: Of scikit-learn, fitted on training and validation.
+        estimator: Fitted on training and validation.
         settings: What the search found best.
         metrics: By name; `test_…` of months that the model has not seen.
         importance: Loss of the headline metric when a feature is shuffled, greatest first.
         predictions: For the test rows.
         test: The test rows.
+        weights: What features add to the predictions of the test rows, greatest first; empty where nobody asked.
     """
 
     estimator: Any
@@ -51,6 +53,7 @@ class Trained:
     importance: dict[str, float]
     predictions: Array
     test: Split
+    weights: Sequence[Weight] = ()
 
 
 def by_time(rows: pd.DataFrame, columns: tuple[str, ...], label: str) -> tuple[Split, Split, Split]:
@@ -71,7 +74,14 @@ def by_time(rows: pd.DataFrame, columns: tuple[str, ...], label: str) -> tuple[S
 
 
 def train(
-    model: ModelDefinition, splits: tuple[Split, Split, Split], names: tuple[str, ...], *, trials: int, seed: int
+    model: ModelDefinition,
+    splits: tuple[Split, Split, Split],
+    names: tuple[str, ...],
+    family: Family,
+    *,
+    trials: int,
+    seed: int,
+    explain: bool = True,
 ) -> Trained:
     """Search settings on the validation month, fit once more with it, and measure on the test month.
 
@@ -81,8 +91,13 @@ def train(
         model: What is predicted.
         splits: Of `by_time`.
         names: Names of the features.
+        family: What learns.
         trials: Settings to try.
         seed: Of the search and the model.
+        explain: Whether to say what features add to predictions.
+
+    Raises:
+        MissingTool: The family's package is missing or does not load.
     """
     import optuna
 
@@ -92,7 +107,7 @@ def train(
     study = optuna.create_study(direction=direction, sampler=optuna.samplers.TPESampler(seed=seed))
 
     def objective(trial: optuna.Trial) -> float:
-        fitted = estimator_of(model, suggested(trial), seed).fit(fitting.features, fitting.label)
+        fitted = family.estimator(model.kind, family.suggest(trial), seed).fit(fitting.features, fitting.label)
         return metrics_of(model, validation.label, predicted(model, fitted, validation.features))[model.headline]
 
     study.optimize(objective, n_trials=trials)
@@ -100,30 +115,13 @@ def train(
     known = Split(
         np.concatenate([fitting.features, validation.features]), np.concatenate([fitting.label, validation.label])
     )
-    estimator = estimator_of(model, best, seed).fit(known.features, known.label)
+    estimator = family.estimator(model.kind, best, seed).fit(known.features, known.label)
     predictions = predicted(model, estimator, test.features)
     metrics = {f"test_{name}": value for name, value in metrics_of(model, test.label, predictions).items()}
     metrics[f"validation_{model.headline}"] = float(study.best_value)
-    return Trained(estimator, best, metrics, importance_of(model, estimator, test, names, seed), predictions, test)
-
-
-def suggested(trial: Any) -> dict[str, Any]:
-    """Return the settings of a trial."""
-    return {
-        "learning_rate": trial.suggest_float("learning_rate", 0.02, 0.2, log=True),
-        "max_leaf_nodes": trial.suggest_int("max_leaf_nodes", 4, 31),
-        "min_samples_leaf": trial.suggest_int("min_samples_leaf", 10, 60),
-        "l2_regularization": trial.suggest_float("l2_regularization", 1e-3, 10.0, log=True),
-        "max_iter": trial.suggest_int("max_iter", 50, 200, step=25),
-    }
-
-
-def estimator_of(model: ModelDefinition, settings: dict[str, Any], seed: int) -> Any:
-    """Return an estimator that is not fitted yet; gradient boosting takes NULL as it is."""
-    from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
-
-    kind = HistGradientBoostingClassifier if model.kind == "classifier" else HistGradientBoostingRegressor
-    return kind(random_state=seed, early_stopping=False, **settings)
+    losses = importance_of(model, estimator, test, names, seed)
+    weights = weights_of(family.contributions(estimator, test.features), test.features, names) if explain else []
+    return Trained(estimator, best, metrics, losses, predictions, test, weights)
 
 
 def predicted(model: ModelDefinition, estimator: Any, features: Array) -> Array:

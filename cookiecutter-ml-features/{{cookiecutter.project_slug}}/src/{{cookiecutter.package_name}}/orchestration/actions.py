@@ -19,6 +19,7 @@ from {{ cookiecutter.package_name }}.models.definitions import MODELS, ModelDefi
 from {{ cookiecutter.package_name }}.models.experiment import run_training, training_data
 from {{ cookiecutter.package_name }}.models.places import (
     CURVES,
+    EXPLANATIONS,
     IMPORTANCE,
     PREDICTIONS,
     SCORES,
@@ -72,7 +73,8 @@ def train(opened: Opened, name: str, *, trials: int, seed: int, if_drifted: bool
         version, trained = run_training(opened, registry, model, data, trials=trials, seed=seed)
         said = ", ".join(f"{key} {value:.3g}" for key, value in list(trained.metrics.items())[:SHOWN])
         click.echo(f"{model.name} version {version.version}: {said}")
-        click.echo(f"  looks at {', '.join(list(trained.importance)[:3])}")
+        first = [weight.feature for weight in trained.weights] or list(trained.importance)
+        click.echo(f"  looks at {', '.join(first[:3])}")
     return 0
 
 
@@ -178,6 +180,7 @@ def _watched(
         champion=champion,
         challenger=registry.challenger(full_name(opened.configuration, model)),
         importance=artifact(champion, IMPORTANCE),
+        explanations=artifact(champion, EXPLANATIONS),
         curves=artifact(champion, CURVES),
         features=found,
         predictions=predictions,
