@@ -140,11 +140,15 @@ class Logging(Section):
 
 
 class Telemetry(Section):
-    """OpenTelemetry traces."""
+    """OpenTelemetry traces and metrics."""
 
     traces: Literal["none", "file", "otlp"] = Field("none", description="Where spans go")
     endpoint: str | None = Field(None, description="OTLP over HTTP endpoint, for traces: otlp")
     file: str | None = Field(None, description="File for JSON lines, for traces: file")
+    metrics: Literal["none", "file", "otlp"] = Field("none", description="Where metrics of streams go")
+    metrics_endpoint: str | None = Field(None, description="OTLP over HTTP endpoint, for metrics: otlp")
+    metrics_file: str | None = Field(None, description="File for JSON lines, for metrics: file")
+    metrics_interval_seconds: float = Field(30.0, gt=0, description="Pause between two exports of metrics")
 
 
 class Retention(Section):
@@ -185,7 +189,7 @@ class Configuration(Section):
         default_factory=lambda: Execution.model_validate({}), description="How a run goes about its tables"
     )
     logging: Logging = Field(default_factory=lambda: Logging.model_validate({}), description="Logging")
-    telemetry: Telemetry = Field(default_factory=lambda: Telemetry.model_validate({}), description="Traces")
+    telemetry: Telemetry = Field(default_factory=lambda: Telemetry.model_validate({}), description="Traces and metrics")
     retention: Retention = Field(
         default_factory=lambda: Retention.model_validate({}), description="How long things are kept"
     )

@@ -21,6 +21,7 @@ from databricks_utils.streaming.definition import (
     Watermark,
 )
 from databricks_utils.streaming.delivery import Delivery
+from databricks_utils.streaming.metrics import StreamMetrics
 from databricks_utils.streaming.progress import BatchProgress, batch_progress
 from databricks_utils.streaming.queries import StreamQuery, stream_queries
 from databricks_utils.streaming.realtime import possible_mode, run_event_alerts, start_event_alerts
@@ -34,6 +35,7 @@ __all__ = [
     "StreamAlerts",
     "StreamBronze",
     "StreamGold",
+    "StreamMetrics",
     "StreamNode",
     "StreamPipeline",
     "StreamQuery",

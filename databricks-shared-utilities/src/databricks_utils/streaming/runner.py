@@ -17,11 +17,12 @@ from pyspark.errors import StreamingQueryException
 from databricks_utils.errors import InvalidInput
 from databricks_utils.logging import log_context
 from databricks_utils.medallion import Lakehouse, quarantine_of
-from databricks_utils.observability import RunResult, RunStore, TableResult, span
+from databricks_utils.observability import RunResult, RunStore, TableResult, flush_metrics, span
 from databricks_utils.retry import is_transient
 from databricks_utils.streaming.broker import check_streaming
 from databricks_utils.streaming.definition import StreamPipeline, StreamSilver
 from databricks_utils.streaming.failure import described, explained, is_over_soon
+from databricks_utils.streaming.metrics import StreamMetrics
 from databricks_utils.streaming.progress import BatchProgress, ProgressReader, ProgressStore
 from databricks_utils.streaming.queries import StreamQuery, stream_queries
 
@@ -73,7 +74,8 @@ def run_streams(
     run_id = run_id or uuid4().hex
     with log_context(pipeline=pipeline.name, batch_id=run_id), span(f"run {pipeline.name}", run_id=run_id):
         queries = stream_queries(lakehouse, pipeline, pipeline.selected(tables))
-        run = _StreamRun(lakehouse, queries, ProgressStore(lakehouse, run_id), on_progress or (lambda _: None))
+        store, metrics = ProgressStore(lakehouse, run_id), StreamMetrics(pipeline.name)
+        run = _StreamRun(lakehouse, queries, store, metrics, on_progress or (lambda _: None))
         if streaming.trigger == "available_now":
             run.to_the_end()
         else:
@@ -88,6 +90,7 @@ def run_streams(
             parameters={"tables": ",".join(tables), "trigger": streaming.trigger, "source": streaming.source},
         )
         RunStore(lakehouse.namespace).save(lakehouse.spark, result)
+        flush_metrics()
     return result
 
 
@@ -118,6 +121,7 @@ class _StreamRun:
     lakehouse: Lakehouse
     queries: Sequence[StreamQuery]
     store: ProgressStore
+    metrics: StreamMetrics
     on_progress: Listener
     reader: ProgressReader = field(default_factory=ProgressReader)
     errors: dict[str, str] = field(default_factory=dict)
@@ -128,6 +132,7 @@ class _StreamRun:
     def __post_init__(self) -> None:
         self.before = {query.name: self.lakehouse.version(query.name) for query in self.queries}
         self.tries = dict.fromkeys(self.before, 0)
+        self.tables = {query.name: query.node.table for query in self.queries}
         self.newest: dict[str, BatchProgress] = {}
         self.unsaved: list[BatchProgress] = []
         self.saved_at = self.begin
@@ -226,6 +231,7 @@ class _StreamRun:
             for batch in self.reader.read(handle):
                 self.newest[batch.query] = batch
                 self.unsaved.append(batch)
+                self.metrics.record(batch, self.tables[batch.query])
         self.on_progress(dict(self.newest))
         if time.monotonic() - self.saved_at > SAVE_SECONDS:
             self._save()
