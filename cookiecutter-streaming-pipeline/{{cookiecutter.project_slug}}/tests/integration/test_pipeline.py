@@ -11,12 +11,16 @@ import pytest
 from databricks_utils.medallion import Lakehouse
 from databricks_utils.observability import RunResult
 from databricks_utils.streaming import StreamSilver, balances, forget_last_batch, run_streams, stream_queries
+from databricks_utils.testing.dashboards import DashboardDataset, read_datasets
 
 from {{ cookiecutter.package_name }}.orchestration.pipeline_definition import PIPELINE
 
-SAMPLE = Path(__file__).resolve().parents[2] / "data" / "landing"
+ROOT = Path(__file__).resolve().parents[2]
+SAMPLE = ROOT / "data" / "landing"
 NewLakehouse = Callable[[Path], Lakehouse]
 Settled = tuple[Lakehouse, RunResult]
+DASHBOARD = ROOT / "dashboards" / "streams.lvdash.json"
+OPERATIONS = ["operations.stream_progress", "operations.pipeline_runs", "operations.quality_results"]
 TABLES = [*PIPELINE.tables, *(f"{node.table}_quarantine" for node in PIPELINE if isinstance(node, StreamSilver))]
 
 
@@ -42,7 +46,19 @@ def test_the_run_succeeds_and_fills_every_table(settled: Settled) -> None:
     lakehouse, run = settled
 
     assert run.exit_code == 0, [table.error or table.breaches for table in run.tables]
-    assert [table for table, count in counts(lakehouse).items() if count == 0] == []
+    assert [table for table, count in counts(lakehouse).items() if count == 0 and table in PIPELINE.tables] == []
+
+
+def test_the_quarantines_hold_the_events_that_were_cut_off_and_no_other(settled: Settled) -> None:
+    lakehouse, _ = settled
+    cut_off = {
+        f"silver.{topic.name.removeprefix('pos.')}_quarantine": sum(
+            not line.endswith(b"}") for path in topic.glob("*.jsonl") for line in path.read_bytes().splitlines()
+        )
+        for topic in SAMPLE.iterdir()
+    }
+
+    assert {table: count for table, count in counts(lakehouse).items() if table not in PIPELINE.tables} == cut_off
 
 
 def test_every_sale_is_there_once(settled: Settled) -> None:
@@ -76,6 +92,29 @@ def test_the_rush_in_the_sample_is_told_and_nothing_else(settled: Settled) -> No
     stores = {row.store_id for row in lakehouse.read("gold.alerts").collect()}
 
     assert len(stores) == 1
+
+
+def test_the_rules_about_whole_tables_are_met(settled: Settled) -> None:
+    _, run = settled
+    rules = {(table.table, rule.rule): rule.passed for table in run.tables for rule in table.rules}
+
+    assert {("silver.sales", "freshness"), ("gold.sale_payments", "sale_id_reference")} <= rules.keys()
+    assert [name for name, passed in rules.items() if not passed] == []
+
+
+@pytest.mark.parametrize("dataset", read_datasets(DASHBOARD), ids=lambda dataset: dataset.name)
+def test_a_query_of_the_dashboard_shows_what_the_run_has_left(settled: Settled, dataset: DashboardDataset) -> None:
+    lakehouse, _ = settled
+    schemas = lakehouse.configuration.schemas
+    for table in (*TABLES, *OPERATIONS):
+        assert lakehouse.exists(table)
+
+    rows = dataset.rows(
+        lakehouse.spark, schemas.operations, silver_schema=schemas.silver, gold_schema=schemas.gold
+    ).collect()
+
+    lakehouse.spark.catalog.setCurrentDatabase("default")
+    assert len(rows) > 0
 
 
 def test_a_crash_before_the_last_note_of_every_stream_doubles_nothing(settled: Settled) -> None:

@@ -102,6 +102,9 @@ class Streaming(Section):
     max_events_per_batch: int | None = Field(None, ge=1, description="Most events taken from the broker in one batch")
     max_files_per_batch: int = Field(1000, ge=1, description="Most files taken in one batch")
     rate_per_second: int = Field(100, ge=1, description="Events a second of source: rate")
+    check_tables: bool = Field(
+        True, description="Check the rules about whole tables at the end of a run with trigger: available_now"
+    )
     fail_on_data_loss: bool = Field(True, description="Stop when the broker has deleted what was not yet read")
     future_minutes: int = Field(5, ge=0, description="How far an event may lie ahead of its arrival")
     broker: Broker = Field(default_factory=lambda: Broker.model_validate({}), description="The broker")

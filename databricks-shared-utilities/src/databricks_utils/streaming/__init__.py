@@ -10,6 +10,7 @@ from databricks_utils.streaming.broker import (
     source_options,
 )
 from databricks_utils.streaming.checkpoint import checkpoint_path, forget_last_batch
+from databricks_utils.streaming.checks import check_tables
 from databricks_utils.streaming.definition import (
     EventAlerts,
     StreamAlerts,
@@ -44,6 +45,7 @@ __all__ = [
     "balances",
     "batch_progress",
     "check_streaming",
+    "check_tables",
     "checkpoint_path",
     "connection_options",
     "forget_last_batch",
