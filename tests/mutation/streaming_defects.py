@@ -40,6 +40,14 @@ _DEFECTS = {
         "resources/dashboards.yml: dashboards.streams: streams.lvdash.json: datasets.runs:",
         "names the schema operations",
     ),
+    "stream: declarative pipeline of a file that is not there": Defect(
+        "resources/pipelines.yml",
+        "orchestration/lakeflow.py",
+        "orchestration/declared.py",
+        definition.broken_bundle,
+        "resources/pipelines.yml: pipelines.point_of_sale_streams_pipeline:",
+        "declared.py matches no file",
+    ),
     "stream: job that checks at an impossible time": Defect(
         "bundle.yml",
         "0 30 * * * ?",

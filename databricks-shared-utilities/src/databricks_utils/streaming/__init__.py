@@ -11,6 +11,7 @@ from databricks_utils.streaming.broker import (
 )
 from databricks_utils.streaming.checkpoint import checkpoint_path, forget_last_batch
 from databricks_utils.streaming.checks import check_tables
+from databricks_utils.streaming.declarative import declare_streams
 from databricks_utils.streaming.definition import (
     EventAlerts,
     StreamAlerts,
@@ -48,6 +49,7 @@ __all__ = [
     "check_tables",
     "checkpoint_path",
     "connection_options",
+    "declare_streams",
     "forget_last_batch",
     "possible_mode",
     "redacted_options",
