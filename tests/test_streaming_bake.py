@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from baking import STREAMING, Bakery, covering, files_of, label
+from bundles.test_bundles import SCHEMA, bundle_validator, deepest, documents
 from checks import definition, files, links, style, texts
 from checks.files import EXPECTED
 from conftest import NAMES, found
@@ -64,6 +66,24 @@ def test_every_choice_is_baked_and_has_exactly_the_expected_files(projects: Proj
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
 def test_a_check_of_the_family_finds_nothing(check: Callable[[Path], list[str]], projects: Projects) -> None:
     assert found(check, projects) == []
+
+
+def test_every_file_of_a_bundle_satisfies_the_schema_of_the_cli(projects: Projects) -> None:
+    if not SCHEMA.is_file():
+        pytest.skip("no schema: see tests/bundles/test_bundles.py")
+    validator = bundle_validator(SCHEMA)
+    seen = {
+        json.dumps(document): f"{name}: {path}"
+        for name, project in projects.items()
+        for path, document in documents(project)
+    }
+    errors = [
+        f"{place}: {error.json_path}: {error.message[:200]}"
+        for text, place in seen.items()
+        for error in deepest(validator.iter_errors(json.loads(text)))
+    ]
+
+    assert errors == []
 
 
 def test_generated_python_passes_its_own_type_checker(projects: Projects) -> None:

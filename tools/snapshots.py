@@ -40,6 +40,7 @@ MODULES = (
     "retry",
     "testing.assertions",
     "testing.broker",
+    "testing.dashboards",
     "testing.declarative",
     "testing.frames",
     "testing.notebooks",

@@ -14,7 +14,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from databricks_utils.config import Configuration
-from databricks_utils.contracts import read_contracts
+from databricks_utils.contracts import Contract, read_contracts
 from databricks_utils.medallion import Lakehouse
 from databricks_utils.observability import RunResult
 from databricks_utils.streaming import (
@@ -83,9 +83,16 @@ def opened(
 
     With the mark of an earlier one in the same folder it is that one, also from another process.
     """
-    mark = mark or uuid4().hex[:8]
+    configuration = configured(folder, mark or uuid4().hex[:8], streaming)
+    for topic in ("tills.sales", "tills.payments"):
+        (folder / "landing" / topic).mkdir(parents=True, exist_ok=True)
+    return Lakehouse(spark, configuration, contracts())
+
+
+def configured(folder: Path, mark: str, streaming: Mapping[str, object] | None = None) -> Configuration:
+    """Return the configuration of tills whose schemas bear a mark."""
     folders = ("landing", "warehouse", "checkpoints", "reports")
-    configuration = Configuration.model_validate(
+    return Configuration.model_validate(
         {
             "environment": "test",
             "catalog": "spark_catalog",
@@ -95,9 +102,10 @@ def opened(
             "streaming": {"max_files_per_batch": 1, **(streaming or {})},
         }
     )
-    for topic in ("tills.sales", "tills.payments"):
-        (folder / "landing" / topic).mkdir(parents=True, exist_ok=True)
-    return Lakehouse(spark, configuration, read_contracts(CONTRACTS))
+
+
+def contracts() -> Mapping[str, Contract]:
+    return read_contracts(CONTRACTS)
 
 
 def land(tills: Lakehouse, topic: str, name: str, events: Iterable[object]) -> None:

@@ -162,6 +162,8 @@ def texts(value: Any, place: str = "") -> Iterator[tuple[str, str]]:
 def _variables(document: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
     declared = document.get("variables") or {}
     values = {name: item["default"] for name, item in declared.items() if "default" in (item or {})}
+    # The workspace knows the id of what is looked up by its name.
+    values |= {name: f"lookup:{name}" for name, item in declared.items() if "lookup" in (item or {})}
     for name, value in (own.get("variables") or {}).items():
         values[name] = value["default"] if isinstance(value, dict) and "default" in value else value
     return values

@@ -12,6 +12,7 @@ from zoneinfo import available_timezones
 
 from bundles import quartz
 from bundles.bundle_reader import VARIABLE, Bundle, texts
+from databricks_utils.testing.dashboards import dashboard_faults
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -160,7 +161,7 @@ def schemas_are_referenced(bundle: Bundle) -> Iterator[str]:
     for place, text in texts({"resources": bundle.written.get("resources") or {}}):
         last = place.rpartition(".")[2]
         names = [found for form in (SCHEMA_OPTION, IN_VOLUME) for found in form.findall(text)]
-        if last in ("schema", "schema_name") or SCHEMA_SETTING.search(place):
+        if last in ("schema", "schema_name", "dataset_schema") or SCHEMA_SETTING.search(place):
             names.append(text)
         for name in names:
             found = RESOURCE.fullmatch(name)
@@ -180,6 +181,24 @@ def pipelines_are_complete(bundle: Bundle) -> Iterator[str]:
             pattern = library.get("glob", {}).get("include") or library.get("file", {}).get("path")
             if pattern and not matches(folder, pattern):
                 yield f"pipelines.{key}: {pattern} matches no file"
+
+
+@rule
+def dashboards_are_complete(bundle: Bundle) -> Iterator[str]:
+    """A dashboard has a warehouse and names for its tables, and its file, which the CLI never opens, is sound."""
+    for key, dashboard in bundle.resources("dashboards").items():
+        for field in ("warehouse_id", "dataset_catalog", "dataset_schema"):
+            if not dashboard.get(field):
+                yield f"dashboards.{key}: no {field}"
+        path = bundle.file_of("dashboards", key).parent / str(dashboard.get("file_path"))
+        if not path.is_file():
+            yield f"dashboards.{key}: {dashboard.get('file_path')} does not exist"
+            continue
+        try:
+            faults = dashboard_faults(path)
+        except (KeyError, ValueError) as error:
+            faults = [f"cannot be read: {error}"]
+        yield from (f"dashboards.{key}: {path.name}: {fault}" for fault in faults)
 
 
 @rule
@@ -248,6 +267,9 @@ def run_as_is_possible(bundle: Bundle) -> Iterator[str]:
     for kind in WITHOUT_RUN_AS:
         for key in bundle.resources(kind):
             yield f"{kind}.{key}: cannot be deployed with run_as another identity"
+    for key, dashboard in bundle.resources("dashboards").items():
+        if dashboard.get("embed_credentials"):
+            yield f"dashboards.{key}: embed_credentials cannot be deployed with run_as another identity"
 
 
 @rule

@@ -25,6 +25,7 @@ artifacts:
 variables:
   catalog: {description: where}
   schedule: {default: "0 0 5 * * ?"}
+  warehouse: {lookup: {warehouse: main}}
 targets:
   dev:
     mode: development
@@ -55,6 +56,13 @@ resources:
         shop.schemas.gold: ${resources.schemas.gold.name}
       environment:
         dependencies: [../dist/*.whl]
+  dashboards:
+    sales:
+      file_path: ../src/sales.lvdash.json
+      warehouse_id: ${var.warehouse}
+      dataset_catalog: ${var.catalog}
+      dataset_schema: ${resources.schemas.gold.name}
+      embed_credentials: false
   jobs:
     nightly:
       schedule: {quartz_cron_expression: "${var.schedule}", timezone_id: UTC, pause_status: PAUSED}
@@ -79,6 +87,21 @@ resources:
             package_name: shop
             entry_point: shop
             parameters: ["--landing=/Volumes/${var.catalog}/${resources.schemas.gold.name}/landing"]
+"""
+DASHBOARD = """
+{
+  "datasets": [{"name": "days", "queryLines": ["SELECT day FROM daily_sales"]}],
+  "pages": [{"name": "first", "layout": [{
+    "widget": {
+      "name": "list",
+      "queries": [{"name": "q", "query": {
+        "datasetName": "days", "fields": [{"name": "day", "expression": "`day`"}]
+      }}],
+      "spec": {"widgetType": "table", "encodings": {"columns": [{"fieldName": "day"}]}}
+    },
+    "position": {"x": 0, "y": 0, "width": 6, "height": 3}
+  }]}]
+}
 """
 PROJECT = '[project]\nname = "shop"\n\n[project.scripts]\nshop = "shop:main"\n'
 
@@ -153,6 +176,19 @@ DEFECTS = {
     ),
     "pipeline's schema": ("      schema: ${resources.schemas.gold.name}\n", "", "pipelines.flow: no schema"),
     "glob": ("../src/flow.py", "../src/*.sql", "../src/*.sql matches no file"),
+    "warehouse": ("      warehouse_id: ${var.warehouse}\n", "", "dashboards.sales: no warehouse_id"),
+    "dashboard's schema": (
+        "dataset_schema: ${resources.schemas.gold.name}",
+        "dataset_schema: gold",
+        "schema 'gold' is not",
+    ),
+    "dashboard's file": ("sales.lvdash.json", "sale.lvdash.json", "../src/sale.lvdash.json does not exist"),
+    "dashboard that is none": ("sales.lvdash.json", "flow.py", "flow.py: cannot be read"),
+    "dashboard with credentials": (
+        "embed_credentials: false",
+        "embed_credentials: true",
+        "embed_credentials cannot be deployed with run_as",
+    ),
     "star": ("pydantic>=2,<3", "pydantic==2.*", "'pydantic==2.*' is taken for a file pattern"),
     "dotted name": ("pydantic>=2,<3", "ruamel.yaml>=0.18", "'ruamel.yaml>=0.18' is taken for a file pattern"),
     "marker": ("pydantic>=2,<3", "pydantic>=2; python_version>'3'", "is taken for a file pattern"),
@@ -216,6 +252,7 @@ def written(folder: Path, root: str = ROOT, resources: str = RESOURCES) -> Path:
     (folder / "resources").mkdir()
     (folder / "src").mkdir()
     (folder / "src" / "flow.py").write_text("", encoding="utf-8")
+    (folder / "src" / "sales.lvdash.json").write_text(DASHBOARD, encoding="utf-8")
     (folder / "pyproject.toml").write_text(PROJECT, encoding="utf-8")
     (folder / "bundle.yml").write_text(root, encoding="utf-8")
     (folder / "resources" / "all.yml").write_text(resources, encoding="utf-8")

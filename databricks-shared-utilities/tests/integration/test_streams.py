@@ -10,6 +10,7 @@ import pytest
 from little_tills import TILLS, closed, contents, land, opened, payment, ran, rows, sale
 from pyspark.errors import StreamingQueryException
 from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
 
 from databricks_utils.errors import InvalidInput
 from databricks_utils.medallion import Lakehouse
@@ -106,6 +107,41 @@ def test_progress_is_kept_as_a_table(settled: Settled) -> None:
     assert {name for name, *_ in found} >= {*TILLS.tables}
     assert [(batch, read) for name, batch, read, _ in found if name == "bronze.sales"][:2] == [(0, 3), (1, 8)]
     assert max(int(str(state)) for name, _, _, state in found if name == "silver.sales") == 4
+
+
+def test_metrics_agree_with_the_table_of_progress(tills: Lakehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("opentelemetry.sdk")
+    from opentelemetry.sdk.metrics import MeterProvider
+    from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+
+    reader = InMemoryMetricReader()
+    provider = MeterProvider(metric_readers=[reader])
+    monkeypatch.setattr("opentelemetry.metrics.get_meter", provider.get_meter)
+    land_an_hour(tills)
+    ran(tills, "bronze.sales", "silver.sales")
+
+    data = reader.get_metrics_data()
+    assert data is not None
+    metrics = [item for resource in data.resource_metrics for scope in resource.scope_metrics for item in scope.metrics]
+    measured = {
+        item.name.removeprefix("lakehouse.stream."): {
+            str(point.attributes["query"]): point.value for point in item.data.data_points
+        }
+        for item in metrics
+        if "rows.dropped" not in item.name and "duration" not in item.name
+    }
+    newest = "max_by({0}, batch_id) FILTER (WHERE {0} IS NOT NULL) AS {0}"
+    gauges = ("state_rows", "state_bytes", "watermark_delay_seconds")
+    noted = tills.read("operations.stream_progress").groupBy("query")
+    wanted = [F.sum("input_rows").alias("read"), *[F.expr(newest.format(name)) for name in gauges]]
+    rows_of = {row.query: row for row in noted.agg(*wanted).collect()}
+    assert rows_of.keys() == {"bronze.sales", "silver.sales", "silver.sales_quarantine"}
+    assert measured["rows.read"] == {name: row.read for name, row in rows_of.items()}
+    names = ("state.rows", "state.memory", "watermark.delay")
+    for name, column in zip(names, gauges, strict=True):
+        known = {query: row[column] for query, row in rows_of.items() if row[column] is not None}
+        assert measured.get(name, {}) == known, name
+    assert measured.keys() >= {"watermark.delay", "state.rows"}
 
 
 def test_no_query_doubles_anything_when_its_last_batch_is_repeated(settled: Settled) -> None:

@@ -51,6 +51,14 @@ def test_the_trigger_suits_the_compute(job: Job, project: Opened) -> None:
     assert ("schedule" in job) == (trigger == "available_now")
 
 
+def test_rules_about_whole_tables_are_checked_by_a_job_of_their_own(project: Opened) -> None:
+    text = (project.root / "resources" / "jobs.yml").read_text(encoding="utf-8")
+    job = yaml.safe_load(text)["resources"]["jobs"]["{{ cookiecutter.package_name }}_check_job"]
+
+    assert parameters(job)[0] == "check"
+    assert job["schedule"]["quartz_cron_expression"] == "${var.check_schedule}"
+
+
 def test_the_values_that_the_task_sets_are_keys_of_the_configuration(job: Job, project: Opened) -> None:
     settings = {word.removeprefix("--set=").partition("=")[0] for word in parameters(job) if word.startswith("--set=")}
     # The level is a choice of a few words; what the bundle puts in its place is one of them.

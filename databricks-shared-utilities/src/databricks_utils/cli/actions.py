@@ -13,7 +13,7 @@ import click
 
 from databricks_utils import delta
 from databricks_utils.cli.documents import out_of_date, written_documents
-from databricks_utils.cli.live import print_balances, shown_progress
+from databricks_utils.cli.live import print_balances, print_rules, shown_progress
 from databricks_utils.cli.project import Opened, Project, open_project
 from databricks_utils.cli.scaffold import add_files
 from databricks_utils.doctor import examine, render_checks
@@ -35,7 +35,7 @@ from databricks_utils.observability import (
     render_report,
 )
 from databricks_utils.observability.store import SCHEMAS as RECORDS
-from databricks_utils.streaming import StreamPipeline, balances, run_event_alerts, run_streams
+from databricks_utils.streaming import StreamPipeline, balances, check_tables, run_event_alerts, run_streams
 from databricks_utils.streaming.progress import TABLE as STREAM_PROGRESS
 from databricks_utils.streaming.realtime import Mode
 
@@ -111,6 +111,16 @@ def verify(project: Opened) -> int:
     found = balances(project.lakehouse(), pipeline)
     print_balances(found)
     return 1 if any(item.lost or item.doubled for item in found) else 0
+
+
+def check(project: Opened, tables: Sequence[str], run_id: str | None) -> int:
+    """Check the rules about whole tables; the exit code is 3 where one of severity error is not met."""
+    pipeline = project.project.pipeline
+    assert isinstance(pipeline, StreamPipeline)  # the command is there for streams only
+    pipeline.selected(tables)
+    outcome = check_tables(project.lakehouse(), pipeline, tables=tables, run_id=run_id)
+    print_rules(outcome)
+    return outcome.exit_code
 
 
 def alert(project: Opened, run_id: str | None, mode: Mode | None, for_seconds: float | None) -> int:

@@ -68,6 +68,7 @@ def _group(project: Project[Any]) -> click.Group:
         register(group, project)
     if isinstance(project.pipeline, StreamPipeline):
         _verify(group, project)
+        _check(group, project)
         if project.pipeline.event_alerts:
             _alert(group, project)
     for command in project.commands:
@@ -108,6 +109,17 @@ def _verify(group: click.Group, project: Project[Any]) -> None:
     @project_options
     def verify(**options: Any) -> int:
         return actions.verify(opened_with(project, options))
+
+
+def _check(group: click.Group, project: Project[Any]) -> None:
+    @group.command(
+        help="Check the rules about whole tables: keys, references, row counts, age (also while streams run)."
+    )
+    @click.option("--tables", callback=_names, help="Comma-separated layer.table names (default: all).")
+    @click.option("--run-id", default=None, help="Name of the run, shared by the tasks of one job run.")
+    @project_options
+    def check(tables: tuple[str, ...], run_id: str | None, **options: Any) -> int:
+        return actions.check(opened_with(project, options), tables, run_id)
 
 
 def _alert(group: click.Group, project: Project[Any]) -> None:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from databricks_utils.cli.project import Project, default_environment
 from databricks_utils.errors import LakehouseError
-from databricks_utils.medallion import Pipeline, declare
+from databricks_utils.medallion import declare
+from databricks_utils.streaming import StreamPipeline, declare_streams
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -38,11 +39,12 @@ def declare_project(project: Project[Any]) -> None:
             "This file is run by a declarative pipeline, which gives it a session",
             hint="Use `bundle run` in a workspace or `spark-pipelines run` on a laptop",
         )
-    if not isinstance(project.pipeline, Pipeline):
-        raise LakehouseError("Streams are not declared to a declarative pipeline yet", hint="Use the job")
     overrides = {key: text for key in KEYS if (text := _given(spark, key))}
     opened = project.open(_given(spark, "environment") or default_environment(), _given(spark, "project"), **overrides)
-    declare(spark, project.pipeline, opened.configuration, opened.contracts)
+    if isinstance(project.pipeline, StreamPipeline):
+        declare_streams(spark, project.pipeline, opened.configuration, opened.contracts)
+    else:
+        declare(spark, project.pipeline, opened.configuration, opened.contracts)
 
 
 def _given(spark: SparkSession, key: str) -> str | None:

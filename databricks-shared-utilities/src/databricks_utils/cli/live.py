@@ -10,8 +10,10 @@ from contextlib import contextmanager
 from rich import box
 from rich.console import Console
 from rich.live import Live
+from rich.markup import escape
 from rich.table import Table
 
+from databricks_utils.observability import RunResult
 from databricks_utils.streaming import Balance, BatchProgress
 from databricks_utils.streaming.runner import Listener
 
@@ -66,6 +68,28 @@ class _Lines:
                 for name, batch in newest.items()
             )
             self._console.print(f"  {rates}", soft_wrap=True)
+
+
+def print_rules(run: RunResult, console: Console | None = None) -> None:
+    """Print what rules about whole tables have found, those that are not met first."""
+    console = console or Console(highlight=False, force_jupyter=False)
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("table", overflow="fold", min_width=12)
+    table.add_column("rule", overflow="fold", min_width=10)
+    for name in ("checked", "at fault"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("outcome", overflow="fold")
+    found = [(item.table, rule) for item in run.tables for rule in item.rules]
+    for name, rule in sorted(found, key=lambda one: (one[1].passed, one[1].severity)):
+        outcome = "[green]met[/]" if rule.passed else f"[bold yellow]{rule.severity}[/] {escape(rule.detail)}"
+        counts = (f"{rule.rows_checked:,}", f"{rule.rows_failed:,}")
+        table.add_row(escape(name), escape(rule.rule), *counts, outcome)
+    console.print(table)
+    for item in run.tables:
+        if item.error:
+            console.print(f"[bold red]{escape(item.table)}[/]: {escape(item.error)}")
+    broken = sum(not rule.passed for _, rule in found)
+    console.print(f"{len(found)} rules checked, {broken} not met: {run.status}")
 
 
 def print_balances(found: tuple[Balance, ...], console: Console | None = None) -> None:

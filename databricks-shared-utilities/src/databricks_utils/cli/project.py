@@ -16,7 +16,7 @@ from databricks_utils.contracts import Contract, read_contracts
 from databricks_utils.data_quality import row_rules, table_rules
 from databricks_utils.errors import InputProblems, InvalidInput, LakehouseError
 from databricks_utils.medallion import Lakehouse, Pipeline, check_pipeline
-from databricks_utils.observability import configure_tracing
+from databricks_utils.observability import configure_metrics, configure_tracing
 from databricks_utils.session import create_session
 from databricks_utils.session.keeping import FOLDER
 from databricks_utils.streaming import StreamPipeline
@@ -95,6 +95,7 @@ class Opened:
         storage = self.configuration.storage
         warehouse = Path(storage.warehouse) if storage.warehouse else None
         configure_tracing(self.configuration.telemetry)
+        configure_metrics(self.configuration.telemetry)
         spark = create_session(
             self.configuration.spark,
             self.project.command,

@@ -102,6 +102,9 @@ class Streaming(Section):
     max_events_per_batch: int | None = Field(None, ge=1, description="Most events taken from the broker in one batch")
     max_files_per_batch: int = Field(1000, ge=1, description="Most files taken in one batch")
     rate_per_second: int = Field(100, ge=1, description="Events a second of source: rate")
+    check_tables: bool = Field(
+        True, description="Check the rules about whole tables at the end of a run with trigger: available_now"
+    )
     fail_on_data_loss: bool = Field(True, description="Stop when the broker has deleted what was not yet read")
     future_minutes: int = Field(5, ge=0, description="How far an event may lie ahead of its arrival")
     broker: Broker = Field(default_factory=lambda: Broker.model_validate({}), description="The broker")
@@ -140,11 +143,15 @@ class Logging(Section):
 
 
 class Telemetry(Section):
-    """OpenTelemetry traces."""
+    """OpenTelemetry traces and metrics."""
 
     traces: Literal["none", "file", "otlp"] = Field("none", description="Where spans go")
     endpoint: str | None = Field(None, description="OTLP over HTTP endpoint, for traces: otlp")
     file: str | None = Field(None, description="File for JSON lines, for traces: file")
+    metrics: Literal["none", "file", "otlp"] = Field("none", description="Where metrics of streams go")
+    metrics_endpoint: str | None = Field(None, description="OTLP over HTTP endpoint, for metrics: otlp")
+    metrics_file: str | None = Field(None, description="File for JSON lines, for metrics: file")
+    metrics_interval_seconds: float = Field(30.0, gt=0, description="Pause between two exports of metrics")
 
 
 class Retention(Section):
@@ -185,7 +192,7 @@ class Configuration(Section):
         default_factory=lambda: Execution.model_validate({}), description="How a run goes about its tables"
     )
     logging: Logging = Field(default_factory=lambda: Logging.model_validate({}), description="Logging")
-    telemetry: Telemetry = Field(default_factory=lambda: Telemetry.model_validate({}), description="Traces")
+    telemetry: Telemetry = Field(default_factory=lambda: Telemetry.model_validate({}), description="Traces and metrics")
     retention: Retention = Field(
         default_factory=lambda: Retention.model_validate({}), description="How long things are kept"
     )

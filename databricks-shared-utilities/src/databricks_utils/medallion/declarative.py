@@ -76,7 +76,7 @@ def _declare_bronze(dp: Any, lakehouse: Lakehouse, node: Bronze) -> None:
         )
         return rows.select(*[column.name for column in contract.columns], *technical.names("bronze"))
 
-    dp.table(name=_name(lakehouse, node.table), comment=contract.description)(received)
+    dp.table(name=dataset_name(lakehouse, node.table), comment=contract.description)(received)
 
 
 def _declare_silver(dp: Any, lakehouse: Lakehouse, node: Silver) -> None:
@@ -94,9 +94,9 @@ def _declare_silver(dp: Any, lakehouse: Lakehouse, node: Silver) -> None:
     def invalid() -> DataFrame:
         return rejected(lakehouse.spark.read.table(checked), None)
 
-    dp.temporary_view(name=checked)(_expected(dp, contract, labelled))
-    dp.materialized_view(name=_name(lakehouse, node.table), comment=contract.description)(valid)
-    dp.materialized_view(name=_name(lakehouse, quarantine_of(node.table)))(invalid)
+    dp.temporary_view(name=checked)(with_expectations(dp, contract, labelled))
+    dp.materialized_view(name=dataset_name(lakehouse, node.table), comment=contract.description)(valid)
+    dp.materialized_view(name=dataset_name(lakehouse, quarantine_of(node.table)))(invalid)
 
 
 def _declare_gold(dp: Any, lakehouse: Lakehouse, node: Gold) -> None:
@@ -105,10 +105,10 @@ def _declare_gold(dp: Any, lakehouse: Lakehouse, node: Gold) -> None:
     def table() -> DataFrame:
         return computed(lakehouse, node, lakehouse.read(node.reads))
 
-    dp.materialized_view(name=_name(lakehouse, node.table), comment=contract.description)(table)
+    dp.materialized_view(name=dataset_name(lakehouse, node.table), comment=contract.description)(table)
 
 
-def _expected(dp: Any, contract: Contract, function: Any) -> Any:
+def with_expectations(dp: Any, contract: Contract, function: Any) -> Any:
     """Attach the contract's rules as expectations where the engine has them (Databricks)."""
     expect_all = getattr(dp, "expect_all", None)
     if expect_all is None:
@@ -145,5 +145,6 @@ def _with_file(rows: DataFrame) -> DataFrame:
     return rows.withColumn("_source_file", F.col("_metadata.file_path")).where(finished("_source_file"))
 
 
-def _name(lakehouse: Lakehouse, table: str) -> str:
+def dataset_name(lakehouse: Lakehouse, table: str) -> str:
+    """Return the name under which a table is declared, as it stands in the catalog."""
     return lakehouse.identifier(table).replace("`", "")

@@ -1,8 +1,9 @@
-"""Seeing what runs do: tables, spans, a terminal table, an HTML report."""
+"""Seeing what runs do: tables, spans, metrics, a terminal table, an HTML report."""
 
 from __future__ import annotations
 
 from databricks_utils.observability.graph import Graph, GraphNode
+from databricks_utils.observability.metrics import configure_metrics, flush_metrics
 from databricks_utils.observability.report import render_report
 from databricks_utils.observability.results import RunResult, RunStatus, TableResult, TableStatus
 from databricks_utils.observability.store import RunStore
@@ -18,7 +19,9 @@ __all__ = [
     "Samples",
     "TableResult",
     "TableStatus",
+    "configure_metrics",
     "configure_tracing",
+    "flush_metrics",
     "print_run",
     "print_samples",
     "print_table",

@@ -70,11 +70,15 @@ class RunStore:
             {_storable(name): _storable(value) for name, value in run.parameters.items()},
         )
         tables = [_table_row(run, n, table) for n, table in enumerate(run.tables)]
-        rules = [_rule_row(run, table, rule) for table in run.tables for rule in table.rules]
         with ThreadPoolExecutor(2) as pool:
-            list(pool.map(lambda part: self._append(spark, *part), [(TABLES, tables), (QUALITY, rules)]))
+            parts = [(TABLES, tables), (QUALITY, _rule_rows(run))]
+            list(pool.map(lambda part: self._append(spark, *part), parts))
         # Last, so that a run on record has its tables on record.
         self._append(spark, RUNS, [head])
+
+    def save_rules(self, spark: SparkSession, run: RunResult) -> None:
+        """Append only the outcomes of rules, where tables were checked and not run."""
+        self._append(spark, QUALITY, _rule_rows(run))
 
     def latest(self, spark: SparkSession, limit: int = 1) -> list[RunResult]:
         """Return the newest runs, newest first; runs of several tasks under one name are joined.
@@ -138,6 +142,10 @@ def _table_row(run: RunResult, position: int, table: TableResult) -> tuple[objec
         table.target_version,
         table.error_kind,
     )
+
+
+def _rule_rows(run: RunResult) -> list[tuple[object, ...]]:
+    return [_rule_row(run, table, rule) for table in run.tables for rule in table.rules]
 
 
 def _rule_row(run: RunResult, table: TableResult, rule: RuleResult) -> tuple[object, ...]:

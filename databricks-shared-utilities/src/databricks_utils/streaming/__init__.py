@@ -10,6 +10,8 @@ from databricks_utils.streaming.broker import (
     source_options,
 )
 from databricks_utils.streaming.checkpoint import checkpoint_path, forget_last_batch
+from databricks_utils.streaming.checks import check_tables
+from databricks_utils.streaming.declarative import declare_streams
 from databricks_utils.streaming.definition import (
     EventAlerts,
     StreamAlerts,
@@ -21,6 +23,7 @@ from databricks_utils.streaming.definition import (
     Watermark,
 )
 from databricks_utils.streaming.delivery import Delivery
+from databricks_utils.streaming.metrics import StreamMetrics
 from databricks_utils.streaming.progress import BatchProgress, batch_progress
 from databricks_utils.streaming.queries import StreamQuery, stream_queries
 from databricks_utils.streaming.realtime import possible_mode, run_event_alerts, start_event_alerts
@@ -34,6 +37,7 @@ __all__ = [
     "StreamAlerts",
     "StreamBronze",
     "StreamGold",
+    "StreamMetrics",
     "StreamNode",
     "StreamPipeline",
     "StreamQuery",
@@ -42,8 +46,10 @@ __all__ = [
     "balances",
     "batch_progress",
     "check_streaming",
+    "check_tables",
     "checkpoint_path",
     "connection_options",
+    "declare_streams",
     "forget_last_batch",
     "possible_mode",
     "redacted_options",

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pyspark.sql import Window
 from pyspark.sql import functions as F
 
 from databricks_utils.contracts import Contract, parse_schema
 from databricks_utils.data_quality import Rule, cast_to_contract, label, row_rules
 from databricks_utils.data_quality.casting import cast_source
 from databricks_utils.medallion import Lakehouse, technical
-from databricks_utils.streaming.definition import StreamSilver
+from databricks_utils.streaming.definition import StreamSilver, with_watermark
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 POSITION = ("_topic", "_partition", "_offset", "_arrived_at")
 _POSITION = "_topic STRING, _partition INT, _offset BIGINT, _arrived_at TIMESTAMP"
+#: What is known of an event besides its fields; written out, since a declarative pipeline knows no schema in advance.
+_AROUND = ("_raw", *POSITION, "_broker_timestamp", "_source_file", "_ingestion_timestamp", "_batch_id")
 _LABELS = ("_validation_errors", "_validation_warnings", "_is_valid")
 
 
@@ -60,7 +63,7 @@ def prepare_events(bronze: DataFrame, contract: Contract, lakehouse: Lakehouse, 
         "_batch_id",
     )
     # An empty value and a JSON array of nothing give no event and no broken record either.
-    read = parsed.select("_event.*", *[name for name in parsed.columns if name != "_event"]).withColumn(
+    read = parsed.select("_event.*", *_AROUND).withColumn(
         "_malformed", F.expr("_corrupt_record IS NOT NULL OR _raw IS NULL OR ltrim(_raw) NOT LIKE '{%'")
     )
     typed = cast_to_contract(read, contract, available=list(dict.fromkeys(names)))
@@ -87,6 +90,20 @@ def time_rules(lakehouse: Lakehouse, contract: Contract, node: StreamSilver) -> 
         Rule(f"{node.watermark.column}_not_future", node.watermark.column, "expression", "error", future, where),
         Rule(f"{node.watermark.column}_not_late", node.watermark.column, "expression", "error", late, where),
     )
+
+
+def unique_events(labelled: DataFrame, contract: Contract, lakehouse: Lakehouse, node: StreamSilver) -> DataFrame:
+    """Return the valid ones of labelled events as the silver table stores them, one for each key that is remembered."""
+    slack = lakehouse.configuration.streaming.future_minutes
+    valid = with_watermark(labelled.where("_is_valid"), node.watermark, slack)
+    return accepted_events(valid.dropDuplicatesWithinWatermark(list(contract.key)), contract)
+
+
+def first_events(labelled: DataFrame, contract: Contract) -> DataFrame:
+    """Return the valid ones of all labelled events as the silver table stores them: of each key the first to arrive."""
+    arrival = Window.partitionBy(*contract.key).orderBy("_arrived_at", "_partition", "_offset")
+    ranked = labelled.where("_is_valid").withColumn("_rank", F.row_number().over(arrival))
+    return accepted_events(ranked.where("_rank = 1"), contract)
 
 
 def accepted_events(rows: DataFrame, contract: Contract) -> DataFrame:

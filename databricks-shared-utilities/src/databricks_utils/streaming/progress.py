@@ -20,7 +20,7 @@ SCHEMA = (
     "run_id STRING, query STRING, batch_id BIGINT, started_at TIMESTAMP, duration_seconds DOUBLE, input_rows BIGINT, "
     "input_rows_per_second DOUBLE, processed_rows_per_second DOUBLE, lag_events BIGINT, lag_files BIGINT, "
     "state_rows BIGINT, state_bytes BIGINT, rows_dropped_late BIGINT, rows_dropped_duplicate BIGINT, "
-    "watermark TIMESTAMP, watermark_delay_seconds DOUBLE"
+    "watermark TIMESTAMP, watermark_delay_seconds DOUBLE, lag_bytes BIGINT"
 )
 
 
@@ -38,6 +38,7 @@ class BatchProgress:
         processed_rows_per_second: Rows worked off, a second.
         lag_events: Events of the broker that were not yet read afterwards; None where the source has no offsets.
         lag_files: Files of a table that were not yet read afterwards; None where the source has no files.
+        lag_bytes: Bytes of a table or of files that were not yet read afterwards; None where the source does not say.
         state_rows: Rows in the state store.
         state_bytes: Memory of the state store.
         rows_dropped_late: Rows behind the watermark, which no table has.
@@ -54,6 +55,7 @@ class BatchProgress:
     processed_rows_per_second: float = 0.0
     lag_events: int | None = None
     lag_files: int | None = None
+    lag_bytes: int | None = None
     state_rows: int = 0
     state_bytes: int = 0
     rows_dropped_late: int = 0
@@ -83,7 +85,8 @@ def batch_progress(report: Mapping[str, Any], query: str) -> BatchProgress:
         input_rows_per_second=_sum(sources, "inputRowsPerSecond"),
         processed_rows_per_second=_sum(sources, "processedRowsPerSecond"),
         lag_events=_total(_events_behind(source) for source in sources),
-        lag_files=_total(_files_behind(source) for source in sources),
+        lag_files=_total(_outstanding(source, "numFilesOutstanding") for source in sources),
+        lag_bytes=_total(_outstanding(source, "numBytesOutstanding") for source in sources),
         state_rows=sum(int(state.get("numRowsTotal", 0)) for state in states),
         state_bytes=sum(int(state.get("memoryUsedBytes", 0)) for state in states),
         rows_dropped_late=sum(int(state.get("numRowsDroppedByWatermark", 0)) for state in states),
@@ -169,6 +172,7 @@ class ProgressStore:
             batch.rows_dropped_duplicate,
             batch.watermark,
             batch.watermark_delay_seconds,
+            batch.lag_bytes,
         )
 
 
@@ -187,8 +191,8 @@ def _offsets(value: object) -> dict[tuple[str, str], int] | None:
     return {(topic, partition): int(offset) for topic, places in parsed.items() for partition, offset in places.items()}
 
 
-def _files_behind(source: Mapping[str, Any]) -> int | None:
-    found = (source.get("metrics") or {}).get("numFilesOutstanding")
+def _outstanding(source: Mapping[str, Any], measure: str) -> int | None:
+    found = (source.get("metrics") or {}).get(measure)
     return None if found is None else int(found)
 
 

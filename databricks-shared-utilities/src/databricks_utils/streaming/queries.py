@@ -23,11 +23,11 @@ from databricks_utils.streaming.definition import (
 )
 from databricks_utils.streaming.delivery import Delivery
 from databricks_utils.streaming.events import (
-    accepted_events,
     prepare_events,
     quarantine_columns,
     rejected_events,
     silver_columns,
+    unique_events,
 )
 from databricks_utils.streaming.source import received_events, secrets_of_place
 from databricks_utils.streaming.writer import AlertOnce, AppendOnce, BronzeOnce, SetByKey
@@ -120,10 +120,7 @@ def _silver(lakehouse: Lakehouse, pipeline: StreamPipeline, node: StreamSilver) 
         return prepare_events(_appended(lakehouse, node.reads), contract, lakehouse, node)
 
     def unique() -> DataFrame:
-        valid = with_watermark(
-            labelled().where("_is_valid"), node.watermark, lakehouse.configuration.streaming.future_minutes
-        )
-        return accepted_events(valid.dropDuplicatesWithinWatermark(list(contract.key)), contract)
+        return unique_events(labelled(), contract, lakehouse, node)
 
     places = {name: checkpoint_path(lakehouse, pipeline.name, name, node.version) for name in (node.table, quarantine)}
     return [

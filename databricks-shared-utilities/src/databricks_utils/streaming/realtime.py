@@ -23,12 +23,14 @@ from pyspark.sql import functions as F
 from databricks_utils.errors import InvalidInput, RunFailed
 from databricks_utils.logging import log_context
 from databricks_utils.medallion import Lakehouse
+from databricks_utils.observability import flush_metrics
 from databricks_utils.retry import is_transient
 from databricks_utils.streaming.broker import check_streaming, connection_options, on_databricks, source_options
 from databricks_utils.streaming.checkpoint import checkpoint_path
 from databricks_utils.streaming.definition import EventAlerts, StreamPipeline, StreamSilver
 from databricks_utils.streaming.events import prepare_events
 from databricks_utils.streaming.failure import described, is_over_soon
+from databricks_utils.streaming.metrics import StreamMetrics
 from databricks_utils.streaming.progress import BatchProgress, ProgressReader, ProgressStore
 from databricks_utils.streaming.runner import SAVE_SECONDS, Listener, check_duration, wait_for_an_end
 from databricks_utils.streaming.source import secrets_of_place
@@ -106,6 +108,7 @@ def run_event_alerts(
                 run.look()
         finally:
             run.stop()
+            flush_metrics()
     return run.looked_at
 
 
@@ -122,6 +125,7 @@ class _AlertRun:
         self.queries: dict[str, StreamingQuery] = {}
         self.looked_at, self.tries = dict.fromkeys(self.alerts, 0), dict.fromkeys(self.alerts, 0)
         self.reader = ProgressReader()
+        self.metrics = StreamMetrics(self.pipeline.name)
         self.newest: dict[str, BatchProgress] = {}
         self.unsaved: list[BatchProgress] = []
         self.saved_at = time.monotonic()
@@ -160,6 +164,8 @@ class _AlertRun:
             self.newest[name] = batch
             self.looked_at[name] += batch.input_rows
             self.unsaved.append(batch)
+            # No table has these alerts; the silver table whose events they are about says where they belong.
+            self.metrics.record(batch, self.alerts[name].reads)
 
     def _save(self) -> None:
         self.store.save(self.unsaved)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -14,14 +15,17 @@ from uuid import uuid4
 
 from pyspark.errors import StreamingQueryException
 
+from databricks_utils.data_quality import RuleResult, quality_score
 from databricks_utils.errors import InvalidInput
 from databricks_utils.logging import log_context
 from databricks_utils.medallion import Lakehouse, quarantine_of
-from databricks_utils.observability import RunResult, RunStore, TableResult, span
+from databricks_utils.observability import RunResult, RunStore, TableResult, flush_metrics, span
 from databricks_utils.retry import is_transient
 from databricks_utils.streaming.broker import check_streaming
-from databricks_utils.streaming.definition import StreamPipeline, StreamSilver
+from databricks_utils.streaming.checks import breaches_of, rules_of_table
+from databricks_utils.streaming.definition import StreamBronze, StreamNode, StreamPipeline, StreamSilver
 from databricks_utils.streaming.failure import described, explained, is_over_soon
+from databricks_utils.streaming.metrics import StreamMetrics
 from databricks_utils.streaming.progress import BatchProgress, ProgressReader, ProgressStore
 from databricks_utils.streaming.queries import StreamQuery, stream_queries
 
@@ -51,7 +55,8 @@ def run_streams(
 ) -> RunResult:
     """Run the streams, or some of their tables, and record the run.
 
-    With `trigger: available_now` the run ends when every event that was there is in every table. With
+    With `trigger: available_now` the run ends when every event that was there is in every table, and the rules about
+    whole tables are checked then: all of a table that has new rows, the age of the others. With
     `trigger: processing_time` it goes on until it is stopped, or until its time is over; then what has arrived is
     worked off, table after table, before it ends.
 
@@ -73,9 +78,12 @@ def run_streams(
     run_id = run_id or uuid4().hex
     with log_context(pipeline=pipeline.name, batch_id=run_id), span(f"run {pipeline.name}", run_id=run_id):
         queries = stream_queries(lakehouse, pipeline, pipeline.selected(tables))
-        run = _StreamRun(lakehouse, queries, ProgressStore(lakehouse, run_id), on_progress or (lambda _: None))
+        store, metrics = ProgressStore(lakehouse, run_id), StreamMetrics(pipeline.name)
+        run = _StreamRun(lakehouse, queries, store, metrics, on_progress or (lambda _: None))
         if streaming.trigger == "available_now":
             run.to_the_end()
+            if streaming.check_tables:
+                run.check()
         else:
             run.for_some_time(for_seconds, until or (lambda: False), streaming.interval_seconds)
         result = RunResult(
@@ -88,6 +96,7 @@ def run_streams(
             parameters={"tables": ",".join(tables), "trigger": streaming.trigger, "source": streaming.source},
         )
         RunStore(lakehouse.namespace).save(lakehouse.spark, result)
+        flush_metrics()
     return result
 
 
@@ -118,16 +127,19 @@ class _StreamRun:
     lakehouse: Lakehouse
     queries: Sequence[StreamQuery]
     store: ProgressStore
+    metrics: StreamMetrics
     on_progress: Listener
     reader: ProgressReader = field(default_factory=ProgressReader)
     errors: dict[str, str] = field(default_factory=dict)
     blocked: set[str] = field(default_factory=set)
+    rules: dict[str, tuple[RuleResult, ...]] = field(default_factory=dict)
     started_at: datetime = field(default_factory=lambda: datetime.now(timezone.utc))
     begin: float = field(default_factory=time.monotonic)
 
     def __post_init__(self) -> None:
         self.before = {query.name: self.lakehouse.version(query.name) for query in self.queries}
         self.tries = dict.fromkeys(self.before, 0)
+        self.tables = {query.name: query.node.table for query in self.queries}
         self.newest: dict[str, BatchProgress] = {}
         self.unsaved: list[BatchProgress] = []
         self.saved_at = self.begin
@@ -139,6 +151,17 @@ class _StreamRun:
             for started in [(query, self._started(query, None)) for query in ready]:
                 self._await(*started)
         self._save()
+
+    def check(self) -> None:
+        """Check the rules about whole tables, where the tables are there and no stream of theirs has failed."""
+        failed = {query.node.table for query in self.queries if query.name in self.errors or query.name in self.blocked}
+        nodes = [
+            query.node
+            for query in self.queries
+            if query.name == query.node.table and query.name not in failed and not isinstance(query.node, StreamBronze)
+        ]
+        with ThreadPoolExecutor(self.lakehouse.configuration.execution.parallel_tables) as pool:
+            self.rules = dict(zip([node.table for node in nodes], pool.map(self._checked, nodes), strict=True))
 
     def for_some_time(self, seconds: float | None, until: Callable[[], bool], interval: float) -> None:
         """Run all queries side by side, then drain them in order."""
@@ -226,6 +249,7 @@ class _StreamRun:
             for batch in self.reader.read(handle):
                 self.newest[batch.query] = batch
                 self.unsaved.append(batch)
+                self.metrics.record(batch, self.tables[batch.query])
         self.on_progress(dict(self.newest))
         if time.monotonic() - self.saved_at > SAVE_SECONDS:
             self._save()
@@ -246,6 +270,14 @@ class _StreamRun:
         fields = {"event": "stream_failed", "status": "failed"}
         _LOG.error("stream failed: %s: %s", query.name, self.errors[query.name], exc_info=trace, extra=fields)
 
+    def _checked(self, node: StreamNode) -> tuple[RuleResult, ...]:
+        changed = self.lakehouse.version(node.table) > self.before[node.table]
+        try:
+            return rules_of_table(self.lakehouse, node, written=changed)
+        except Exception as error:  # a rule that does not fit is its own table's failure
+            self.errors[node.table] = described(error)
+            return ()
+
     def _written(self, table: str) -> int:
         return sum(commit.rows_written for commit in self.lakehouse.commits_since(table, self.before[table]))
 
@@ -256,6 +288,7 @@ class _StreamRun:
         if isinstance(query.node, StreamSilver):
             quarantined = self._written(quarantine_of(query.name))
             duplicate = sum(batch.rows_dropped_duplicate for batch in batches)
+        rules = self.rules.get(query.name, ())
         error = self.errors.get(query.name) or self.errors.get(quarantine_of(query.name))
         blocked = query.name in self.blocked
         return TableResult(
@@ -269,7 +302,10 @@ class _StreamRun:
             rows_written=written,
             rows_quarantined=quarantined,
             rows_duplicate=duplicate,
-            breaches=(f"{late:,} rows came behind the watermark and are in no table",) if late else (),
+            score=quality_score(rules) if rules else None,
+            rules=rules,
+            breaches=((f"{late:,} rows came behind the watermark and are in no table",) if late else ())
+            + breaches_of(rules),
             error=error or ("not run because a table it reads failed" if blocked else None),
             target_version=self.lakehouse.version(query.name),
         )

@@ -60,17 +60,24 @@ class BronzeOnce:
 
     def __call__(self, batch: DataFrame, number: int) -> None:
         """Write one batch."""
-        now, nothing = F.current_timestamp(), F.lit(None).cast("string")
         generation = self.append.application.rpartition(":")[2]
-        stamps = {
+        stamped = with_stamps(batch, self.system, f"{generation[:8]}-{number:06d}")
+        self.append(stamped.select(*self.columns), number)
+
+
+def with_stamps(received: DataFrame, system: str, batch_id: str | None) -> DataFrame:
+    """Return received events with the technical columns of bronze that tell when and by what they came."""
+    now, nothing = F.current_timestamp(), F.lit(None).cast("string")
+    return received.withColumns(
+        {
             "_ingestion_timestamp": now,
             "_ingestion_date": F.to_date(now),
-            "_source_system": F.lit(self.system),
-            "_batch_id": F.lit(f"{generation[:8]}-{number:06d}"),
+            "_source_system": F.lit(system),
+            "_batch_id": F.lit(batch_id).cast("string"),
             "_rescued_data": nothing,
             "_corrupt_record": nothing,
         }
-        self.append(batch.withColumns(stamps).select(*self.columns), number)
+    )
 
 
 @dataclass(frozen=True)

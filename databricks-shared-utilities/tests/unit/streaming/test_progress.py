@@ -59,9 +59,9 @@ def test_a_table_as_a_source_has_files_and_no_offsets() -> None:
         "numInputRows": 10,
         "endOffset": '{"sourceVersion": 1, "reservoirVersion": 4}',
         "latestOffset": None,
-        "metrics": {"numFilesOutstanding": "3"},
+        "metrics": {"numFilesOutstanding": "3", "numBytesOutstanding": "4096"},
     }
 
     batch = batch_progress({**REPORT, "sources": [source]}, "silver.sales")
 
-    assert (batch.lag_events, batch.lag_files) == (None, 3)
+    assert (batch.lag_events, batch.lag_files, batch.lag_bytes) == (None, 3, 4096)
