@@ -27,7 +27,7 @@ SHARES = (0.5, 0.1, 0.1, 0.05, 0.05, 0.05, 0.05, 0.02, 0.05, 0.03)
 
 
 def events(file: Path, count: int) -> None:
-    """Write lines of baskets, seeded; a day of a household has two or three of them."""
+    """Write lines of baskets, seeded, in the order of time; a day of a household has two or three of them."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -54,7 +54,7 @@ def events(file: Path, count: int) -> None:
         }
     )
     file.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(table, file, row_group_size=count // 4 + 1)
+    pq.write_table(table.sort_by("transaction_timestamp"), file, row_group_size=count // 16 + 1)
 
 
 def plan_of_template(project: Path) -> Plan:
