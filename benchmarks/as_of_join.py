@@ -74,7 +74,7 @@ def sums(output: Path) -> list[float]:
 
     place = f"{output}/*.parquet" if output.is_dir() else str(output)
     wanted = ", ".join(f"sum({name} * (1 + customer % 97))" for name in VALUES)
-    (found,) = duckdb.sql(f"SELECT count(*), count(f0), {wanted} FROM '{place}'").fetchall()
+    (found,) = duckdb.sql(f"SELECT count(*), count(f0), {wanted} FROM read_parquet('{place}')").fetchall()
     return [float(value) for value in found]
 
 
