@@ -84,7 +84,7 @@ def stream_alerts(bench: Bench) -> list[Row]:
         # Real-time mode holds a core for each partition of the topic.
         with _broker(f"alerts-{mode}", partitions=1) as (_, settings):
             started = datetime.now(timezone.utc)
-            told = [*settings, f"parameters.large_amount={ALERT_AMOUNT}"]
+            told = [*settings, f"streaming.alerts.topic={TOPICS[-1]}", f"parameters.large_amount={ALERT_AMOUNT}"]
             until = str(ALERT_SECONDS + 20)
             telling = _start(project, "alert", "--mode", mode, "--for-seconds", until, settings=told)
             rate, seconds = str(ALERT_RATE), str(ALERT_SECONDS)
