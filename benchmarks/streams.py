@@ -24,7 +24,7 @@ TOPICS = ("pos.sales", "pos.payments", "pos.clicks", "pos.alerts")
 SALES, SALES_OF_DEFAULTS = 400_000, 60_000
 #: Events a second of the steady load, and how long it lasts.
 RATES, STEADY_SECONDS = (1_000, 2_000, 4_000), 120
-#: Events a second while alerts are timed, for how long, and the amount from which a sale is told: almost every second one.
+#: Events a second while alerts are timed, for how long, and the amount from which a sale is told: every second or so.
 ALERT_RATE, ALERT_SECONDS, ALERT_AMOUNT = 1_000, 60, 10
 #: A steady load is looked at when the streams have started.
 WARM_UP_SECONDS = 45
