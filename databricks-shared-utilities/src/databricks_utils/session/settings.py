@@ -153,8 +153,8 @@ def java_options(own: str = "", *, short_lived: bool) -> str:
         own: Further options, which win over the ones chosen here.
         short_lived: Compile with the first compiler only: a third less CPU in a short process, slower in a
             long one. Its code cache has 48 MB by default; Spark fills it in a minute, and compiling stops. And
-            collect garbage while everything waits: the collector that works beside the program takes a tenth of
-            two cores, to spare pauses that nobody notices in a test.
+            collect garbage while everything waits: the collector that works beside the program takes processor
+            time from it, to spare pauses that nobody notices in a test.
     """
     log_settings = resources.files(__package__).joinpath("log4j2.properties")
     options = [f"-Dlog4j.configurationFile={Path(str(log_settings)).as_uri()}", "-Duser.timezone=UTC"]
