@@ -115,6 +115,8 @@ _CODE_CACHE = "-XX:ReservedCodeCacheSize=256m"
 _FIRST_COMPILER = "-XX:TieredStopAtLevel=1"
 _COLLECTOR = "-XX:+UseParallelGC"
 _A_COLLECTOR = re.compile(r"-XX:\+Use\w+GC\b")
+#: Variables whose options Java adds to ours.
+_ADDED_BY_JAVA = ("JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS")
 
 
 def local_settings(
@@ -160,7 +162,11 @@ def java_options(own: str = "", *, short_lived: bool) -> str:
     options = [f"-Dlog4j.configurationFile={Path(str(log_settings)).as_uri()}", "-Duser.timezone=UTC"]
     if short_lived:
         options += [_FIRST_COMPILER, _CODE_CACHE]
-        # Java refuses to start with two collectors.
-        if not _A_COLLECTOR.search(own):
+        # Java refuses to start with two collectors, wherever the other one is asked for.
+        if not any(_A_COLLECTOR.search(text) for text in (own, *map(_variable, _ADDED_BY_JAVA))):
             options.append(_COLLECTOR)
     return " ".join([*options, *archive_options(archive_file()), own]).strip()
+
+
+def _variable(name: str) -> str:
+    return os.environ.get(name, "")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import pytest
+
 from databricks_utils.session.settings import LocalSpark, java_options, local_settings
 
 
@@ -48,10 +50,16 @@ def test_only_a_short_lived_process_compiles_once_and_then_with_room_for_all_of_
     assert "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m" in java_options(short_lived=True)
 
 
-def test_a_short_lived_process_collects_garbage_in_one_go_unless_another_collector_is_asked_for() -> None:
+def test_a_short_lived_process_collects_garbage_in_one_go_unless_another_collector_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     assert "-XX:+UseParallelGC" in java_options(short_lived=True)
     assert "GC" not in java_options(short_lived=False)
     assert java_options("-XX:+UseG1GC", short_lived=True).count("GC") == 1
+
+    # Java takes options from the environment too, and does not start with two collectors.
+    monkeypatch.setenv("JAVA_TOOL_OPTIONS", "-Xss4m -XX:+UseSerialGC")
+    assert "GC" not in java_options(short_lived=True)
 
 
 def test_the_log_settings_are_a_file_that_exists() -> None:
