@@ -16,6 +16,8 @@ SIDE_BY_SIDE := --numprocesses auto --dist loadfile --no-loadscope-reorder
 # The hooks of the templates and the generated projects look for uv on the path; an active environment is not theirs.
 export PATH := $(CURDIR)/.venv/bin:$(UV_FOLDER):$(PATH)
 unexport VIRTUAL_ENV
+# Containers set it to stay small. The tests start hundreds of processes, and each would compile its modules anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help doctor prerequisites setup demo demo-streaming demo-ml test test-fast test-library test-sparks test-matrix harness bench lint expected snapshots sync lock clean actionlint

@@ -54,6 +54,8 @@ broadcasted.explain()
 
 # COMMAND ----------
 
+adaptive_before = spark.conf.get("spark.sql.adaptive.enabled")  # off in short local sessions
+spark.conf.set("spark.sql.adaptive.enabled", "true")
 spark.conf.set("spark.sql.autoBroadcastJoinThreshold", "-1")
 spark.conf.set("spark.sql.adaptive.skewJoin.skewedPartitionThresholdInBytes", "64KB")
 merged = lines.join(products.hint("merge"), "product_id")
@@ -102,5 +104,6 @@ totals = lines.groupBy("product_id").agg(F.sum("quantity").alias("quantity"))
 totals.explain("formatted")
 
 spark.conf.set("spark.sql.shuffle.partitions", partitions_before)
+spark.conf.set("spark.sql.adaptive.enabled", adaptive_before)
 spark.conf.unset("spark.sql.autoBroadcastJoinThreshold")
 spark.conf.unset("spark.sql.adaptive.skewJoin.skewedPartitionThresholdInBytes")

@@ -107,6 +107,7 @@ class Engine:
                 writer.option("checkpointLocation", str(self.folder / name)).toTable(name).awaitTermination()
 
 
+@pytest.mark.matrix
 def test_with_state_over_its_tables_an_engine_makes_what_comes_once_too(
     both: tuple[Lakehouse, Path], spark: SparkSession, tmp_path: Path
 ) -> None:

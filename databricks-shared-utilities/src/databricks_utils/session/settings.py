@@ -93,12 +93,16 @@ SHORT_LIVED: Mapping[str, str] = {
     # are the same: it is what Spark does itself where code cannot be compiled.
     "spark.sql.codegen.wholeStage": "false",
     "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+    # Planning a query again after each of its shuffles, with a job for each of them, costs more than a better plan
+    # for a few thousand rows gains.
+    "spark.sql.adaptive.enabled": "false",
 }
 """Settings of a local session that ends within a minute or two."""
 
 UNTUNED: Mapping[str, str] = {
     "spark.sql.codegen.wholeStage": "true",
     "spark.sql.codegen.factoryMode": "FALLBACK",
+    "spark.sql.adaptive.enabled": "true",
     "spark.ui.enabled": "true",
     "spark.databricks.delta.snapshotPartitions": "50",
     "spark.sql.sources.parallelPartitionDiscovery.parallelism": "10000",

@@ -17,7 +17,7 @@ from databricks_utils.errors import RunFailed
 from databricks_utils.session.connect import connect_server
 from databricks_utils.session.factory import open_remote
 from databricks_utils.session.installation import installed_spark
-from databricks_utils.session.settings import LocalSpark
+from databricks_utils.session.settings import LocalSpark, java_options
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -82,9 +82,11 @@ def _specification(source: Path, folder: Path, configuration: Mapping[str, str])
 
 def _run(specification: Path, url: str, timeout_seconds: float) -> None:
     program = installed_spark().home / "bin" / "spark-pipelines"
+    # The script is a Java program that does no more than start the Python client.
+    launcher = {"SPARK_SUBMIT_OPTS": java_options(short_lived=True)}
     done = subprocess.run(
         [str(program), "run", "--spec", str(specification), "--remote", url],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        env={**os.environ, **launcher, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
         cwd=specification.parent,
         stdin=subprocess.DEVNULL,
         capture_output=True,

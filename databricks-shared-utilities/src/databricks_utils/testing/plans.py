@@ -22,7 +22,8 @@ _DETAIL = re.compile(r"\((?P<number>\d+)\) ")
 _LOCATION = re.compile(r"Location: \w+ ?\[(?P<path>[^,\]]+)")
 _PYTHON = re.compile(r"Python|InPandas|InArrow")
 _NESTED_LOOPS = ("CartesianProduct", "BroadcastNestedLoopJoin")
-_UNASKED = "spark.sql.autoBroadcastJoinThreshold"
+#: Sources are too large to be broadcast unasked, and plans are those of a workspace: short sessions do not adapt them.
+_PLANNING = {"spark.sql.autoBroadcastJoinThreshold": "-1", "spark.sql.adaptive.enabled": "true"}
 
 
 @dataclass(frozen=True)
@@ -96,9 +97,9 @@ def empty_source(spark: SparkSession, folder: Path, schema: str) -> DataFrame:
 
 
 def plan_of(frame: DataFrame) -> Plan:
-    """Return the plan of a frame whose sources are too large to be broadcast unasked."""
+    """Return the plan of a frame whose sources are too large to be broadcast unasked, before execution adapts it."""
     output = io.StringIO()
-    with _set(frame.sparkSession, _UNASKED, "-1"), contextlib.redirect_stdout(output):
+    with _set(frame.sparkSession, _PLANNING), contextlib.redirect_stdout(output):
         frame.select("*").explain("formatted")  # a frame that was planned before keeps its plan
     return read_plan(output.getvalue())
 
@@ -148,14 +149,16 @@ def _sources(details: str) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def _set(spark: SparkSession, key: str, value: str) -> Iterator[None]:
-    before = spark.conf.get(key)
-    spark.conf.set(key, value)
+def _set(spark: SparkSession, settings: Mapping[str, str]) -> Iterator[None]:
+    before = {key: spark.conf.get(key) for key in settings}
+    for key, value in settings.items():
+        spark.conf.set(key, value)
     try:
         yield
     finally:
-        if before is not None:
-            spark.conf.set(key, before)
+        for key, former in before.items():
+            if former is not None:
+                spark.conf.set(key, former)
 
 
 def _counted(reads: Mapping[str, int]) -> str:
