@@ -13,7 +13,6 @@ from databricks_utils.medallion import Lakehouse
 from databricks_utils.observability import RunResult, RunStore
 from databricks_utils.streaming import check_tables
 
-
 TABLES = ["bronze.payments", "silver.payments", "gold.paid_sales", "bronze.sales", "silver.sales", "gold.store_minutes"]
 Outcomes = dict[tuple[str, str], tuple[bool, str, int, int]]
 
