@@ -15,16 +15,15 @@ def models(bakery: Bakery) -> Installed:
     return install(bakery.bake({}, "ml-installed", ML))
 
 
-@pytest.mark.matrix
 def test_a_fresh_project_passes_its_own_linters(models: Installed) -> None:
     models.succeed("make", "lint")
 
 
-@pytest.mark.matrix
 def test_a_fresh_project_passes_its_own_tests(models: Installed) -> None:
     assert "passed" in models.succeed("make", "test")
 
 
+@pytest.mark.matrix
 def test_files_become_a_champion_scores_and_a_page(models: Installed) -> None:
     for words in (("run",), ("features",), ("train", "--trials", "2"), ("promote", "--approved-by", "Ann"), ("score",)):
         models.succeed(*models.command(*words))

@@ -15,16 +15,15 @@ def streams(bakery: Bakery) -> Installed:
     return install(bakery.bake({}, "streaming-installed", STREAMING))
 
 
-@pytest.mark.matrix
 def test_a_fresh_project_passes_its_own_linters(streams: Installed) -> None:
     streams.succeed("make", "lint")
 
 
-@pytest.mark.matrix
 def test_a_fresh_project_passes_its_own_tests(streams: Installed) -> None:
     assert "passed" in streams.succeed("make", "test")
 
 
+@pytest.mark.matrix
 def test_events_that_are_produced_arrive_once(streams: Installed) -> None:
     streams.succeed(*streams.command("run", "--env", "local"))
     streams.succeed(*streams.command("produce", "--rate", "20", "--seconds", "5", "--name", "more"))

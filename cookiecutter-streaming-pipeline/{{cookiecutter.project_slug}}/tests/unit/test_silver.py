@@ -39,12 +39,13 @@ def test_methods_and_pages_are_written_alike(spark: SparkSession) -> None:
 
 
 @pytest.mark.spark_only("Sail has no session windows")
-def test_a_visit_ends_after_five_minutes_of_silence(spark: SparkSession) -> None:
+def test_a_visit_ends_after_more_than_five_minutes_of_silence(spark: SparkSession) -> None:
     clicks = """
     | household_id | event_time          | page |
     | 1            | 2024-01-05 10:00:00 | home |
     | 1            | 2024-01-05 10:04:59 | home |
     | 1            | 2024-01-05 10:09:59 | cart |
+    | 1            | 2024-01-05 10:15:00 | home |
     | 2            | 2024-01-05 10:00:00 | cart |
     """
 
@@ -52,8 +53,8 @@ def test_a_visit_ends_after_five_minutes_of_silence(spark: SparkSession) -> None
         click_sessions(frame(spark, clicks, "household_id BIGINT, event_time TIMESTAMP, page STRING")),
         """
         | household_id | session_start       | session_end         | clicks | pages |
-        | 1            | 2024-01-05 10:00:00 | 2024-01-05 10:09:59 | 2      | 1     |
-        | 1            | 2024-01-05 10:09:59 | 2024-01-05 10:14:59 | 1      | 1     |
+        | 1            | 2024-01-05 10:00:00 | 2024-01-05 10:14:59 | 3      | 2     |
+        | 1            | 2024-01-05 10:15:00 | 2024-01-05 10:20:00 | 1      | 1     |
         | 2            | 2024-01-05 10:00:00 | 2024-01-05 10:05:00 | 1      | 1     |
         """,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-#: A visit ends when a household has not clicked for so long.
+#: A visit ends when a household has not clicked for longer; the click that comes just then still belongs to it.
 SILENCE = "5 minutes"
 
 
