@@ -1,6 +1,7 @@
 """One join as of a moment, as a process to be measured: by the library, by plain Spark, or by DuckDB.
 
-Labels (customer, moment) get ten values of the newest row of their household. `data` makes both sides.
+Labels (customer, moment) get ten values of the newest row of their household. `data` makes both sides. The way
+`exchange` joins nothing: it brings the rows of a household together, which no join of Spark can do without.
 """
 
 from __future__ import annotations
@@ -47,8 +48,8 @@ def with_duckdb(folder: Path, output: Path) -> None:
     )
 
 
-def with_spark(folder: Path, output: Path, *, naive: bool) -> None:
-    """Join with `as_of`, or as it is often written: every earlier row, then the newest of them."""
+def with_spark(folder: Path, output: Path, way: str) -> None:
+    """Join with `as_of`, or by every earlier row and then the newest of them; or only exchange rows."""
     from databricks_utils.features import as_of
     from databricks_utils.session import LocalSpark, create_session
     from pyspark.sql import Window
@@ -56,7 +57,12 @@ def with_spark(folder: Path, output: Path, *, naive: bool) -> None:
 
     spark = create_session(LocalSpark(memory="4g"), "as-of", output.with_suffix(".warehouse"))
     labels, rows = (spark.read.parquet(str(folder / f"{name}.parquet")) for name in ("labels", "rows"))
-    if naive:
+    if way == "exchange":
+        for side, key in ((labels, "customer"), (rows, "household_id")):
+            side.repartition(key).write.format("noop").mode("overwrite").save()
+        spark.stop()
+        return
+    if way == "naive":
         numbered = labels.withColumn("label", F.monotonically_increasing_id())
         met = (F.col("customer") == F.col("household_id")) & (F.col("available_at") <= F.col("at"))
         newest = Window.partitionBy("label").orderBy(F.col("available_at").desc())
@@ -81,7 +87,7 @@ def sums(output: Path) -> list[float]:
 def main() -> None:
     """Run one way once."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("way", choices=("library", "naive", "duckdb"))
+    parser.add_argument("way", choices=("library", "naive", "exchange", "duckdb"))
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--output", type=Path, required=True)
     options = parser.parse_args()
@@ -90,7 +96,7 @@ def main() -> None:
     if options.way == "duckdb":
         with_duckdb(options.folder, options.output)
     else:
-        with_spark(options.folder, options.output, naive=options.way == "naive")
+        with_spark(options.folder, options.output, options.way)
     print(json.dumps({"seconds": time.perf_counter() - started}))
 
 

@@ -162,7 +162,7 @@ def suite(bench: Bench) -> list[Row]:
         **left_out,
     }
     figures: dict[str, list[Figures]] = {name: [] for name in ways}
-    environment = {"PYTHONPATH": str(bench.project / "src"), "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = {"PYTHONPATH": str(bench.project / "src")}
     for _ in range(bench.repeats):
         for name, options in ways.items():
             command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *SUITE, *options]
