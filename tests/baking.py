@@ -10,7 +10,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -95,12 +95,7 @@ class Bakery:
         """
         known = json.dumps(answers, sort_keys=True)
         name = f"shared-{hashlib.sha256(known.encode()).hexdigest()[:16]}"
-        done = self.folder / f"{name}.done"
-        with (self.folder / f"{name}.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            if not done.exists():
-                done.write_text(str(self.bake(answers, name)), encoding="utf-8")
-            return Path(done.read_text(encoding="utf-8"))
+        return made_once(self.folder, name, lambda: self.bake(answers, name))
 
     def command(
         self, *arguments: str, folder: Path, environment: Mapping[str, str] | None = None
@@ -132,6 +127,22 @@ class Bakery:
         alone = Bakery(Path(tempfile.mkdtemp(dir=self.folder)))
         alone.bake({}, "defaults")
         return (alone.folder / "replay" / f"{TEMPLATE.name}.json").read_text(encoding="utf-8")
+
+
+def made_once(folder: Path, name: str, make: Callable[[], Path]) -> Path:
+    """Return what the first test process has made that asked for it; the others wait.
+
+    Args:
+        folder: A folder that all test processes share.
+        name: What is made, as part of a file's name.
+        make: Makes it and returns where it is.
+    """
+    done = folder / f"{name}.done"
+    with (folder / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not done.exists():
+            done.write_text(str(make()), encoding="utf-8")
+        return Path(done.read_text(encoding="utf-8"))
 
 
 def files_of(project: Path) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
-from baking import Answers, Bakery, combinations, label
+from baking import Answers, Bakery, combinations, label, made_once
 from hypothesis import settings
 from installed import Installed, install
 
@@ -52,14 +52,20 @@ def bakery(tmp_path_factory: pytest.TempPathFactory) -> Bakery:
 
 
 @pytest.fixture(scope="session")
-def bake(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Bake:
-    """Bake the batch template; the same answers give the same folder to every process, so a test must not change it."""
+def shared_bakery(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Bakery:
+    """A scratch folder of all test processes."""
     folder = tmp_path_factory.getbasetemp()
     if hasattr(request.config, "workerinput"):  # the folder of a test process lies in that of the whole run
         folder = folder.parent
     shared = folder / "shared-bakery"
     shared.mkdir(exist_ok=True)
-    return Bakery(shared).baked_once
+    return Bakery(shared)
+
+
+@pytest.fixture(scope="session")
+def bake(shared_bakery: Bakery) -> Bake:
+    """Bake the batch template; the same answers give the same folder to every process, so a test must not change it."""
+    return shared_bakery.baked_once
 
 
 @pytest.fixture(scope="session")
@@ -78,16 +84,22 @@ def scratch(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def installed(bakery: Bakery) -> Installed:
-    """A project of the defaults with its environment; tests may run it and leave files in it."""
-    return install(bakery.bake({}, "installed"))
+def installed(shared_bakery: Bakery) -> Installed:
+    """A project of the defaults with its environment, one for all test processes: tests may run it, and not edit it."""
+    return Installed(
+        made_once(shared_bakery.folder, "installed", lambda: install(shared_bakery.bake({}, "installed")).folder)
+    )
 
 
 @pytest.fixture(scope="session")
-def ran(installed: Installed) -> Installed:
+def ran(installed: Installed, shared_bakery: Bakery) -> Installed:
     """The installed project after a first run on the sample."""
-    installed.succeed(*installed.command("run", "--env", "local"))
-    return installed
+
+    def run() -> Path:
+        installed.succeed(*installed.command("run", "--env", "local"))
+        return installed.folder
+
+    return Installed(made_once(shared_bakery.folder, "ran", run))
 
 
 # The same examples everywhere, and none that fails because a machine is busy.

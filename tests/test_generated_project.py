@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,15 @@ from baking import LIBRARY, Bakery
 from installed import Installed, install
 
 pytestmark = pytest.mark.slow
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What commands said while a Spark was kept, and the newest version of each table before and after."""
+
+    said: dict[str, str]
+    before: dict[str, int]
+    after: dict[str, int]
 
 
 def test_a_fresh_project_passes_its_own_linters(installed: Installed) -> None:
@@ -33,19 +43,44 @@ def test_a_fresh_project_passes_its_unit_tests_on_sail_which_only_that_command_i
     assert " passed" in summary
 
 
-def test_a_spark_that_is_kept_answers_the_next_command_until_it_is_ended(ran: Installed) -> None:
-    started = ran.succeed("make", "spark-up")
+@pytest.fixture(scope="module")
+def kept(ran: Installed) -> Kept:
+    """Keep a Spark after a first run, and let it answer the commands of a morning: each takes seconds then."""
+    before = table_versions(ran.folder)
+    said = {"up": ran.succeed("make", "spark-up")}
     try:
-        again = ran.succeed("make", "spark-up")
+        said["up again"] = ran.succeed("make", "spark-up")
         status = ran.run(*ran.command("status"))
+        said["status"], said["about the status"] = status.stdout, status.stderr
+        said["run"] = ran.succeed(*ran.command("run", "--env", "local"))
+        said["report"] = ran.succeed(*ran.command("report"))
     finally:
-        ended = ran.succeed("make", "spark-down")
+        said["down"] = ran.succeed("make", "spark-down")
+    return Kept(said, before, table_versions(ran.folder))
 
-    assert "is up: sc://localhost:" in started
-    assert "was up already" in again
-    assert "using the Spark kept" in status.stderr
-    assert "gold.fact_sales" in status.stdout
-    assert "Spark is down." in ended
+
+def test_a_spark_that_is_kept_answers_the_next_command_until_it_is_ended(kept: Kept) -> None:
+    assert "is up: sc://localhost:" in kept.said["up"]
+    assert "was up already" in kept.said["up again"]
+    assert "using the Spark kept" in kept.said["about the status"]
+    assert "Spark is down." in kept.said["down"]
+
+
+def test_the_status_after_a_run_names_every_layer(kept: Kept) -> None:
+    for table in ("bronze.transactions", "silver.transactions", "gold.fact_sales", "gold.business_metrics"):
+        assert table in kept.said["status"]
+
+
+def test_a_second_run_on_the_same_input_changes_no_table(kept: Kept) -> None:
+    assert kept.before
+    assert kept.after == kept.before
+
+
+def test_the_report_is_one_page_that_needs_no_network(kept: Kept) -> None:
+    page = Path(kept.said["report"].split("Report: ")[1].strip()).read_text(encoding="utf-8")
+
+    assert "fact_sales" in page
+    assert [mark for mark in ('src="http', 'href="http', "@import", "url(http") if mark in page] == []
 
 
 @pytest.mark.matrix
@@ -101,31 +136,6 @@ def test_an_upgrade_brings_the_newer_library(installed: Installed, bakery: Baker
     script = "from importlib.metadata import version; print(version('databricks-shared-utilities'))"
     assert project.succeed("uv", "run", "python", "-c", script).strip() == "1.0.1"
     assert [wheel.name.split("-")[1] for wheel in (project.folder / "libs").iterdir()] == ["1.0.1"]
-
-
-def test_the_status_after_a_run_names_every_layer(ran: Installed) -> None:
-    status = ran.succeed(*ran.command("status"))
-
-    for table in ("bronze.transactions", "silver.transactions", "gold.fact_sales", "gold.business_metrics"):
-        assert table in status
-
-
-def test_a_second_run_on_the_same_input_changes_no_table(ran: Installed) -> None:
-    before = table_versions(ran.folder)
-
-    ran.succeed(*ran.command("run", "--env", "local"))
-
-    assert before
-    assert table_versions(ran.folder) == before
-
-
-def test_the_report_is_one_page_that_needs_no_network(ran: Installed) -> None:
-    ran.succeed(*ran.command("report"))
-
-    (report, *_) = sorted((ran.folder / ".lakehouse").rglob("*.html"))
-    page = report.read_text(encoding="utf-8")
-    assert "fact_sales" in page
-    assert [mark for mark in ('src="http', 'href="http', "@import", "url(http") if mark in page] == []
 
 
 @pytest.mark.parametrize(

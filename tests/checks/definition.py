@@ -117,8 +117,9 @@ def _settings_faults(folder: Path, environment: str, texts: tuple[tuple[str, str
 def contradictions(project: Path) -> list[str]:
     """Return what the project's own `docs --check` says: contracts, definition and documents must agree."""
     (package,) = (path.parent for path in project.glob("src/*/__main__.py"))
+    # Looking at a project leaves nothing in it, not even compiled modules.
     done = subprocess.run(
-        [sys.executable, "-m", package.name, "docs", "--check"],
+        [sys.executable, "-B", "-m", package.name, "docs", "--check"],
         cwd=project,
         env={**os.environ, "PYTHONPATH": "src", "COLUMNS": "200"},
         capture_output=True,
