@@ -208,6 +208,24 @@ def test_the_service_answers_as_the_batch_does(lakehouse: Lakehouse, scorer: Sco
 def test_what_is_no_request_is_refused_in_words(scorer: Scorer) -> None:
     assert answered(scorer, b"[]")[0] == 400
     assert answered(scorer, b'{"household_id": "1"}')[0] == 400
+    assert answered(scorer, b'{"household_id": 1, "at": "2018-01-02T00:00:00"}')[0] == 400
+
+
+@pytest.mark.parametrize("length", ["-1", "many", "99999999"])
+def test_a_body_whose_length_cannot_be_is_refused_at_once(scorer: Scorer, length: str) -> None:
+    server = server_of(scorer, 0)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    connection = HTTPConnection("127.0.0.1", server.server_address[1], timeout=30)
+
+    connection.putrequest("POST", "/score")
+    connection.putheader("Content-Length", length)
+    connection.endheaders()
+    answer = connection.getresponse()
+
+    assert (answer.status, b"small body" in answer.read()) == (404, True)
+    connection.close()
+    server.shutdown()
+    server.server_close()
 
 
 def test_late_sales_are_mended_as_a_backfill_would_have_them(

@@ -6,6 +6,7 @@ It listens on this machine only. On Databricks a serving endpoint does this work
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -28,6 +29,7 @@ from {{ cookiecutter.package_name }}.models.training import predicted
 
 LOOPBACK = "127.0.0.1"
 LONGEST_REQUEST = 10_000
+A_LENGTH = re.compile(r"[0-9]{1,9}")
 
 
 @dataclass(frozen=True)
@@ -115,12 +117,13 @@ def server_of(scorer: Scorer, port: int) -> ThreadingHTTPServer:
 
         def do_POST(self) -> None:
             """Score one household."""
-            length = int(self.headers.get("Content-Length") or 0)
-            if self.path != "/score" or length > LONGEST_REQUEST:
+            length = self.headers.get("Content-Length", "0")
+            # Of a length below 0 the end would be waited for until the caller hangs up.
+            if self.path != "/score" or not A_LENGTH.fullmatch(length) or int(length) > LONGEST_REQUEST:
                 self.close_connection = True
                 self._answer(404, {"error": "POST /score with a small body"})
                 return
-            status, answer = answered(scorer, self.rfile.read(length))
+            status, answer = answered(scorer, self.rfile.read(int(length)))
             self._answer(status, answer)
 
         def log_message(self, format: str, *args: object) -> None:
@@ -145,6 +148,8 @@ def answered(scorer: Scorer, body: bytes) -> tuple[int, dict[str, Any]]:
         at = datetime.fromisoformat(asked["at"]) if "at" in asked else None
     except (ValueError, TypeError, KeyError):
         return 400, {"error": 'Send {"household_id": 113}'}
+    if at is not None and at.tzinfo is None:
+        return 400, {"error": 'Write the moment with its offset, {"at": "2017-12-01T00:00:00+00:00"}'}
     try:
         return 200, scorer.score(household, at)
     except InvalidInput as error:
