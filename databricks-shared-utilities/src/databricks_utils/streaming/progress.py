@@ -98,29 +98,67 @@ def batch_progress(report: Mapping[str, Any], query: str) -> BatchProgress:
     )
 
 
+@dataclass
+class Totals:
+    """What the batches of a query add up to.
+
+    Args:
+        input_rows: Rows read.
+        rows_dropped_late: Rows behind the watermark, which no table has.
+        rows_dropped_duplicate: Rows whose key was known.
+        duration_seconds: Wall clock of the batches.
+    """
+
+    input_rows: int = 0
+    rows_dropped_late: int = 0
+    rows_dropped_duplicate: int = 0
+    duration_seconds: float = 0.0
+
+    def add(self, batch: BatchProgress) -> None:
+        """Count one more batch."""
+        self.input_rows += batch.input_rows
+        self.rows_dropped_late += batch.rows_dropped_late
+        self.rows_dropped_duplicate += batch.rows_dropped_duplicate
+        self.duration_seconds += batch.duration_seconds
+
+
 class ProgressReader:
-    """Collects the reports of running queries, each batch once."""
+    """Collects the reports of running queries, each batch once. It keeps sums alone, since streams run for months."""
 
     def __init__(self) -> None:
-        self._seen: dict[tuple[str, str, int], BatchProgress] = {}
+        self._done: dict[tuple[str, str], int] = {}
+        self._totals: dict[str, Totals] = {}
 
     def read(self, query: StreamingQuery) -> list[BatchProgress]:
         """Return the batches of a query that were not read before."""
-        new = []
-        for report in query.recentProgress:
-            values: Mapping[str, Any] = json.loads(report.json) if hasattr(report, "json") else report
-            key = (str(query.name), str(query.runId), int(values["batchId"]))
-            # A query that waits repeats the report of its last batch with nothing in it.
-            batch = batch_progress(values, str(query.name))
-            if key not in self._seen and (batch.input_rows or batch.rows_dropped_late):
-                self._seen[key] = batch
-                new.append(batch)
-        return new
+        newest = query.lastProgress
+        if newest is None:
+            return []
+        place, values = (str(query.name), str(query.runId)), _values(newest)
+        done = self._done.get(place)
+        if done is not None and int(values["batchId"]) <= done:
+            return []
+        # Spark remembers a hundred reports of each query. Reading them all every second would take much of a core.
+        follows = done is not None and int(values["batchId"]) == done + 1
+        reports = [values] if follows else [_values(report) for report in query.recentProgress]
+        return [batch for report in reports if (batch := self._read(place, report))]
 
-    @property
-    def batches(self) -> tuple[BatchProgress, ...]:
-        """All batches read so far."""
-        return tuple(self._seen.values())
+    def totals(self, query: str) -> Totals:
+        """Return the sums of all batches read so far, by the query's name."""
+        return self._totals.setdefault(query, Totals())
+
+    def _read(self, place: tuple[str, str], report: Mapping[str, Any]) -> BatchProgress | None:
+        if int(report["batchId"]) <= self._done.get(place, -1):
+            return None
+        batch = batch_progress(report, place[0])
+        said = bool(batch.input_rows or batch.rows_dropped_late)
+        # A query that waits reports the batch to come, with nothing in it: that one is not done yet.
+        if said or "addBatch" in (report.get("durationMs") or {}):
+            self._done[place] = batch.batch_id
+        if not said:
+            return None
+        self.totals(batch.query).add(batch)
+        return batch
 
 
 @dataclass(frozen=True)
@@ -174,6 +212,12 @@ class ProgressStore:
             batch.watermark_delay_seconds,
             batch.lag_bytes,
         )
+
+
+def _values(report: Any) -> Mapping[str, Any]:
+    """Return what is in a report: an object from Spark 4 on, a mapping before."""
+    found: Mapping[str, Any] = json.loads(report.json) if hasattr(report, "json") else report
+    return found
 
 
 def _events_behind(source: Mapping[str, Any]) -> int | None:

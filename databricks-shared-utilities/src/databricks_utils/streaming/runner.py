@@ -282,12 +282,12 @@ class _StreamRun:
         return sum(commit.rows_written for commit in self.lakehouse.commits_since(table, self.before[table]))
 
     def _result(self, query: StreamQuery) -> TableResult:
-        batches = [batch for batch in self.reader.batches if batch.query == query.name]
-        read, late = sum(batch.input_rows for batch in batches), sum(batch.rows_dropped_late for batch in batches)
+        batches = self.reader.totals(query.name)
+        read, late = batches.input_rows, batches.rows_dropped_late
         written, quarantined, duplicate = self._written(query.name), 0, 0
         if isinstance(query.node, StreamSilver):
             quarantined = self._written(quarantine_of(query.name))
-            duplicate = sum(batch.rows_dropped_duplicate for batch in batches)
+            duplicate = batches.rows_dropped_duplicate
         rules = self.rules.get(query.name, ())
         error = self.errors.get(query.name) or self.errors.get(quarantine_of(query.name))
         blocked = query.name in self.blocked
@@ -296,7 +296,7 @@ class _StreamRun:
             layer=query.node.layer,
             status="failed" if error else "blocked" if blocked else "succeeded" if read else "skipped",
             started_at=self.started_at,
-            duration_seconds=round(sum((batch.duration_seconds for batch in batches), 0.0), 3),
+            duration_seconds=round(batches.duration_seconds, 3),
             rows_read=read,
             rows_valid=written,
             rows_written=written,

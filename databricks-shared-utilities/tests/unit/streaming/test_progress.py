@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+from dataclasses import dataclass, field
 from typing import Any
 
 from databricks_utils.streaming import batch_progress
+from databricks_utils.streaming.progress import ProgressReader
 
 REPORT: dict[str, Any] = {
     "batchId": 7,
@@ -65,3 +69,75 @@ def test_a_table_as_a_source_has_files_and_no_offsets() -> None:
     batch = batch_progress({**REPORT, "sources": [source]}, "silver.sales")
 
     assert (batch.lag_events, batch.lag_files, batch.lag_bytes) == (None, 3, 4096)
+
+
+@dataclass
+class Query:
+    """Reports as a running query does, and counts how often it was asked for all of them."""
+
+    name: str = "silver.sales"
+    runId: str = "one"
+    reports: list[dict[str, Any]] = field(default_factory=list)
+    asked: int = 0
+
+    @property
+    def lastProgress(self) -> dict[str, Any] | None:
+        return self.reports[-1] if self.reports else None
+
+    @property
+    def recentProgress(self) -> list[dict[str, Any]]:
+        self.asked += 1
+        return self.reports[-100:]
+
+    def does(self, number: int, rows: int = 10) -> None:
+        """Work off a batch; one without rows only forgets old state."""
+        self._report(number, rows, {"addBatch": 5, "triggerExecution": 500})
+
+    def waits(self, number: int) -> None:
+        """Say that a batch is still to come."""
+        self._report(number, 0, {"triggerExecution": 1})
+
+    def _report(self, number: int, rows: int, durations: dict[str, int]) -> None:
+        report = {"batchId": number, "timestamp": "2026-01-05T10:00:20.000Z", "durationMs": durations}
+        self.reports.append({**report, "sources": [{"numInputRows": rows}]})
+
+
+def test_each_batch_with_rows_is_read_once_whatever_is_reported_in_between() -> None:
+    query, reader = Query(), ProgressReader()
+    read: list[int] = []
+    for does in (
+        lambda: query.does(57),
+        lambda: query.does(58, rows=0),
+        lambda: query.waits(59),
+        lambda: query.waits(59),
+        lambda: query.does(59),
+        lambda: [query.does(number) for number in (60, 61, 62)],
+        lambda: query.waits(63),
+    ):
+        does()
+        read += [batch.batch_id for batch in reader.read(query)]  # type: ignore[arg-type]  # a query in what is used
+        read += [batch.batch_id for batch in reader.read(query)]  # type: ignore[arg-type]
+
+    totals = reader.totals(query.name)
+    assert read == [57, 59, 60, 61, 62]
+    assert (totals.input_rows, totals.duration_seconds) == (50, 2.5)
+
+
+def test_a_query_that_starts_again_is_read_from_its_first_report_on() -> None:
+    reader = ProgressReader()
+    for run in ("one", "two"):
+        query = Query(runId=run)
+        query.does(7)
+        assert [batch.batch_id for batch in reader.read(query)] == [7]  # type: ignore[arg-type]
+
+
+def test_a_query_that_goes_on_for_months_is_asked_for_one_report_at_a_time_and_none_is_kept() -> None:
+    query, reader = Query(), ProgressReader()
+    kept = []
+    for number in range(500):
+        query.does(number)
+        kept += [weakref.ref(batch) for batch in reader.read(query)]  # type: ignore[arg-type]
+    gc.collect()
+
+    assert query.asked == 1
+    assert (len(kept), [batch for batch in kept if batch()]) == (500, [])
