@@ -119,8 +119,8 @@ _CODE_CACHE = "-XX:ReservedCodeCacheSize=256m"
 _FIRST_COMPILER = "-XX:TieredStopAtLevel=1"
 _COLLECTOR = "-XX:+UseParallelGC"
 _A_COLLECTOR = re.compile(r"-XX:\+Use\w+GC\b")
-#: Variables whose options Java adds to ours.
-_ADDED_BY_JAVA = ("JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS")
+#: Variables whose options Java and `spark-submit` add to ours.
+_ADDED = ("JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS", "SPARK_SUBMIT_OPTS")
 
 
 def local_settings(
@@ -167,7 +167,7 @@ def java_options(own: str = "", *, short_lived: bool) -> str:
     if short_lived:
         options += [_FIRST_COMPILER, _CODE_CACHE]
         # Java refuses to start with two collectors, wherever the other one is asked for.
-        if not any(_A_COLLECTOR.search(text) for text in (own, *map(_variable, _ADDED_BY_JAVA))):
+        if not any(_A_COLLECTOR.search(text) for text in (own, *map(_variable, _ADDED))):
             options.append(_COLLECTOR)
     return " ".join([*options, *archive_options(archive_file()), own]).strip()
 

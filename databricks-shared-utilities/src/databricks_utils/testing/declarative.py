@@ -83,7 +83,8 @@ def _specification(source: Path, folder: Path, configuration: Mapping[str, str])
 def _run(specification: Path, url: str, timeout_seconds: float) -> None:
     program = installed_spark().home / "bin" / "spark-pipelines"
     # The script is a Java program that does no more than start the Python client.
-    launcher = {"SPARK_SUBMIT_OPTS": java_options(short_lived=True)}
+    own = os.environ.get("SPARK_SUBMIT_OPTS", "")
+    launcher = {"SPARK_SUBMIT_OPTS": java_options(own, short_lived=True)}
     done = subprocess.run(
         [str(program), "run", "--spec", str(specification), "--remote", url],
         env={**os.environ, **launcher, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},

@@ -67,3 +67,10 @@ def test_the_log_settings_are_a_file_that_exists() -> None:
 
     assert option.startswith("-Dlog4j.configurationFile=file:///")
     assert Path(option.partition("file://")[2]).is_file()
+
+
+@pytest.mark.parametrize("variable", ["JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS", "SPARK_SUBMIT_OPTS"])
+def test_a_collector_in_any_variable_that_is_added_to_ours_wins(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(variable, "-XX:+UseG1GC")
+
+    assert "ParallelGC" not in java_options(short_lived=True)

@@ -102,6 +102,10 @@ class Query:
         self.reports.append({**report, "sources": [{"numInputRows": rows}]})
 
 
+def read_now(reader: ProgressReader, query: Any) -> list[int]:
+    return [batch.batch_id for batch in reader.read(query)]
+
+
 def test_each_batch_with_rows_is_read_once_whatever_is_reported_in_between() -> None:
     query, reader = Query(), ProgressReader()
     read: list[int] = []
@@ -115,8 +119,8 @@ def test_each_batch_with_rows_is_read_once_whatever_is_reported_in_between() -> 
         lambda: query.waits(63),
     ):
         does()
-        read += [batch.batch_id for batch in reader.read(query)]  # type: ignore[arg-type]  # a query in what is used
-        read += [batch.batch_id for batch in reader.read(query)]  # type: ignore[arg-type]
+        read += read_now(reader, query)
+        read += read_now(reader, query)
 
     totals = reader.totals(query.name)
     assert read == [57, 59, 60, 61, 62]
@@ -128,15 +132,15 @@ def test_a_query_that_starts_again_is_read_from_its_first_report_on() -> None:
     for run in ("one", "two"):
         query = Query(runId=run)
         query.does(7)
-        assert [batch.batch_id for batch in reader.read(query)] == [7]  # type: ignore[arg-type]
+        assert read_now(reader, query) == [7]
 
 
 def test_a_query_that_goes_on_for_months_is_asked_for_one_report_at_a_time_and_none_is_kept() -> None:
-    query, reader = Query(), ProgressReader()
-    kept = []
+    query: Any = Query()
+    reader, kept = ProgressReader(), []
     for number in range(500):
         query.does(number)
-        kept += [weakref.ref(batch) for batch in reader.read(query)]  # type: ignore[arg-type]
+        kept += [weakref.ref(batch) for batch in reader.read(query)]
     gc.collect()
 
     assert query.asked == 1
