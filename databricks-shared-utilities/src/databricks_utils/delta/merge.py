@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pyspark
 from pyspark.sql import functions as F
 
 from databricks_utils.delta.commit_log import newest_version
@@ -110,6 +111,7 @@ def overwrite(
     folder: Path | None = None,
 ) -> Commit:
     """Replace the whole table, or the rows `where` selects, in one commit; a note is kept with it."""
+    _bind_to_thread(spark)
     # Not saveAsTable: it would replace the table itself, with its comments and properties, and before Spark 4 even a
     # slice of it that way.
     writer = rows.writeTo(identifier)
@@ -130,6 +132,16 @@ def _was_only_created(spark: SparkSession, identifier: str, folder: Path) -> boo
     return last_commit(spark, identifier, folder=folder).operation == "CREATE TABLE"
 
 
+def _bind_to_thread(spark: SparkSession) -> None:
+    """Make the session that of this thread, which Spark 3.5 asks for the catalog of a table that a frame is written to.
+
+    A thread that Python started has none, and the writer would take Spark's own catalog in place of Delta Lake's: it
+    finds no columns in the table. Creating a frame is the public call that binds the session.
+    """
+    if pyspark.__version__.startswith("3."):
+        spark.createDataFrame([], "nothing INT")
+
+
 def append(
     spark: SparkSession,
     identifier: str,
@@ -140,6 +152,7 @@ def append(
     folder: Path | None = None,
 ) -> Commit:
     """Append rows; with a transaction (application id, number) a repeated number writes nothing. A note is kept."""
+    _bind_to_thread(spark)
     writer = rows.write.format("delta").mode("append")
     if note is not None:
         writer = writer.option(NOTE, note)
