@@ -132,7 +132,9 @@ def end_server(folder: Path) -> bool:
 def server_digest(spark: SparkSettings, warehouse: Path, installation: SparkInstallation, jars: Sequence[Path]) -> str:
     """Return a digest of all that decides whether a server is the one that would be started now."""
     settings = local_settings(spark, warehouse, jars)
-    decisive = [installation.version, str(installation.home), sys.executable, sorted(settings.items())]
+    # Called as ../.venv/bin/python it is the same interpreter; its links are kept, for they tell environments apart.
+    python = os.path.abspath(sys.executable)
+    decisive = [installation.version, str(installation.home), python, sorted(settings.items())]
     return hashlib.sha256(json.dumps(decisive).encode()).hexdigest()
 
 
