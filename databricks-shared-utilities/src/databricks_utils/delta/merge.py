@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pyspark
 from pyspark.sql import functions as F
+from pyspark.sql.types import NumericType
 
 from databricks_utils.delta.commit_log import newest_version
 from databricks_utils.delta.namespace import quoted
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 
+#: Of Spark, which decides what the writer has to be given.
+_SERIES = tuple(int(part) for part in pyspark.__version__.split(".")[:2])
 #: Delta's name of what a writer may note beside its rows, in the same commit.
 NOTE = "userMetadata"
 
@@ -111,10 +114,9 @@ def overwrite(
     folder: Path | None = None,
 ) -> Commit:
     """Replace the whole table, or the rows `where` selects, in one commit; a note is kept with it."""
-    _bind_to_thread(spark)
     # Not saveAsTable: it would replace the table itself, with its comments and properties, and before Spark 4 even a
     # slice of it that way.
-    writer = rows.writeTo(identifier)
+    writer = _writable(spark, identifier, rows).writeTo(identifier)
     if note is not None:
         writer = writer.option(NOTE, note)
     if where is None and folder is not None and _was_only_created(spark, identifier, folder):
@@ -132,14 +134,28 @@ def _was_only_created(spark: SparkSession, identifier: str, folder: Path) -> boo
     return last_commit(spark, identifier, folder=folder).operation == "CREATE TABLE"
 
 
-def _bind_to_thread(spark: SparkSession) -> None:
-    """Make the session that of this thread, which Spark 3.5 asks for the catalog of a table that a frame is written to.
+def _writable(spark: SparkSession, identifier: str, rows: DataFrame) -> DataFrame:
+    """Return rows as this version of Spark and Delta Lake can write them to a table.
 
-    A thread that Python started has none, and the writer would take Spark's own catalog in place of Delta Lake's: it
-    finds no columns in the table. Creating a frame is the public call that binds the session.
+    Spark 3.5 asks the session of the thread for the table's catalog. A thread that Python started has none, and the
+    writer would take Spark's own catalog in place of Delta Lake's, which finds no columns. Creating a frame is the
+    public call that binds the session to the thread.
+
+    Before 4.1 Delta Lake casts numbers to the table's types in statements only: a frame with a DECIMAL(22,2) for a
+    DECIMAL(10,2), as a sum of two columns gives, is refused.
     """
-    if pyspark.__version__.startswith("3."):
+    if _SERIES == (3, 5):
         spark.createDataFrame([], "nothing INT")
+    if _SERIES >= (4, 1):
+        return rows
+    stored = {field.name.lower(): field.dataType for field in spark.table(identifier).schema}
+    fitting = []
+    for field in rows.schema:
+        kind = stored.get(field.name.lower())
+        numbers = isinstance(kind, NumericType) and isinstance(field.dataType, NumericType) and kind != field.dataType
+        column = F.col(quoted(field.name))
+        fitting.append(column.cast(kind).alias(field.name) if numbers and kind is not None else column)
+    return rows.select(*fitting)
 
 
 def append(
@@ -152,8 +168,7 @@ def append(
     folder: Path | None = None,
 ) -> Commit:
     """Append rows; with a transaction (application id, number) a repeated number writes nothing. A note is kept."""
-    _bind_to_thread(spark)
-    writer = rows.write.format("delta").mode("append")
+    writer = _writable(spark, identifier, rows).write.format("delta").mode("append")
     if note is not None:
         writer = writer.option(NOTE, note)
     if transaction is not None:
