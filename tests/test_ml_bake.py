@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from baking import ML, Bakery, covering, files_of, label
+from baking import LIBRARY, ML, ROOT, Bakery, covering, files_of, label
 from bundles import bundle_rules
-from bundles.bundle_reader import read_bundle, targets_of
-from checks import definition, files, links, style, texts
+from bundles.bundle_reader import load, read_bundle, targets_of
+from bundles.bundle_schema import SCHEMA, bundle_validator, deepest, documents
+from checks import clients, definition, files, links, style, texts
 from checks.files import EXPECTED
 from conftest import NAMES, found
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 LISTS = EXPECTED / "ml"
 CHECKS = (
@@ -29,6 +36,7 @@ CHECKS = (
     definition.missing_wheel,
     definition.missing_entry_points,
     definition.broken_bundle,
+    clients.missing_client,
 )
 
 Projects = dict[str, Path]
@@ -76,16 +84,55 @@ def test_contracts_definition_and_documents_agree(projects: Projects) -> None:
     assert definition.contradictions(projects["longest"]) == []
 
 
-def test_endpoint_and_monitors_keep_the_rules_once_they_are_let_in(bakery: Bakery) -> None:
-    project = bakery.bake({}, "ml-serving", ML)
+def test_only_tasks_that_join_features_bring_the_client_and_all_ask_for_the_librarys_versions(
+    projects: Projects,
+) -> None:
+    declared = tomllib.loads((LIBRARY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    (wanted,) = declared["optional-dependencies"]["feature-engineering"]
+
+    for project in projects.values():
+        commands = clients.joining_commands(project)
+        tasks = list(bundle_rules.tasks_of(read_bundle(project, "prod")))
+        asked = {
+            place: (task["python_wheel_task"]["parameters"][0], clients.clients_of(job, task))
+            for place, job, task in tasks
+        }
+        assert {place for place, (command, _) in asked.items() if command in commands} == {
+            place for place, (_, found) in asked.items() if found == (wanted,)
+        }
+        assert {command for command, found in asked.values() if found} == {"train", "score", "monitor", "report"}
+
+
+def test_no_list_of_requirements_has_what_may_be_used_on_databricks_only(projects: Projects) -> None:
+    texts_of_projects = [(project / "pyproject.toml").read_text(encoding="utf-8") for project in projects.values()]
+    locked = [path.read_text(encoding="utf-8") for path in (ROOT / "requirements").iterdir()]
+
+    assert len(locked) > 1
+    assert [text for text in [*texts_of_projects, *locked] if clients.CLIENT in text] == []
+
+
+@pytest.mark.parametrize("file", ["monitors", "endpoint"])
+def test_endpoint_and_monitors_keep_the_rules_once_they_are_let_in(file: str, bakery: Bakery) -> None:
+    project = bakery.bake({}, f"ml-serving-{file}", ML)
     bundle = project / "bundle.yml"
     text = bundle.read_text(encoding="utf-8")
-    assert "  # - serving/*.yml" in text
-    bundle.write_text(text.replace("  # - serving/*.yml", "  - serving/*.yml"), encoding="utf-8")
+    assert f"  # - serving/{file}.yml" in text
+    bundle.write_text(text.replace(f"  # - serving/{file}.yml", f"  - serving/{file}.yml"), encoding="utf-8")
 
     read = {target: read_bundle(project, target) for target in targets_of(project)}
 
     assert {target: bundle_rules.problems(found) for target, found in read.items()} == {t: [] for t in read}
-    assert all(
-        found.resources(kind) for found in read.values() for kind in ("model_serving_endpoints", "quality_monitors")
-    )
+    kind = {"monitors": "quality_monitors", "endpoint": "model_serving_endpoints"}[file]
+    assert all(found.resources(kind) for found in read.values())
+
+
+@pytest.mark.skipif(not SCHEMA.is_file(), reason="BUNDLE_SCHEMA names no output of `databricks bundle schema`")
+def test_every_file_of_the_bundle_satisfies_the_schema_of_the_cli(projects: Projects) -> None:
+    validator = bundle_validator(SCHEMA)
+
+    for project in projects.values():
+        serving = [(path.name, load(path)) for path in project.glob("serving/*.yml")]
+        assert len(serving) == 2
+        for name, document in [*documents(project), *serving]:
+            faults = [f"{error.json_path}: {error.message}" for error in deepest(validator.iter_errors(document))]
+            assert faults == [], name

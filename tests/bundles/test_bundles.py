@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import json
-import os
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from baking import ROOT, combinations, label
+from baking import combinations, label
 from bundles.bundle_reader import Bundle, load, merged, read_bundle, root_file, targets_of
 from bundles.bundle_rules import matches
+from bundles.bundle_schema import SCHEMA, bundle_validator, deepest, documents
 from checks import definition
 from checks.definition import main_job
 from conftest import Bake, found
-from jsonschema import Draft202012Validator, ValidationError
 
 TARGETS = ["dev", "lab", "prod"]
-SCHEMA = Path(os.environ.get("BUNDLE_SCHEMA", ROOT.parent / "shared" / "facts" / "bundle-schema.json"))
 SPARK_VERSIONS = {"18-lts": "18.x-scala2.13", "17.3-lts": "17.3.x-scala2.13", "16.4-lts": "16.4.x-scala2.12"}
 ENVIRONMENT_VERSIONS = {"18-lts": "5", "17.3-lts": "4", "16.4-lts": "3"}
 
@@ -54,37 +51,6 @@ def test_every_file_of_every_bundle_satisfies_the_schema_of_the_cli(every_projec
                 seen[text] = "; ".join(f"{name}: {path}: {error.json_path}: {error.message[:200]}" for error in errors)
 
     assert [problem for problem in seen.values() if problem] == []
-
-
-def documents(project: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield the files of a bundle; resources that a target overrides are whole, as the CLI merges them."""
-    for path in sorted((project / "resources").glob("*.yml")):
-        yield path.name, load(path)
-    root = load(root_file(project))
-    for target, own in root["targets"].items():
-        whole = read_bundle(project, target).written["resources"]
-        resources = {kind: {key: whole[kind][key] for key in group} for kind, group in own.get("resources", {}).items()}
-        yield (
-            f"{target} in {root_file(project).name}",
-            {**root, "targets": {target: {**own, "resources": resources}}},
-        )
-
-
-def deepest(errors: Iterable[ValidationError]) -> Iterator[ValidationError]:
-    """Yield the errors inside the branch that a value was meant for, not "matches no branch"."""
-    for error in errors:
-        nearest = max(error.context or [], key=lambda inner: len(inner.absolute_path), default=None)
-        if nearest is None:
-            yield error
-        else:
-            yield from deepest([nearest])
-
-
-def bundle_validator(path: Path) -> Draft202012Validator:
-    """Return a validator whose patterns do without the Unicode classes that Python lacks."""
-    text = path.read_text(encoding="utf-8")
-    text = text.replace(r"[\\p{L}\\p{N}]", "[A-Za-z0-9]").replace(r"\\p{L}", "[A-Za-z]")
-    return Draft202012Validator(json.loads(text))
 
 
 def test_the_schema_of_the_cli_refuses_an_unknown_field(every_project: dict[str, Path]) -> None:

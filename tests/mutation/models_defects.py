@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import partial
 
 from baking import ML
-from checks import definition, files, links, style, texts
+from checks import clients, definition, files, links, style, texts
 from checks.files import EXPECTED
 from mutation.defect import DEFAULTS, PACKAGE, Defect
 
@@ -20,6 +20,14 @@ _DEFECTS = {
         definition.broken_bundle,
         "resources/jobs.yml: jobs.",
         "entry_point 'train' is not in",
+    ),
+    "models: a task without the client that its command joins with": Defect(
+        "resources/jobs.yml",
+        '["train", "score", "monitor", "report"]',
+        '["train", "score", "monitor"]',
+        clients.missing_client,
+        "resources/jobs.yml: jobs.household_models_job.report:",
+        "nothing brings databricks-feature-engineering",
     ),
     "models: limit of a gate that is no value": Defect(
         "config/base.yaml",
@@ -44,6 +52,14 @@ _DEFECTS = {
         style.unclean,
         "src/household_models/models/definitions.py:*:",
         "Optional",
+    ),
+    "models: page of the features that says something else": Defect(
+        f"{PACKAGE}/features/campaigns.py",
+        "Campaigns that began.",
+        "Campaigns that ended.",
+        definition.contradictions,
+        "Out of date: docs/features.md",
+        "",
     ),
     "models: guide that is missing": Defect(
         "docs/new-feature.md", "", None, EXPECTED_FILES, "docs/new-feature.md:", "is expected and was not baked"

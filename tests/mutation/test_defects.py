@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 from baking import Bakery
-from checks import definition, files, links, style, templates, texts, workflows
+from checks import clients, definition, files, links, style, templates, texts, workflows
 from mutation import ci_defects, definition_defects, file_defects, models_defects, streaming_defects, template_defects
 from mutation.defect import DEFAULTS, Check, Defect
 from repositories import copied_family
 
 pytestmark = pytest.mark.slow
 
-MODULES = (definition, files, links, style, templates, texts, workflows)
+MODULES = (clients, definition, files, links, style, templates, texts, workflows)
 DEFECTS: Mapping[str, Defect] = {
     **file_defects.DEFECTS,
     **definition_defects.DEFECTS,

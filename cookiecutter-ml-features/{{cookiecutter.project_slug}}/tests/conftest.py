@@ -47,6 +47,7 @@ def own(warehouse: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
         "models.artifacts": str(folder / "files"),
         "models.online_store": str(folder / "online.db"),
         "parameters.drift_minimum_rows": "20",
+        "parameters.performance_minimum_rows": "20",
     }
 
 

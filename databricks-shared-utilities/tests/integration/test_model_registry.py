@@ -96,6 +96,21 @@ def test_after_a_rollback_the_next_champion_leads_back_to_the_one_in_use(registr
     assert _version(registry.roll_back(name, by="Bob", because="once more")) == 1
 
 
+def test_a_version_that_has_no_part_any_more_is_found_by_its_number(registry: ModelRegistry, train: Train) -> None:
+    name = "main.gold.numbered"
+    for auc in (0.7, 0.8):
+        train(name, auc)
+        registry.promote(registry.evaluate(name, GATES), approved_by="Ann")
+    registry.roll_back(name, by="Bob", because="complaints")
+
+    gone = registry.version(name, 2)
+
+    assert (gone.version, gone.metrics["auc"]) == (2, 0.8)
+    assert (gone.tags["approved_by"], gone.tags["rolled_back_by"]) == ("Ann", "Bob")
+    with pytest.raises(InvalidInput, match=r"(?s)There is no version 7.*model main.gold.numbered"):
+        registry.version(name, 7)
+
+
 def test_what_has_changed_since_the_evaluation_is_not_promoted(registry: ModelRegistry, train: Train) -> None:
     name = "main.gold.changed"
     train(name, 0.7)

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from databricks_utils.cli import Project, command_line
 
-from {{ cookiecutter.package_name }}.orchestration.commands import model_commands
+from {{ cookiecutter.package_name }}.orchestration.commands import feature_pages, model_commands
 from {{ cookiecutter.package_name }}.orchestration.pipeline_definition import PIPELINE
 
 _PROJECT = Project(pipeline=PIPELINE, command="{{ cookiecutter.project_slug }}", package_folder=Path(__file__).parent)
-PROJECT = replace(_PROJECT, commands=model_commands(_PROJECT))
+PROJECT = replace(_PROJECT, commands=model_commands(_PROJECT), pages=feature_pages)
 
 
 def main() -> None:

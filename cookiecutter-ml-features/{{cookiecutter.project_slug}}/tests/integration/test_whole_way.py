@@ -9,6 +9,7 @@ import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import replace
 from datetime import date, datetime, timezone
 from http.client import HTTPConnection
 from pathlib import Path
@@ -26,8 +27,9 @@ from pyspark.sql import functions as F
 from {{ cookiecutter.package_name }}.__main__ import PROJECT
 from {{ cookiecutter.package_name }}.features.refresh import refresh, seen_version
 from {{ cookiecutter.package_name }}.features.registry import COLUMNS, TABLES
-from {{ cookiecutter.package_name }}.models.definitions import CHURN, MODELS
-from {{ cookiecutter.package_name }}.models.examples import population
+from {{ cookiecutter.package_name }}.models import monitoring
+from {{ cookiecutter.package_name }}.models.definitions import CHURN, MODELS, SPEND
+from {{ cookiecutter.package_name }}.models.examples import examples, population
 from {{ cookiecutter.package_name }}.models.families import family_of
 from {{ cookiecutter.package_name }}.models.places import EXPLANATIONS, PERFORMANCE, SCORES, full_name, registry_of
 from {{ cookiecutter.package_name }}.models.serving import Scorer, answered, open_scorer, server_of
@@ -36,6 +38,9 @@ Command = Callable[..., tuple[int, str]]
 ROOT = Path(__file__).resolve().parents[2]
 NEWEST = datetime(2018, 1, 2, tzinfo=timezone.utc)
 LAST_DAY = date(2018, 1, 1)
+#: A scoring whose month is over.
+PAST = datetime(2017, 12, 1, tzinfo=timezone.utc)
+DRIFT = "operations.feature_drift"
 
 
 @pytest.fixture(scope="module")
@@ -205,6 +210,35 @@ def test_the_service_answers_as_the_batch_does(lakehouse: Lakehouse, scorer: Sco
     server.server_close()
 
 
+def test_mlflow_alone_answers_as_the_batch_does(lakehouse: Lakehouse, scorer: Scorer, said: dict[str, Any]) -> None:
+    import mlflow.pyfunc
+
+    rows = lakehouse.read(SCORES).where(F.col("observed_at") == F.lit(NEWEST)).orderBy("household_id").collect()
+
+    for name, (_, champion, _) in scorer.contenders.items():
+        own = [row for row in rows if row.model == name]
+        features = np.concatenate([scorer.features(row.household_id, NEWEST) for row in own])
+        answers = mlflow.pyfunc.load_model(champion.version.uri).predict(features)
+        assert answers.tolist() == [row.score for row in own]
+
+
+def test_a_challenger_answers_for_its_share_of_the_households(
+    opened: Opened, lakehouse: Lakehouse, said: dict[str, Any]
+) -> None:
+    rows = lakehouse.read(SCORES).where(F.col("observed_at") == F.lit(NEWEST)).select("household_id").distinct()
+    households = [row.household_id for row in rows.collect()]
+    first, again = (open_scorer(opened, share=0.5, experiment="autumn") for _ in range(2))
+
+    answers = {household: first.score(household, NEWEST)["models"] for household in households}
+
+    for model in MODELS:
+        _, champion, challenger = first.contenders[model.name]
+        assert challenger is not None
+        versions = [answer[model.name]["version"] for answer in answers.values()]
+        assert set(versions) == {champion.version.version, challenger.version.version}
+    assert answers == {household: again.score(household, NEWEST)["models"] for household in households}
+
+
 def test_what_is_no_request_is_refused_in_words(scorer: Scorer) -> None:
     assert answered(scorer, b"[]")[0] == 400
     assert answered(scorer, b'{"household_id": "1"}')[0] == 400
@@ -276,11 +310,110 @@ def test_a_rollback_needs_a_champion_before(command: Command, said: dict[str, An
     assert "no champion to go back to" in words
 
 
-def test_nothing_is_trained_where_nothing_has_drifted(
-    command: Command, lakehouse: Lakehouse, said: dict[str, Any]
+@pytest.fixture(scope="module")
+def shifted(command: Command, lakehouse: Lakehouse, said: dict[str, tuple[int, str]]) -> dict[str, tuple[int, str]]:
+    """Change what households do from December on and what was said of them before, and go from scores to a training."""
+    table = TABLES[0]
+    moved = ", ".join(f"{column} = 3 * {column} + 20" for column in table.columns)
+    features = lakehouse.identifier(table.name)
+    lakehouse.spark.sql(f"UPDATE {features} SET {moved} WHERE available_at > '2017-12-01'")
+    truth = examples(lakehouse.read(table.source.table), [PAST]).select("household_id", "observed_at", "churned")
+    truth.createOrReplaceTempView("truth")
+    lakehouse.spark.sql(
+        f"MERGE INTO {lakehouse.identifier(SCORES)} AS scores USING truth ON truth.household_id = scores.household_id "
+        f"AND truth.observed_at = scores.observed_at AND scores.model = '{CHURN.name}' "
+        "WHEN MATCHED THEN UPDATE SET score = 1 - truth.churned"
+    )
+    lakehouse.spark.sql(f"UPDATE {lakehouse.identifier(DRIFT)} SET status = 'stable'")
+    lakehouse.spark.sql(f"UPDATE {lakehouse.identifier(PERFORMANCE)} SET status = 'ok'")
+    steps = {
+        "score": ("score", f"--model={CHURN.name}"),
+        "monitor": ("monitor", f"--model={CHURN.name}"),
+        "train": ("train", "--if-drifted", "--trials=1"),
+    }
+    return {name: command(*words) for name, words in steps.items()}
+
+
+def test_a_shift_of_features_and_scores_is_measured_and_written_down(
+    lakehouse: Lakehouse, shifted: dict[str, tuple[int, str]]
 ) -> None:
-    drift = "operations.feature_drift"
-    lakehouse.spark.sql(f"UPDATE {lakehouse.identifier(drift)} SET status = 'stable'")
+    rows = lakehouse.read(DRIFT).where(F.col("feature_table").startswith(f"{CHURN.name}: ")).collect()
+    newest = max(row.measured_at for row in rows)
+    features, predictions = (
+        {row.column_name: row for row in rows if row.measured_at == newest and row.feature_table.endswith(subject)}
+        for subject in (": features", ": predictions")
+    )
+    drifted = [row for row in [*features.values(), *predictions.values()] if row.status == "drifted"]
+
+    assert shifted["monitor"][0] == 0, shifted["monitor"]
+    assert set(features) == set(COLUMNS)
+    assert sum(row.status == "drifted" for row in features.values()) > len(COLUMNS) / 2
+    assert predictions["score"].status == "drifted"
+    assert all(min(row.reference_rows, row.current_rows) >= 20 and row.reasons for row in drifted)
+    assert features["visit_days_90d"].effect >= 0.2
+    assert any(reason.startswith("effect size") for reason in features["visit_days_90d"].reasons)
+    assert {row.status for row in features.values()} <= {"drifted", "stable"}
+
+
+def test_of_too_few_households_no_drift_is_said(
+    opened: Opened, lakehouse: Lakehouse, shifted: dict[str, tuple[int, str]]
+) -> None:
+    champion = registry_of(opened.configuration).champion(full_name(opened.configuration, CHURN))
+    assert champion is not None
+    parameters = {**opened.configuration.parameters, "drift_minimum_rows": 1000}
+    strict = replace(opened, configuration=opened.configuration.model_copy(update={"parameters": parameters}))
+
+    (found,) = monitoring.prediction_drift(strict, lakehouse, champion, NEWEST)
+
+    assert (found.status, found.reasons) == ("too few rows", ("fewer than 1000 rows",))
+    assert found.psi > 0.2
+
+
+def test_scores_that_did_not_come_true_are_degraded_in_the_table_and_on_the_page(
+    lakehouse: Lakehouse, shifted: dict[str, tuple[int, str]]
+) -> None:
+    rows = lakehouse.read(PERFORMANCE).where(F.col("model") == CHURN.name).collect()
+    newest = [row for row in rows if row.measured_at == max(row.measured_at for row in rows)]
+    path = re.search(r"Report: (\S+models-\S+\.html)", shifted["monitor"][1])
+    assert path is not None
+
+    assert {(row.status, row.in_use) for row in newest} == {("degraded", True)}
+    assert {row.metric: row.value for row in newest}["auc"] == 0.0
+    assert newest[0].households >= 20
+    assert newest[0].reasons[0] == "auc is 0, at least 0.55 is needed"
+    assert "<td class=bad>degraded: auc is 0, at least" in Path(path[1]).read_text(encoding="utf-8")
+    assert re.search(r"came true on 2017-12-01: .*; degraded", shifted["monitor"][1])
+
+
+def test_a_model_that_has_drifted_is_trained_anew_and_waits_for_approval(
+    opened: Opened, said: dict[str, Any], shifted: dict[str, tuple[int, str]]
+) -> None:
+    code, words = shifted["train"]
+    registry, name = registry_of(opened.configuration), full_name(opened.configuration, CHURN)
+    champion, challenger = registry.champion(name), registry.challenger(name)
+
+    assert code == 0, words
+    assert champion is not None
+    assert challenger is not None
+    assert (champion.version, challenger.version) == (1, 3)
+    assert f"{CHURN.name} version 3" in words
+    assert SPEND.name not in words
+
+
+def test_a_degraded_model_is_trained_anew_though_nothing_has_drifted(
+    lakehouse: Lakehouse, shifted: dict[str, tuple[int, str]]
+) -> None:
+    lakehouse.spark.sql(f"UPDATE {lakehouse.identifier(DRIFT)} SET status = 'stable'")
+
+    assert monitoring.drifted_lately(lakehouse, CHURN) == ["performance"]
+    assert monitoring.drifted_lately(lakehouse, SPEND) == []
+
+
+def test_nothing_is_trained_where_nothing_has_drifted_and_an_earlier_champion_was_degraded(
+    command: Command, lakehouse: Lakehouse, shifted: dict[str, tuple[int, str]]
+) -> None:
+    lakehouse.spark.sql(f"UPDATE {lakehouse.identifier(DRIFT)} SET status = 'stable'")
+    lakehouse.spark.sql(f"UPDATE {lakehouse.identifier(PERFORMANCE)} SET in_use = false")
 
     code, words = command("train", "--if-drifted", "--trials=1")
 

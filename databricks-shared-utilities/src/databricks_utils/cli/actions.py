@@ -155,7 +155,7 @@ def report(project: Opened) -> int:
 
 
 def docs(project: Opened, check: bool) -> int:
-    """Write the documents that follow from the contracts, or say which are out of date."""
+    """Write the documents that follow from contracts and definitions, or say which are out of date."""
     documents = written_documents(project)
     stale = out_of_date(documents)
     if check and stale:

@@ -156,7 +156,9 @@ def _report(group: click.Group, project: Project[Any]) -> None:
 
 
 def _docs(group: click.Group, project: Project[Any]) -> None:
-    @group.command(help="Write data dictionary, entity diagram and lineage from the contracts.")
+    @group.command(
+        help="Write data dictionary, entity diagram and lineage from the contracts, and the project's own pages."
+    )
     @click.option("--check", is_flag=True, help="Change nothing; fail when the documents are out of date.")
     @project_options
     def docs(check: bool, **options: Any) -> int:

@@ -1,4 +1,4 @@
-"""Documents that follow from the contracts and the pipeline definition, so that they cannot disagree with them."""
+"""Documents that follow from contracts and definitions, so that they cannot disagree with them."""
 
 from __future__ import annotations
 
@@ -8,19 +8,23 @@ from pathlib import Path
 from databricks_utils.cli.project import Opened
 from databricks_utils.contracts import column_lineage, data_dictionary, entity_relationship_diagram
 
-HEADER = "<!-- Generated from contracts/ by `{command} docs`; do not edit. -->\n\n"
+HEADER = "<!-- Generated from {source} by `{command} docs`; do not edit. -->\n\n"
 
 
 def written_documents(project: Opened) -> Mapping[Path, str]:
-    """Return the documents by path: data dictionary, entity diagram, lineage."""
+    """Return the documents by path: data dictionary, entity diagram, lineage, and the pages of the project's own."""
     contracts = project.contracts
-    header = HEADER.format(command=project.project.command)
-    pages = {
+    made = {
         "data-dictionary.md": data_dictionary(contracts),
         "entity-relationship-diagram.md": _page("Entity relationship diagram", entity_relationship_diagram(contracts)),
         "lineage.md": _page("Lineage", flow_diagram(project)) + "\n" + column_lineage(contracts),
     }
-    return {project.root / "docs" / name: header + text.rstrip() + "\n" for name, text in pages.items()}
+    own = project.project.pages(project) if project.project.pages else {}
+    return {
+        project.root / "docs" / name: _header(project, source) + text.rstrip() + "\n"
+        for source, pages in (("contracts/", made), ("the definitions in src/", own))
+        for name, text in pages.items()
+    }
 
 
 def out_of_date(documents: Mapping[Path, str]) -> list[Path]:
@@ -38,6 +42,10 @@ def flow_diagram(project: Opened) -> str:
         lines.append("    end")
     lines += [f"    {_node(source)} --> {_node(table)}" for source, table in pipeline.edges]
     return "\n".join(lines)
+
+
+def _header(project: Opened, source: str) -> str:
+    return HEADER.format(source=source, command=project.project.command)
 
 
 def _node(table: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic
@@ -38,12 +38,15 @@ class Project(Generic[AnyPipeline]):
         command: Name of the command, as the user types it.
         package_folder: Folder of the project's package; the root is looked for above it.
         commands: Commands of the project's own, beside those that every project has.
+        pages: Gives the pages of the project's own, Markdown by file name; `docs` writes them into `docs/` beside those
+            that every project has.
     """
 
     pipeline: AnyPipeline
     command: str
     package_folder: Path
     commands: tuple[click.Command, ...] = ()
+    pages: Callable[[Opened], Mapping[str, str]] | None = None
 
     def root(self, given: str | None = None) -> Path:
         """Return the folder with `bundle.yml`, `config/` and `contracts/`.

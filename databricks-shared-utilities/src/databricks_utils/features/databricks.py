@@ -1,7 +1,7 @@
 """The same definitions through Databricks' own client, which notes the features with the model.
 
-`databricks-feature-engineering` may be used with Databricks' services only and is no dependency: it is imported when it
-is asked for. Source: docs.databricks.com, "Feature Engineering in Unity Catalog Python API".
+`databricks-feature-engineering` may be used with Databricks' services only and is no dependency, only an extra: it is
+imported when it is asked for. Source: docs.databricks.com, "Feature Engineering in Unity Catalog Python API".
 """
 
 from __future__ import annotations
@@ -77,5 +77,6 @@ def _client_module() -> Any:
         raise MissingTool(
             f"{_MODULE} cannot be imported",
             where="create_training_set",
-            hint='On Databricks: %pip install databricks-feature-engineering. Elsewhere: platform="spark"',
+            hint="In a notebook: %pip install databricks-feature-engineering. In a job: a dependency of that name. "
+            'Elsewhere: platform="spark"',
         ) from error

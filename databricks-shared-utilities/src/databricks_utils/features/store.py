@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -21,7 +23,7 @@ from databricks_utils.delta import (
 )
 from databricks_utils.errors import InvalidInput
 from databricks_utils.features.computing import Engine, compute_features
-from databricks_utils.features.ddl import feature_table_sql
+from databricks_utils.features.ddl import feature_table_sql, feature_tags_sql
 from databricks_utils.features.definitions import AVAILABLE_AT
 from databricks_utils.features.plan import EPOCH, Plan
 from databricks_utils.features.registry import FeatureRegistry
@@ -30,9 +32,12 @@ from databricks_utils.features.tiles import DAY
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
+_LOG = logging.getLogger(__name__)
 #: Days written by one commit of a backfill. Each portion reads the events of its longest window before it once more.
 DAYS_AT_ONCE = 366
 _OBSOLETE = "_obsolete"
+#: Property of a table in Unity Catalog: which tags it was given last.
+_TAGGED = "features.tagged"
 
 
 @dataclass(frozen=True)
@@ -47,17 +52,27 @@ class FeatureStore:
     namespace: Namespace
     registry: FeatureRegistry
 
-    def ensure(self, spark: SparkSession, name: str) -> None:
-        """Create a feature table, or add the columns it gained; on Databricks with its time series key."""
-        table = self.registry.table(name)
+    def ensure(self, spark: SparkSession, name: str) -> tuple[str, ...]:
+        """Create a feature table, or add the columns it gained; on Databricks with its time series key and its tags.
+
+        Returns:
+            The columns added to a table that was there: they are NULL until their days are computed again.
+        """
+        table, identifier, remote = self.registry.table(name), self.namespace.identifier(name), self._remote
+        added: tuple[str, ...] = ()
         if table_exists(spark, self.namespace, name):
             plan = self.registry.plan(name)
             wanted = ", ".join(f"{output.column} {output.data_type}" for output in plan.outputs)
-            add_missing_columns(spark, self.namespace.identifier(name), parse_schema(wanted))
-            return
-        identifier, remote = self.namespace.identifier(name), self.namespace.warehouse is None
-        statement = feature_table_sql(table, self.registry.source(table), identifier, constraint=remote)
-        create_table(spark, self.namespace, name, statement)
+            added = add_missing_columns(spark, identifier, parse_schema(wanted))
+            if added:
+                details = {"event": "feature_columns_added", "table": name}
+                _LOG.warning("%s added: NULL in the days written before", ", ".join(added), extra=details)
+        else:
+            statement = feature_table_sql(table, self.registry.source(table), identifier, constraint=remote)
+            create_table(spark, self.namespace, name, statement)
+        if remote:
+            self._tag(spark, name)
+        return added
 
     def read(self, spark: SparkSession, name: str) -> DataFrame:
         """Return a feature table: the entity, `available_at` and the registered columns.
@@ -173,6 +188,29 @@ class FeatureStore:
             folder=self.namespace.location(name),
         )
         return commit.rows_written
+
+    @property
+    def _remote(self) -> bool:
+        """Whether tables are Unity Catalog's; no catalog of a laptop knows keys and tags."""
+        return self.namespace.warehouse is None
+
+    def _tag(self, spark: SparkSession, name: str) -> None:
+        """Give table and columns their tags, unless that has been done already.
+
+        A property remembers the tags that were set last: the daily run sets none, a run cut short is made up for, and a
+        change of the definitions arrives. A tag that a definition has lost stays: it may be somebody else's by now.
+        """
+        identifier = self.namespace.identifier(name)
+        statements = feature_tags_sql(self.registry.table(name), identifier)
+        if not statements:
+            return
+        wanted = hashlib.sha256("\n".join(statements).encode()).hexdigest()[:16]
+        properties = spark.sql(f"SHOW TBLPROPERTIES {identifier}").collect()
+        if any((row.key, row.value) == (_TAGGED, wanted) for row in properties):
+            return
+        for statement in statements:
+            spark.sql(statement)
+        spark.sql(f"ALTER TABLE {identifier} SET TBLPROPERTIES ('{_TAGGED}' = '{wanted}')")
 
     def _next_day(self, spark: SparkSession, plan: Plan, events: DataFrame) -> date | None:
         newest = self.newest_day(spark, plan.name)

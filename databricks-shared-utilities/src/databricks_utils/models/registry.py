@@ -123,6 +123,18 @@ class ModelRegistry:
         """Return the version that waits for promotion, if any."""
         return self._find(name, CHALLENGER)
 
+    def version(self, name: str, number: int) -> ModelVersion:
+        """Return a version, whatever its part is by now.
+
+        Raises:
+            InvalidInput: The model has no such version.
+        """
+        found = self._answer(lambda: self._client.get_model_version(name, str(number)))
+        if found is None:
+            hint = "The registry's page of the model lists those there are"
+            raise InvalidInput(f"There is no version {number}", where=f"model {name}", hint=hint)
+        return self._described(found)
+
     def evaluate(self, name: str, gates: Sequence[Gate]) -> Evaluation:
         """Hold the challenger against the gates.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
@@ -243,6 +244,23 @@ def test_documents_are_written_once_and_checked(
     assert "bronze_orders --> silver_orders" in (folder / "docs" / "lineage.md").read_text()
     assert command_line(project, ["docs", "--check"]) == 0
     assert capsys.readouterr().out == "All documents are up to date.\n"
+
+
+def test_a_page_of_the_projects_own_is_written_and_checked_like_the_others(
+    project: Project, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = replace(project, pages=lambda opened: {"prices.md": f"# Prices\n\n{len(opened.contracts)} tables.\n\n"})
+    path = folder / "docs" / "prices.md"
+
+    assert command_line(own, ["docs"]) == 0
+    assert "Written: docs/prices.md\n" in capsys.readouterr().out
+    head, _, text = path.read_text().partition("\n\n")
+    assert head == "<!-- Generated from the definitions in src/ by `shop docs`; do not edit. -->"
+    assert text == "# Prices\n\n9 tables.\n"
+
+    path.write_text("# Prices\n")
+    assert command_line(own, ["docs", "--check"]) == 1
+    assert "Out of date: docs/prices.md\nRun: shop docs\n" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("layer", ["bronze", "silver", "gold"])

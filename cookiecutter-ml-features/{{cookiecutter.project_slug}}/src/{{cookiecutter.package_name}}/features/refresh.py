@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -16,8 +17,8 @@ from pyspark.sql import functions as F
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-#: Property of a feature table: the version of its source that it has seen.
-SEEN = "features.source_version_seen"
+#: Properties of a feature table: the version of its source that it has seen, and columns that lack its older days.
+SEEN, LATE_COLUMNS = "features.source_version_seen", "features.columns_without_past"
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class Refreshed:
         written: Rows of new days.
         mended: Rows of older days that were computed again.
         source_version: Version of the source's Delta table that was read.
+        without_past: Columns that are newer than the table: NULL in its older days until these are computed again.
     """
 
     table: str
@@ -37,6 +39,7 @@ class Refreshed:
     written: int
     mended: int
     source_version: int
+    without_past: tuple[str, ...] = ()
 
 
 def refresh(lakehouse: Lakehouse, store: FeatureStore, name: str, last_day: date, *, backfill: bool) -> Refreshed:
@@ -50,7 +53,7 @@ def refresh(lakehouse: Lakehouse, store: FeatureStore, name: str, last_day: date
         backfill: Compute all days again.
     """
     spark, table = lakehouse.spark, store.registry.table(name)
-    store.ensure(spark, name)
+    late = late_columns(lakehouse, store, name)
     version, seen = lakehouse.version(table.source.table), None if backfill else seen_version(lakehouse, name)
     events = lakehouse.read(table.source.table)
     newest, mended, first_day = store.newest_day(spark, name), 0, None
@@ -65,16 +68,25 @@ def refresh(lakehouse: Lakehouse, store: FeatureStore, name: str, last_day: date
         if (newest is None or first_day is not None or newest < last_day)
         else 0
     )
+    if late and first_day is not None:
+        late = _note_late(lakehouse, name, ())
     if seen != version:
-        spark.sql(f"ALTER TABLE {lakehouse.identifier(name)} SET TBLPROPERTIES ('{SEEN}' = '{version}')")
-    return Refreshed(name, max(newest or last_day, last_day), written, mended, version)
+        _set_property(lakehouse, name, SEEN, str(version))
+    return Refreshed(name, max(newest or last_day, last_day), written, mended, version, late)
+
+
+def late_columns(lakehouse: Lakehouse, store: FeatureStore, name: str) -> tuple[str, ...]:
+    """Create a feature table or add what it lacks, and return its columns whose older days are not computed yet."""
+    added = store.ensure(lakehouse.spark, name)
+    noted = [column for column in _properties(lakehouse, name).get(LATE_COLUMNS, "").split(",") if column]
+    late = tuple(column for column in store.registry.table(name).columns if column in {*noted, *added})
+    return _note_late(lakehouse, name, late) if added else late
 
 
 def seen_version(lakehouse: Lakehouse, name: str) -> int | None:
     """Return the version of its source that a feature table has seen, None where it has seen none."""
-    properties = lakehouse.spark.sql(f"SHOW TBLPROPERTIES {lakehouse.identifier(name)}")
-    found = [row.value for row in properties.collect() if row.key == SEEN]
-    return int(found[0]) if found else None
+    found = _properties(lakehouse, name).get(SEEN)
+    return None if found is None else int(found)
 
 
 def first_event_day(events: DataFrame, store: FeatureStore, name: str) -> date:
@@ -106,6 +118,21 @@ def publish_online(lakehouse: Lakehouse, store: FeatureStore, name: str, path: P
         rows = rows.where(F.col("available_at") > F.lit(f"{last_day - timedelta(ttl)} 00:00:00Z").cast("timestamp"))
     path.parent.mkdir(parents=True, exist_ok=True)
     return publish(path, store.registry, name, rows)
+
+
+def _properties(lakehouse: Lakehouse, name: str) -> Mapping[str, str]:
+    rows = lakehouse.spark.sql(f"SHOW TBLPROPERTIES {lakehouse.identifier(name)}").collect()
+    return {row.key: row.value for row in rows}
+
+
+def _note_late(lakehouse: Lakehouse, name: str, columns: Sequence[str]) -> tuple[str, ...]:
+    # Written down, because the run after this one finds the columns there and could not know.
+    _set_property(lakehouse, name, LATE_COLUMNS, ",".join(columns))
+    return tuple(columns)
+
+
+def _set_property(lakehouse: Lakehouse, name: str, key: str, value: str) -> None:
+    lakehouse.spark.sql(f"ALTER TABLE {lakehouse.identifier(name)} SET TBLPROPERTIES ('{key}' = '{value}')")
 
 
 def _edge(events: DataFrame, store: FeatureStore, name: str, aggregate: object) -> date:

@@ -30,6 +30,7 @@ class ModelDefinition:
         label: Column of the examples that it predicts.
         kind: `classifier` predicts a probability, `regressor` an amount.
         gates: What a version must show before it may take over; its limits are the configuration's parameters.
+        alarms: What its scores must show when their future is known; where they do not, the model is trained anew.
         headline: The metric that the search makes as great, or as small, as it can.
         greater_is_better: Which of the two.
         purpose: What it is for, and what not.
@@ -40,6 +41,7 @@ class ModelDefinition:
     label: str
     kind: Kind
     gates: Callable[[Parameter], tuple[Gate, ...]]
+    alarms: Callable[[Parameter], tuple[Gate, ...]]
     headline: str
     greater_is_better: bool
     purpose: str
@@ -60,6 +62,10 @@ CHURN = ModelDefinition(
         Gate("test_auc", at_least=limit("churn_least_auc"), gain=-0.02),
         Gate("test_brier", at_most=limit("churn_most_brier")),
     ),
+    alarms=lambda limit: (
+        Gate("auc", at_least=limit("performance_churn_least_auc")),
+        Gate("brier", at_most=limit("performance_churn_most_brier")),
+    ),
     headline="auc",
     greater_is_better=True,
     purpose=f"Probability that an active household buys nothing in the next {HORIZON_DAYS} days. Not for prices.",
@@ -74,6 +80,7 @@ SPEND = ModelDefinition(
         Gate("test_r2", at_least=limit("spend_least_r2")),
         Gate("test_mae", gain=-5.0, greater_is_better=False),
     ),
+    alarms=lambda limit: (Gate("r2", at_least=limit("performance_spend_least_r2")),),
     headline="mae",
     greater_is_better=False,
     purpose=f"Money (USD) that an active household spends in the next {HORIZON_DAYS} days. For plans, not for bills.",

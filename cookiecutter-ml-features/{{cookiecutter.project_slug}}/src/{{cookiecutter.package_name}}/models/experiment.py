@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import pickle
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from importlib import metadata
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,10 +24,11 @@ from databricks_utils.features import (
     distributions_to_json,
 )
 from databricks_utils.medallion import Lakehouse
-from databricks_utils.models import ModelRegistry, ModelVersion, model_card
+from databricks_utils.models import ModelRegistry, ModelVersion
 
 from {{ cookiecutter.package_name }}.features.refresh import first_event_day, last_event_day
 from {{ cookiecutter.package_name }}.features.registry import COLUMNS, TABLES
+from {{ cookiecutter.package_name }}.models.card import write_card
 from {{ cookiecutter.package_name }}.models.definitions import ModelDefinition
 from {{ cookiecutter.package_name }}.models.examples import examples, moments
 from {{ cookiecutter.package_name }}.models.explanations import weights_to_json
@@ -33,6 +38,7 @@ from {{ cookiecutter.package_name }}.models.places import (
     EXPLANATIONS,
     FEATURES,
     IMPORTANCE,
+    LEARNED_FROM,
     PREDICTIONS,
     full_name,
     reasons_wanted,
@@ -105,7 +111,6 @@ def run_training(
         MissingTool: What the family needs is missing; nothing has been tried then.
     """
     import mlflow
-    import mlflow.sklearn
 
     rows = data.rows
     family = family_named(str(opened.configuration.parameter("model_family")))
@@ -114,7 +119,7 @@ def run_training(
     if explain:
         family.require_explanations()
     trained = train(model, splits, COLUMNS, family, trials=trials, seed=seed, explain=explain)
-    mlflow.set_experiment(experiment_id=_experiment(opened))
+    mlflow.set_experiment(experiment_id=experiment_of(opened))
     with mlflow.start_run(run_name=model.name) as run:
         mlflow.log_params({**trained.settings, "seed": seed, "trials": trials, "features": len(COLUMNS)})
         mlflow.log_params(_noted(family))
@@ -128,22 +133,53 @@ def run_training(
         mlflow.log_text(json.dumps(trained.importance), IMPORTANCE)
         mlflow.log_text(weights_to_json(trained.weights, trained.importance), EXPLANATIONS)
         mlflow.log_text(curves_of(model, trained), CURVES)
-        info = mlflow.sklearn.log_model(trained.estimator, name="model", signature=_signature(model), **_format())
-    version = registry.register(full_name(opened.configuration, model), run.info.run_id, info.model_uri)
-    card = model_card(
-        version,
-        purpose=model.purpose,
-        owner=TABLES[0].owner,
-        features=COLUMNS,
-        limits=model.limits,
-        importance={weight.feature: weight.contribution for weight in trained.weights},
-        unit=model.unit,
-    )
-    mlflow.MlflowClient().log_text(run.info.run_id, card, "model-card.md")
+        address = log_model(family, trained.estimator)
+    version = registry.register(full_name(opened.configuration, model), run.info.run_id, address)
+    write_card(model, version)
     return version, trained
 
 
-def _experiment(opened: Opened) -> str:
+def log_model(family: Family, estimator: Any) -> str:
+    """Log a fitted estimator in the active run, so that plain MLflow loads it and answers as the project does.
+
+    Args:
+        family: What has learned.
+        estimator: Fitted on the registered features, in their order.
+
+    Returns:
+        The address to register it from.
+    """
+    import mlflow
+    import mlflow.pyfunc
+
+    # Left to itself MLflow copies the project's lock file into the model, and whoever sets the model up from it would
+    # look for the library's wheel, which is in the project's folder and nowhere else.
+    os.environ.setdefault("MLFLOW_UV_AUTO_DETECT", "false")
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "estimator.pkl")
+        path.write_bytes(pickle.dumps(estimator))
+        info = mlflow.pyfunc.log_model(
+            name="model",
+            python_model=str(Path(__file__).with_name("answering.py")),
+            artifacts={"estimator": str(path)},
+            signature=_signature(),
+            input_example=np.zeros((1, len(COLUMNS))),
+            # Said here, since MLflow would find them by loading the model in a process of its own.
+            pip_requirements=[f"mlflow=={mlflow.__version__}", *_pinned("numpy", "sklearn", family.package)],
+            metadata={LEARNED_FROM: list(COLUMNS)},
+        )
+    return str(info.model_uri)
+
+
+def _pinned(*packages: str) -> list[str]:
+    """Return the distributions that packages come from, with their versions here."""
+    known = metadata.packages_distributions()
+    names = sorted({known[package.partition(".")[0]][0] for package in packages})
+    return [f"{name}=={metadata.version(name)}" for name in names]
+
+
+def experiment_of(opened: Opened) -> str:
+    """Return the id of the project's experiment, which is made when absent."""
     import mlflow
 
     models = opened.configuration.models
@@ -164,17 +200,13 @@ def _uri(folder: str | None) -> str | None:
     return None if folder is None else Path(folder).as_uri()
 
 
-def _signature(model: ModelDefinition) -> object:
+def _signature() -> object:
     from mlflow.models import ModelSignature
     from mlflow.types import Schema, TensorSpec
 
-    kind = np.dtype(np.int64) if model.kind == "classifier" else np.dtype(np.float64)
-    inputs = Schema([TensorSpec(np.dtype(np.float64), (-1, len(COLUMNS)))])
-    return ModelSignature(inputs=inputs, outputs=Schema([TensorSpec(kind, (-1,))]))
-
-
-def _format() -> dict[str, str]:
-    return {"serialization_format": "cloudpickle"}
+    number = np.dtype(np.float64)
+    inputs, outputs = TensorSpec(number, (-1, len(COLUMNS))), TensorSpec(number, (-1,))
+    return ModelSignature(inputs=Schema([inputs]), outputs=Schema([outputs]))
 
 
 def _hash(text: str) -> str:

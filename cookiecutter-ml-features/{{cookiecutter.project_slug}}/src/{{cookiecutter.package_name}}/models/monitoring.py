@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from databricks_utils.cli import Opened
 from databricks_utils.contracts import parse_schema
-from databricks_utils.delta import append, create_table, table_exists
+from databricks_utils.delta import add_missing_columns, append, create_table, table_exists
 from databricks_utils.features import (
     DRIFT_TABLE,
     Drift,
@@ -24,7 +25,7 @@ from databricks_utils.features import (
     save_drift,
 )
 from databricks_utils.medallion import Lakehouse
-from databricks_utils.models import ModelRegistry, ModelVersion
+from databricks_utils.models import ModelRegistry, ModelVersion, gate_failures
 from pyspark.sql import functions as F
 
 from {{ cookiecutter.package_name }}.features.refresh import last_event_day
@@ -32,11 +33,14 @@ from {{ cookiecutter.package_name }}.features.registry import COLUMNS, TABLES
 from {{ cookiecutter.package_name }}.models import places
 from {{ cookiecutter.package_name }}.models.definitions import HORIZON_DAYS, ModelDefinition
 from {{ cookiecutter.package_name }}.models.examples import examples, population
+from {{ cookiecutter.package_name }}.models.families import Array
 from {{ cookiecutter.package_name }}.models.training import metrics_of
 
+# Below the library's logger, which the configuration sets up: an alert on warnings finds both.
+_LOG = logging.getLogger(f"databricks_utils.{__name__}")
 _PERFORMANCE = (
     "measured_at TIMESTAMP, model STRING, version INT, observed_at TIMESTAMP, households BIGINT, metric STRING, "
-    "value DOUBLE"
+    "value DOUBLE, status STRING, reasons ARRAY<STRING>, in_use BOOLEAN"
 )
 
 
@@ -50,6 +54,8 @@ class Performance:
         observed_at: Moment of the predictions.
         households: How many.
         metrics: By name.
+        status: `ok`, `degraded`, or `too few rows`.
+        reasons: Which thresholds are not kept, for people.
     """
 
     model: str
@@ -57,6 +63,8 @@ class Performance:
     observed_at: datetime
     households: int
     metrics: dict[str, float]
+    status: Literal["ok", "degraded", "too few rows"]
+    reasons: tuple[str, ...] = ()
 
 
 def thresholds_of(opened: Opened) -> DriftThresholds:
@@ -91,8 +99,8 @@ def prediction_drift(opened: Opened, lakehouse: Lakehouse, version: ModelVersion
     return measure_drift(reference, current_distributions(rows, reference), thresholds_of(opened))
 
 
-def performance(lakehouse: Lakehouse, store: FeatureStore, model: ModelDefinition) -> list[Performance]:
-    """Measure every scoring whose future is known by now."""
+def performance(opened: Opened, lakehouse: Lakehouse, store: FeatureStore, model: ModelDefinition) -> list[Performance]:
+    """Measure every scoring whose future is known by now; the oldest comes first."""
     events = lakehouse.read(TABLES[0].source.table)
     known_until = last_event_day(events, store, TABLES[0].name) + timedelta(1 - HORIZON_DAYS)
     scores = lakehouse.read(places.SCORES).where(
@@ -104,11 +112,42 @@ def performance(lakehouse: Lakehouse, store: FeatureStore, model: ModelDefinitio
     moments = [moment.astimezone(timezone.utc) for moment in at]
     rows: Any = scores.join(examples(events, moments), ["household_id", "observed_at"]).toPandas()
     found = []
-    for (version, moment), part in rows.groupby(["version", "observed_at"]):
+    for (moment, version), part in rows.groupby(["observed_at", "version"]):
         label, score = (part[name].to_numpy(dtype=np.float64) for name in (model.label, "score"))
         when = moment.to_pydatetime().replace(tzinfo=timezone.utc)
-        found.append(Performance(model.name, int(version), when, len(part), metrics_of(model, label, score)))
+        found.append(came_true(opened, model, int(version), when, label, score))
     return found
+
+
+def came_true(
+    opened: Opened, model: ModelDefinition, version: int, observed_at: datetime, label: Array, score: Array
+) -> Performance:
+    """Hold the scores of a version at a moment against what has happened since, and judge by the configuration.
+
+    Of few households, and where all have done the same, the numbers are mostly chance: nothing is said of them.
+    """
+    parameter = opened.configuration.parameter
+    metrics, least = metrics_of(model, label, score), int(parameter("performance_minimum_rows"))
+    failures = gate_failures(model.alarms(parameter), metrics, None)
+    status: Literal["ok", "degraded", "too few rows"] = "degraded" if failures else "ok"
+    if len(label) < least:
+        status, failures = "too few rows", (f"fewer than {least} rows",)
+    elif model.kind == "classifier" and len(np.unique(label)) < 2:
+        status, failures = "too few rows", (f"{model.label} is {label[0]:g} in all rows",)
+    return Performance(model.name, version, observed_at, len(label), metrics, status, failures)
+
+
+def newest_of(results: Sequence[Performance], version: int) -> Performance | None:
+    """Return how right a version was lately: of the newest moment whose future is known; older ones were dealt with."""
+    return max((item for item in results if item.version == version), key=lambda item: item.observed_at, default=None)
+
+
+def warn_of(lately: Performance | None) -> None:
+    """Warn in the log where a champion is degraded, so that an alert on warnings finds it."""
+    if lately is not None and lately.status == "degraded":
+        details = {"event": "model_degraded", "model": lately.model, "version": lately.version}
+        said = f"{lately.observed_at:%Y-%m-%d}, {lately.households} households: {'; '.join(lately.reasons)}"
+        _LOG.warning("%s version %s is degraded: %s", lately.model, lately.version, said, extra=details)
 
 
 def monitor(
@@ -133,27 +172,52 @@ def monitor(
     for subject, results in ((f"{model.name}: features", features), (f"{model.name}: predictions", predictions)):
         log_drift(results, subject)
         save_drift(lakehouse.spark, lakehouse.namespace, subject, results, measured_at)
-    known = performance(lakehouse, store, model)
-    _save(lakehouse, known, measured_at)
+    known = performance(opened, lakehouse, store, model)
+    warn_of(newest_of(known, champion.version))
+    _save(lakehouse, known, champion.version, measured_at)
     return features, predictions, known
 
 
 def drifted_lately(lakehouse: Lakehouse, model: ModelDefinition) -> list[str]:
-    """Return what the newest measurement found to have drifted for a model; nothing where none was made."""
+    """Return why a model should be trained anew, as the newest measurement has it; nothing where none was made.
+
+    Returns:
+        Columns that have drifted; `performance` where the champion's newest scores with a known future are degraded.
+    """
     if not lakehouse.exists(DRIFT_TABLE):
         return []
     own = lakehouse.read(DRIFT_TABLE).where(F.col("feature_table").startswith(f"{model.name}: "))
     newest = own.agg(F.max("measured_at")).collect()[0][0]
     rows = own.where((F.col("measured_at") == F.lit(newest)) & (F.col("status") == "drifted")).collect()
-    return sorted(row.column_name for row in rows)
+    found = sorted(row.column_name for row in rows)
+    if newest is not None and lakehouse.exists(places.PERFORMANCE):
+        # Both are measured at one moment, so one of an earlier champion is not taken for that of today's.
+        lately = (F.col("model") == model.name) & (F.col("measured_at") == F.lit(newest)) & F.col("in_use")
+        known = lakehouse.read(places.PERFORMANCE).where(lately)
+        last = known.agg(F.max_by("status", "observed_at")).collect()[0][0]
+        found += ["performance"] if last == "degraded" else []
+    return found
 
 
-def _save(lakehouse: Lakehouse, results: Sequence[Performance], measured_at: datetime) -> None:
+def _save(lakehouse: Lakehouse, results: Sequence[Performance], champion: int, measured_at: datetime) -> None:
     spark, namespace, schema = lakehouse.spark, lakehouse.namespace, parse_schema(_PERFORMANCE)
     if not table_exists(spark, namespace, places.PERFORMANCE):
         create_table(spark, namespace, places.PERFORMANCE, schema=schema)
+    else:
+        add_missing_columns(spark, namespace.identifier(places.PERFORMANCE), schema)
     rows = [
-        (measured_at, item.model, item.version, item.observed_at, item.households, name, value)
+        (
+            measured_at,
+            item.model,
+            item.version,
+            item.observed_at,
+            item.households,
+            name,
+            value,
+            item.status,
+            list(item.reasons),
+            item.version == champion,
+        )
         for item in results
         for name, value in item.metrics.items()
     ]

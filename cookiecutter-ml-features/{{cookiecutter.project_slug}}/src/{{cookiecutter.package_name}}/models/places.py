@@ -3,20 +3,60 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from databricks_utils.config import Configuration
-from databricks_utils.errors import InvalidInput
+from databricks_utils.errors import InvalidInput, LakehouseError
 from databricks_utils.models import ModelRegistry, ModelVersion, open_registry
 
+from {{ cookiecutter.package_name }}.features.registry import COLUMNS
 from {{ cookiecutter.package_name }}.models.definitions import ModelDefinition
+from {{ cookiecutter.package_name }}.models.families import Array
 
 SCORES = "gold.household_scores"
 PERFORMANCE = "operations.model_performance"
 #: Artifacts of a training run.
 FEATURES, PREDICTIONS, EXPLANATIONS, CURVES = "features.json", "predictions.json", "explanations.json", "curves.json"
 IMPORTANCE = "importance.json"
+#: What a registered model says of itself: the features that it was trained on, in their order.
+LEARNED_FROM = "features"
+
+
+class UnusableModel(LakehouseError):
+    """A registered model that gives no answer."""
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A version that may answer.
+
+    Args:
+        version: Of the registry.
+        model: What MLflow has loaded; see models/answering.py.
+    """
+
+    version: ModelVersion
+    model: Any
+
+    @property
+    def estimator(self) -> Any:
+        """The fitted estimator, which explanations are made from."""
+        return self.model.estimator
+
+    def answer(self, features: Array) -> Array:
+        """Return the scores of rows, by the same code that answers on an endpoint.
+
+        Raises:
+            UnusableModel: The model breaks off.
+        """
+        try:
+            return np.asarray(self.model.predict(None, features), dtype=np.float64)
+        except Exception as error:  # whatever a learner's package raises
+            hint = "Compare the packages here with its requirements.txt, or train again and promote"
+            raise UnusableModel(f"The model gives no answer: {error}", where=self.version.uri, hint=hint) from error
 
 
 def full_name(configuration: Configuration, model: ModelDefinition) -> str:
@@ -64,11 +104,29 @@ def champion_of(configuration: Configuration, registry: ModelRegistry, model: Mo
     return found
 
 
-def loaded(version: ModelVersion) -> Any:
-    """Return the fitted estimator of a version."""
-    import mlflow.sklearn
+def loaded(version: ModelVersion) -> Contender:
+    """Load a version.
 
-    return mlflow.sklearn.load_model(version.uri)
+    Raises:
+        InvalidInput: It was trained on other features than there are now, or by something else than `train`.
+    """
+    import mlflow.pyfunc
+
+    found = mlflow.pyfunc.load_model(version.uri)
+    features = tuple((found.metadata.metadata or {}).get(LEARNED_FROM, ()))
+    if features != COLUMNS:
+        hint = "Train a version with the features of today and promote it: train, then promote"
+        raise InvalidInput(f"The model was trained on {_differences(features)}", where=version.uri, hint=hint)
+    return Contender(version, found.unwrap_python_model())
+
+
+def _differences(features: tuple[str, ...]) -> str:
+    if not features:
+        return "features that it does not name"
+    unknown, missing = (sorted(set(one) - set(other)) for one, other in ((features, COLUMNS), (COLUMNS, features)))
+    said = [f"without {', '.join(missing)}"] if missing else []
+    said += [f"with {', '.join(unknown)}, which there is no longer"] if unknown else []
+    return f"other features: {'; '.join(said) or 'in another order'}"
 
 
 def artifact(version: ModelVersion, name: str) -> str:

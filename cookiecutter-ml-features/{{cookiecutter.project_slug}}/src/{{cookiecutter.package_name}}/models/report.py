@@ -34,6 +34,7 @@ h3 { font-size: 1rem; margin: 1.2rem 0 .3rem } p.note { color: var(--soft); marg
 table { border-collapse: collapse; display: block; max-width: 100%; overflow-x: auto }
 th, td { text-align: left; white-space: nowrap; padding: .25rem .9rem .25rem 0;
   border-bottom: 1px solid var(--line) } td.number { text-align: right; font-variant-numeric: tabular-nums }
+  td.bad { color: var(--over); font-weight: bold }
 .columns { display: flex; flex-wrap: wrap; gap: 2rem; align-items: flex-start }
 svg { max-width: 100%; height: auto } svg text { font-size: 12px; fill: var(--ink) } svg .name { text-anchor: end }
 svg .middle { text-anchor: middle; fill: var(--soft) } svg .bar { fill: var(--bar) } svg .over { fill: var(--over) }
@@ -169,12 +170,18 @@ def _performance(results: Sequence[Performance]) -> str:
     if not results:
         return '<p class="note">No scoring is old enough yet for its future to be known.</p>'
     names = sorted(results[0].metrics)
-    head = "".join(f"<th>{escape(name)}</th>" for name in ("moment", "version", "households", *names))
+    head = "".join(f"<th>{escape(name)}</th>" for name in ("moment", "version", "households", "status", *names))
     rows = "".join(
         f"<tr><td>{item.observed_at:%Y-%m-%d}</td><td class=number>{item.version}</td>"
-        f"<td class=number>{item.households:,}</td>"
+        f"<td class=number>{item.households:,}</td>{_status(item)}"
         + "".join(f"<td class=number>{item.metrics[name]:.4g}</td>" for name in names)
         + "</tr>"
         for item in results
     )
     return f"<table><tr>{head}</tr>{rows}</table>"
+
+
+def _status(item: Performance) -> str:
+    mark = " class=bad" if item.status == "degraded" else ""
+    reasons = f": {'; '.join(item.reasons)}" if item.reasons else ""
+    return f"<td{mark}>{escape(item.status + reasons)}</td>"

@@ -19,7 +19,6 @@ from {{ cookiecutter.package_name }}.models.examples import population
 from {{ cookiecutter.package_name }}.models.explanations import reasons_of
 from {{ cookiecutter.package_name }}.models.families import Array, family_of
 from {{ cookiecutter.package_name }}.models.places import SCORES, champion_of, loaded, reasons_wanted
-from {{ cookiecutter.package_name }}.models.training import predicted
 
 SCHEMA = (
     "household_id BIGINT, observed_at TIMESTAMP, model STRING, version INT, score DOUBLE, scored_at TIMESTAMP, "
@@ -51,16 +50,17 @@ def score(
         The champion and the number of households.
 
     Raises:
-        InvalidInput: There is no champion.
+        InvalidInput: There is no champion, or it was trained on other features.
         MissingTool: Reasons are wanted, and what gives them is not installed.
+        UnusableModel: The champion breaks off.
     """
     champion = champion_of(opened.configuration, registry, model)
     active = population(lakehouse.read(TABLES[0].source.table), [observed_at])
     rows: Any = create_training_set(store, active, COLUMNS, timestamp="observed_at").load_df().toPandas()
     features = rows[list(COLUMNS)].to_numpy(dtype=np.float64)
-    estimator = loaded(champion)
-    scores = predicted(model, estimator, features) if len(rows) else np.empty(0)
-    reasons = _reasons(estimator, features, reasons_wanted(opened.configuration))
+    contender = loaded(champion)
+    scores = contender.answer(features) if len(rows) else np.empty(0)
+    reasons = _reasons(contender.estimator, features, reasons_wanted(opened.configuration))
     now = datetime.now(timezone.utc)
     values = [
         (int(household), observed_at, model.name, champion.version, float(value), now, why)

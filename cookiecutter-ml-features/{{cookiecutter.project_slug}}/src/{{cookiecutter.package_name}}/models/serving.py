@@ -1,6 +1,6 @@
 """A small scoring service: features from the online store, the champion or the challenger by household.
 
-It listens on this machine only. On Databricks a serving endpoint does this work (resources/serving.yml).
+It listens on this machine only. On Databricks a serving endpoint does this work (serving/endpoint.yml).
 """
 
 from __future__ import annotations
@@ -19,30 +19,16 @@ import numpy as np
 from databricks_utils.cli import Opened
 from databricks_utils.errors import InvalidInput, LakehouseError
 from databricks_utils.features import OnlineStore
-from databricks_utils.models import ModelVersion, asks_challenger
+from databricks_utils.models import asks_challenger
 from numpy.typing import NDArray
 
 from {{ cookiecutter.package_name }}.features.registry import TABLES, feature_registry
 from {{ cookiecutter.package_name }}.models.definitions import MODELS, ModelDefinition
-from {{ cookiecutter.package_name }}.models.places import champion_of, full_name, loaded, registry_of
-from {{ cookiecutter.package_name }}.models.training import predicted
+from {{ cookiecutter.package_name }}.models.places import Contender, champion_of, full_name, loaded, registry_of
 
 LOOPBACK = "127.0.0.1"
 LONGEST_REQUEST = 10_000
 A_LENGTH = re.compile(r"[0-9]{1,9}")
-
-
-@dataclass(frozen=True)
-class Contender:
-    """A version that may answer.
-
-    Args:
-        version: Of the registry.
-        estimator: Fitted.
-    """
-
-    version: ModelVersion
-    estimator: Any
 
 
 @dataclass(frozen=True)
@@ -71,13 +57,12 @@ class Scorer:
     def score(self, household: int, at: datetime | None = None) -> dict[str, Any]:
         """Return what each model says of a household, and which version said it."""
         row, answer = self.features(household, at), {}
-        for name, (model, champion, challenger) in self.contenders.items():
+        for name, (_, champion, challenger) in self.contenders.items():
             asked = challenger is not None and asks_challenger(
                 (household,), share=self.share, experiment=self.experiment
             )
             contender = challenger if asked and challenger is not None else champion
-            value = float(predicted(model, contender.estimator, row)[0])
-            answer[name] = {"score": value, "version": contender.version.version}
+            answer[name] = {"score": float(contender.answer(row)[0]), "version": contender.version.version}
         return {"household_id": household, "models": answer}
 
 
@@ -85,7 +70,7 @@ def open_scorer(opened: Opened, *, share: float, experiment: str) -> Scorer:
     """Load store and models.
 
     Raises:
-        InvalidInput: There is no online store, or a model without champion.
+        InvalidInput: There is no online store, a model without champion, or one that was trained on other features.
     """
     path = opened.configuration.models.online_store
     if path is None:
@@ -96,8 +81,8 @@ def open_scorer(opened: Opened, *, share: float, experiment: str) -> Scorer:
     for model in MODELS:
         champion = champion_of(opened.configuration, registry, model)
         waiting = registry.challenger(full_name(opened.configuration, model)) if share else None
-        second = None if waiting is None else Contender(waiting, loaded(waiting))
-        contenders[model.name] = (model, Contender(champion, loaded(champion)), second)
+        second = None if waiting is None else loaded(waiting)
+        contenders[model.name] = (model, loaded(champion), second)
     return Scorer(OnlineStore(Path(path), feature_registry(opened.contracts)), contenders, share, experiment)
 
 
@@ -141,7 +126,10 @@ def server_of(scorer: Scorer, port: int) -> ThreadingHTTPServer:
 
 
 def answered(scorer: Scorer, body: bytes) -> tuple[int, dict[str, Any]]:
-    """Return status and answer to a request: 400 for what is no request, 503 for a store that cannot be read."""
+    """Return status and answer to a request.
+
+    400 for what is no request; 503 for a store that cannot be read, and for a model that breaks off.
+    """
     try:
         asked = json.loads(body)
         household = asked["household_id"]

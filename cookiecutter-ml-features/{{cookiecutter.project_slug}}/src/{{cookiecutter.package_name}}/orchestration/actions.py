@@ -15,6 +15,7 @@ from pyspark.sql import functions as F
 from {{ cookiecutter.package_name }}.features.refresh import last_event_day, publish_online, refresh
 from {{ cookiecutter.package_name }}.features.registry import COLUMNS, TABLES, feature_registry
 from {{ cookiecutter.package_name }}.models import monitoring, scoring
+from {{ cookiecutter.package_name }}.models.card import CARD, write_card
 from {{ cookiecutter.package_name }}.models.definitions import MODELS, ModelDefinition, model_named
 from {{ cookiecutter.package_name }}.models.experiment import run_training, training_data
 from {{ cookiecutter.package_name }}.models.places import (
@@ -53,6 +54,9 @@ def features(opened: Opened, *, backfill: bool) -> int:
             f"{table.name}: {len(table.columns)} features to {done.last_day}, "
             f"{done.written:,} rows new, {done.mended:,} mended"
         )
+        if done.without_past:
+            # At every run: a training takes the rows of older days as they are, and nothing else would say so.
+            click.echo(f"  NULL before they were added: {', '.join(done.without_past)}. Do once: features --backfill")
         path = opened.configuration.models.online_store
         if path is not None:
             count = publish_online(lakehouse, store, table.name, Path(path), last_day)
@@ -65,7 +69,7 @@ def train(opened: Opened, name: str, *, trials: int, seed: int, if_drifted: bool
     store, lakehouse = _store(opened), opened.lakehouse()
     chosen = [model for model in _models(name) if not if_drifted or monitoring.drifted_lately(lakehouse, model)]
     if not chosen:
-        click.echo("Nothing has drifted; no model is trained.")
+        click.echo("Nothing has drifted and no model is degraded; no model is trained.")
         return 0
     registry, data = registry_of(opened.configuration), training_data(lakehouse, store)
     click.echo(f"{len(data.observed_at)} months, {data.observed_at[0]:%Y-%m} to {data.observed_at[-1]:%Y-%m}")
@@ -80,27 +84,49 @@ def train(opened: Opened, name: str, *, trials: int, seed: int, if_drifted: bool
 
 def promote(opened: Opened, name: str, approved_by: str) -> int:
     """Hold challengers against their gates and promote those that pass; 3 where one does not."""
-    registry, closed = registry_of(opened.configuration), 0
-    for model in _models(name):
-        evaluation = registry.evaluate(
-            full_name(opened.configuration, model), model.gates(opened.configuration.parameter)
-        )
-        if evaluation.failures:
-            closed += 1
-            click.echo(f"{model.name} version {evaluation.challenger.version} stays challenger:")
-            for failure in evaluation.failures:
-                click.echo(f"  {failure}")
-            continue
-        champion = registry.promote(evaluation, approved_by)
-        click.echo(f"{model.name} version {champion.version} is champion, approved by {approved_by}")
+    registry, closed, promoted = registry_of(opened.configuration), 0, []
+    try:
+        for model in _models(name):
+            evaluation = registry.evaluate(
+                full_name(opened.configuration, model), model.gates(opened.configuration.parameter)
+            )
+            if evaluation.failures:
+                closed += 1
+                click.echo(f"{model.name} version {evaluation.challenger.version} stays challenger:")
+                for failure in evaluation.failures:
+                    click.echo(f"  {failure}")
+                continue
+            champion = registry.promote(evaluation, approved_by)
+            click.echo(f"{model.name} version {champion.version} is champion, approved by {approved_by}")
+            promoted.append((model, champion))
+    finally:
+        # After all of them: a card that cannot be written must not stand in the way of the next promotion, nor a model
+        # without a challenger in the way of a card.
+        for model, champion in promoted:
+            write_card(model, champion)
     return 3 if closed else 0
 
 
 def rollback(opened: Opened, name: str, *, by: str, because: str) -> int:
     """Bring back the champion before this one."""
     registry, model = registry_of(opened.configuration), model_named(name)
+    gone = registry.champion(full_name(opened.configuration, model))
     champion = registry.roll_back(full_name(opened.configuration, model), by=by, because=because)
     click.echo(f"{name} version {champion.version} is champion again")
+    if gone is not None:
+        write_card(model, registry.version(gone.name, gone.version))
+    write_card(model, champion)
+    return 0
+
+
+def card(opened: Opened, name: str) -> int:
+    """Write the cards of champions and challengers anew."""
+    registry = registry_of(opened.configuration)
+    for model in _models(name):
+        found = (find(full_name(opened.configuration, model)) for find in (registry.champion, registry.challenger))
+        for version in filter(None, found):
+            write_card(model, version)
+            click.echo(f"{model.name} version {version.version}: {CARD} of run {version.run_id}")
     return 0
 
 
@@ -109,7 +135,9 @@ def champions(opened: Opened) -> int:
     registry = registry_of(opened.configuration)
     for model in MODELS:
         champion = champion_of(opened.configuration, registry, model)
+        waiting = registry.challenger(full_name(opened.configuration, model)) or champion
         click.echo(f"export BUNDLE_VAR_{model.name}_version={champion.version}")
+        click.echo(f"export BUNDLE_VAR_{model.name}_challenger_version={waiting.version}")
     return 0
 
 
@@ -141,7 +169,7 @@ def monitor(opened: Opened, name: str, at: datetime | None) -> int:
         click.echo(f"{model.name}: features {said}, predictions {predictions[0].status}")
         for item in known:
             values = ", ".join(f"{key} {value:.3g}" for key, value in item.metrics.items())
-            click.echo(f"  came true on {item.observed_at:%Y-%m-%d}: {values}")
+            click.echo(f"  came true on {item.observed_at:%Y-%m-%d}: {values}; {item.status}")
         watched.append(_watched(opened, lakehouse, model, moment, (found, predictions, known)))
     click.echo(f"Report: {_write_page(opened, watched, moment)}")
     return 0

@@ -1,11 +1,12 @@
-"""The commands that begin where `run` ends: features, train, promote, rollback, score, monitor, report, serve."""
+"""The commands that begin where `run` ends, from `features` to `serve`, and what `docs` writes beside its own pages."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import click
-from databricks_utils.cli import Project, opened_with, project_options
+from databricks_utils.cli import Opened, Project, opened_with, project_options
 
 NAMES = ("household_churn", "household_spend")
 EVERY = "all"
@@ -23,6 +24,7 @@ def model_commands(project: Project) -> tuple[click.Command, ...]:
         _train(project),
         _promote(project),
         _rollback(project),
+        _card(project),
         _champions(project),
         _score(project),
         _monitor(project),
@@ -31,9 +33,25 @@ def model_commands(project: Project) -> tuple[click.Command, ...]:
     )
 
 
+def feature_pages(opened: Opened) -> Mapping[str, str]:
+    """Return the pages that `docs` writes for this project only: what every feature means."""
+    from databricks_utils.features import feature_page
+
+    from {{ cookiecutter.package_name }}.features.registry import feature_registry
+
+    return {"features.md": feature_page(feature_registry(opened.contracts))}
+
+
 def _features(project: Project) -> click.Command:
     @click.command(name="features", help="Bring the feature tables and the online store up to date.")
-    @click.option("--backfill", is_flag=True, help="Compute all days again.")
+    @click.option(
+        "--backfill",
+        type=click.BOOL,
+        is_flag=False,
+        flag_value=True,
+        default=False,
+        help="Compute all days again, as columns that are new want it.",
+    )
     @click.option("--check", is_flag=True, help="Only check the definitions, without Spark.")
     @project_options
     def features(backfill: bool, check: bool, **options: Any) -> int:
@@ -50,7 +68,7 @@ def _train(project: Project) -> click.Command:
     @MODEL
     @click.option("--trials", default=20, type=click.IntRange(min=1), show_default=True, help="Settings to try.")
     @click.option("--seed", default=1, show_default=True, help="Of the search and the models.")
-    @click.option("--if-drifted", is_flag=True, help="Only models for which the last monitoring found drift.")
+    @click.option("--if-drifted", is_flag=True, help="Only models that drifted or degraded, says monitor.")
     @project_options
     def train(name: str, trials: int, seed: int, if_drifted: bool, **options: Any) -> int:
         from {{ cookiecutter.package_name }}.orchestration import actions
@@ -85,6 +103,18 @@ def _rollback(project: Project) -> click.Command:
         return actions.rollback(opened_with(project, options), name, by=by, because=because)
 
     return rollback
+
+
+def _card(project: Project) -> click.Command:
+    @click.command(name="card", help="Write the model cards of champions and challengers anew.")
+    @MODEL
+    @project_options
+    def card(name: str, **options: Any) -> int:
+        from {{ cookiecutter.package_name }}.orchestration import actions
+
+        return actions.card(opened_with(project, options), name)
+
+    return card
 
 
 def _score(project: Project) -> click.Command:
@@ -139,7 +169,7 @@ def _serve(project: Project) -> click.Command:
 
 
 def _champions(project: Project) -> click.Command:
-    @click.command(name="champions", help="Print the champions' versions as variables of the bundle.")
+    @click.command(name="champions", help="Print the versions that an endpoint serves as variables of the bundle.")
     @project_options
     def champions(**options: Any) -> int:
         from {{ cookiecutter.package_name }}.orchestration import actions

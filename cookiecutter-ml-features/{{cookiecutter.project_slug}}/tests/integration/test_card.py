@@ -1,0 +1,97 @@
+"""The card of a version goes on with its history: trained, promoted, replaced, taken back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import pytest
+from databricks_utils.cli.project import Opened
+from databricks_utils.errors import InvalidInput
+from databricks_utils.features import array_distributions, distributions_to_json
+from databricks_utils.models import ModelVersion
+
+from {{ cookiecutter.package_name }}.__main__ import PROJECT
+from {{ cookiecutter.package_name }}.models.card import CARD, write_card
+from {{ cookiecutter.package_name }}.models.definitions import CHURN
+from {{ cookiecutter.package_name }}.models.places import EXPLANATIONS, FEATURES, artifact, full_name, registry_of
+from {{ cookiecutter.package_name }}.orchestration import actions
+
+ROOT = Path(__file__).resolve().parents[2]
+Train = Callable[[float], ModelVersion]
+
+
+@pytest.fixture(scope="module")
+def opened(tmp_path_factory: pytest.TempPathFactory) -> Opened:
+    """Return the project with a registry of its own."""
+    folder = tmp_path_factory.mktemp("cards")
+    uri = f"sqlite:////{folder}/mlflow.db"
+    return PROJECT.open("local", str(ROOT), **{"models.tracking_uri": uri, "models.registry_uri": uri})
+
+
+@pytest.fixture(scope="module")
+def train(opened: Opened, tmp_path_factory: pytest.TempPathFactory) -> Train:
+    """Return a function that leaves as much of a training as a card needs, and registers it."""
+    registry = registry_of(opened.configuration)
+    files = tmp_path_factory.mktemp("files").as_uri()
+    client = mlflow.MlflowClient()
+    experiment = client.create_experiment("cards", artifact_location=files)
+
+    def trained(auc: float) -> ModelVersion:
+        run = client.create_run(experiment).info.run_id
+        client.log_metric(run, "test_auc", auc)
+        client.log_metric(run, "test_brier", 0.2)
+        client.log_text(run, distributions_to_json(array_distributions({"old_lines_7d": np.arange(9.0)})), FEATURES)
+        client.log_text(run, json.dumps([{"feature": "old_lines_7d", "contribution": 0.5}]), EXPLANATIONS)
+        version = registry.register(full_name(opened.configuration, CHURN), run, f"{files}/{run}")
+        write_card(CHURN, version)
+        return version
+
+    return trained
+
+
+def test_the_card_says_who_promoted_a_version_in_whose_place_and_who_took_it_back(opened: Opened, train: Train) -> None:
+    first = train(0.7)
+    never = artifact(first, CARD)
+    assert actions.promote(opened, CHURN.name, "Ann") == 0
+    second = train(0.8)
+    assert actions.promote(opened, CHURN.name, "Ben") == 0
+    promoted = artifact(second, CARD)
+    assert actions.rollback(opened, CHURN.name, by="Cid", because="complaints") == 0
+
+    assert "- never promoted" in never
+    assert "by Ben, in place of version 1" in promoted
+    assert "| test_auc | 0.8 | 0.7 |" in promoted
+    assert "by Cid: complaints" not in promoted
+    assert "by Cid: complaints" in artifact(second, CARD)
+    assert "by Ann" in artifact(first, CARD)
+    assert "taken back" not in artifact(first, CARD)
+
+
+def test_a_model_without_a_challenger_does_not_keep_another_s_card_from_being_written(
+    opened: Opened, train: Train
+) -> None:
+    version = train(0.85)
+
+    with pytest.raises(InvalidInput, match="household_spend has no challenger"):
+        actions.promote(opened, actions.EVERY, "Dora")
+
+    assert "by Dora" in artifact(version, CARD)
+
+
+def test_a_card_names_what_its_own_version_looks_at_and_can_be_written_anew(
+    opened: Opened, train: Train, capsys: pytest.CaptureFixture[str]
+) -> None:
+    version = train(0.9)
+    mlflow.MlflowClient().log_text(version.run_id, "spoilt", CARD)
+
+    assert actions.card(opened, CHURN.name) == 0
+
+    card = artifact(version, CARD)
+    assert "## What it reads\n\n- `old_lines_7d`\n" in card
+    assert "| `old_lines_7d` | 0.5 |" in card
+    assert CHURN.purpose in card
+    assert f"household_churn version {version.version}: {CARD}" in capsys.readouterr().out

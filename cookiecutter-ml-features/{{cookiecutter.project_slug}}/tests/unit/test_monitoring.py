@@ -1,0 +1,116 @@
+"""What is said of scores when their future is known. Without Spark."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from datetime import datetime, timezone
+
+import numpy as np
+import pytest
+from databricks_utils.features import array_distributions, measure_drift
+from databricks_utils.models import ModelVersion
+
+from {{ cookiecutter.package_name }}.__main__ import PROJECT
+from {{ cookiecutter.package_name }}.models import monitoring
+from {{ cookiecutter.package_name }}.models.definitions import CHURN, SPEND, ModelDefinition
+from {{ cookiecutter.package_name }}.models.families import Array
+from {{ cookiecutter.package_name }}.models.monitoring import Performance, came_true, newest_of
+from {{ cookiecutter.package_name }}.models.report import Watched, render
+
+MOMENT = datetime(2017, 11, 1, tzinfo=timezone.utc)
+LABEL = np.array([0.0, 1.0] * 10)
+#: Scores by what the households did: right, as good as chance, and the wrong way round.
+RIGHT, CHANCE, WRONG = 0.2 + 0.6 * LABEL, np.repeat([0.4, 0.6], 10), 0.8 - 0.6 * LABEL
+SPENT = np.linspace(10, 200, 20)
+
+
+def judged(model: ModelDefinition, label: Array, score: Array, **more: str) -> Performance:
+    limits = {"performance_minimum_rows": "20", **more}
+    opened = PROJECT.open("local", **{f"parameters.{name}": value for name, value in limits.items()})
+    return came_true(opened, model, 3, MOMENT, label, score)
+
+
+@pytest.mark.parametrize(
+    ("model", "label", "score", "status", "reasons"),
+    [
+        (CHURN, LABEL, RIGHT, "ok", []),
+        (CHURN, LABEL, CHANCE, "degraded", ["auc is 0.5, at least 0.55 is needed"]),
+        (
+            CHURN,
+            LABEL,
+            WRONG,
+            "degraded",
+            ["auc is 0, at least 0.55 is needed", "brier is 0.64, at most 0.3 is allowed"],
+        ),
+        (CHURN, LABEL[1:], WRONG[1:], "too few rows", ["fewer than 20 rows"]),
+        (CHURN, np.zeros(20), RIGHT, "too few rows", ["churned is 0 in all rows"]),
+        (SPEND, SPENT, SPENT + 5, "ok", []),
+        (SPEND, SPENT, SPENT + 100, "degraded", ["r2 is -2.00752, at least -0.1 is needed"]),
+        (SPEND, SPENT[1:], SPENT[1:] + 100, "too few rows", ["fewer than 20 rows"]),
+    ],
+    ids=["right", "by chance", "wrong", "few", "all alike", "amounts", "amounts far off", "few amounts"],
+)
+def test_scores_are_judged_by_what_came_true(
+    model: ModelDefinition, label: Array, score: Array, status: str, reasons: list[str]
+) -> None:
+    found = judged(model, label, score)
+
+    assert (found.status, list(found.reasons)) == (status, reasons)
+    assert (found.model, found.version, found.observed_at, found.households) == (model.name, 3, MOMENT, len(label))
+
+
+def test_the_configuration_says_from_where_on_a_model_is_degraded() -> None:
+    assert judged(CHURN, LABEL, CHANCE, performance_churn_least_auc="0.5").status == "ok"
+    assert judged(CHURN, LABEL, RIGHT, performance_churn_most_brier="0.03").status == "degraded"
+    assert judged(SPEND, SPENT, SPENT + 100, performance_spend_least_r2="-3").status == "ok"
+    assert judged(CHURN, LABEL, WRONG, performance_minimum_rows="21").status == "too few rows"
+
+
+def test_what_counts_is_the_newest_moment_of_the_version_in_use() -> None:
+    old, new = judged(CHURN, LABEL, WRONG), replace(judged(CHURN, LABEL, RIGHT), observed_at=MOMENT.replace(month=12))
+    of_another = replace(judged(CHURN, LABEL, WRONG), version=4, observed_at=MOMENT.replace(year=2018))
+
+    assert newest_of([new, old, of_another], 3) is new
+    assert newest_of([new, old], 5) is None
+
+
+def test_a_degraded_champion_is_a_warning_and_others_are_not(caplog: pytest.LogCaptureFixture) -> None:
+    logger = logging.getLogger("databricks_utils")
+    logger.addHandler(caplog.handler)
+    try:
+        for lately in (None, judged(CHURN, LABEL, RIGHT), judged(CHURN, LABEL[1:], WRONG[1:])):
+            monitoring.warn_of(lately)
+        assert caplog.records == []
+
+        monitoring.warn_of(judged(CHURN, LABEL, WRONG))
+    finally:
+        logger.removeHandler(caplog.handler)
+
+    record = caplog.records[-1]
+    assert record.levelname == "WARNING"
+    assert "household_churn version 3 is degraded: 2017-11-01, 20 households: auc is 0" in record.getMessage()
+    assert (record.__dict__["event"], record.__dict__["model"]) == ("model_degraded", CHURN.name)
+
+
+def test_the_page_marks_what_is_degraded_and_says_why() -> None:
+    scores = array_distributions({"score": RIGHT})
+    watched = Watched(
+        model=CHURN,
+        champion=ModelVersion("c.gold.household_churn", 3, "run", "", {"test_auc": 0.9}, {}),
+        challenger=None,
+        importance='{"visits": 0.1}',
+        explanations="[]",
+        curves='{"points": [[0.2, 0.0], [0.8, 1.0]]}',
+        features=measure_drift(scores, scores),
+        predictions=measure_drift(scores, scores),
+        before=scores["score"],
+        now=scores["score"],
+        performance=[judged(CHURN, LABEL, RIGHT), judged(CHURN, LABEL, CHANCE), judged(CHURN, LABEL[1:], WRONG[1:])],
+    )
+
+    page = render("Models", "", [watched], 0.2)
+
+    assert page.count("<td>ok</td>") == 1
+    assert page.count("<td class=bad>degraded: auc is 0.5, at least 0.55 is needed</td>") == 1
+    assert page.count("<td>too few rows: fewer than 20 rows</td>") == 1

@@ -1,0 +1,321 @@
+"""Models in a registry of this machine: what they answer, who answers, and who takes over. Without Spark."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from collections.abc import Mapping
+from contextlib import redirect_stderr, redirect_stdout
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import pandas as pd
+import pytest
+from databricks_utils.cli import command_line
+from databricks_utils.cli.project import Opened
+from databricks_utils.errors import InvalidInput
+from databricks_utils.features import OnlineStore
+from databricks_utils.models import ModelRegistry, ModelVersion, asks_challenger
+
+from {{ cookiecutter.package_name }}.__main__ import PROJECT
+from {{ cookiecutter.package_name }}.features.registry import COLUMNS, TABLES
+from {{ cookiecutter.package_name }}.models import experiment, serving
+from {{ cookiecutter.package_name }}.models.definitions import CHURN, MODELS, SPEND, ModelDefinition
+from {{ cookiecutter.package_name }}.models.experiment import TrainingData, experiment_of, log_model, run_training
+from {{ cookiecutter.package_name }}.models.families import FAMILIES, Array, Family
+from {{ cookiecutter.package_name }}.models.places import Contender, full_name, loaded, registry_of
+from {{ cookiecutter.package_name }}.models.serving import Scorer, answered, open_scorer
+from {{ cookiecutter.package_name }}.models.training import predicted
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGE = PROJECT.package_folder.name
+HOUSEHOLDS = range(1, 101)
+
+
+class Shelf:
+    """Stands in for the online store: a household's features follow from its number, and some are not known."""
+
+    def look_up(self, name: str, entity: tuple[int], *, at: datetime | None = None) -> dict[str, float | None]:
+        columns = next(table.columns for table in TABLES if table.name == name)
+        draw = np.random.default_rng([*entity, len(columns)])
+        return {column: None if draw.random() < 0.1 else float(draw.normal()) for column in columns}
+
+
+class Home:
+    """An environment whose registry holds no model at first.
+
+    Args:
+        own: Configuration values of the tests.
+        name: Its schema of gold, which the names of models contain.
+    """
+
+    def __init__(self, own: Mapping[str, str], name: str) -> None:
+        self.values = {**own, "schemas.gold": name, "parameters.reasons": "0"}
+        self.opened: Opened = PROJECT.open("local", str(ROOT), **self.values)
+        self.registry: ModelRegistry = registry_of(self.opened.configuration)
+
+    def name(self, model: ModelDefinition) -> str:
+        return full_name(self.opened.configuration, model)
+
+    def champion(self, model: ModelDefinition) -> int | None:
+        found = self.registry.champion(self.name(model))
+        return None if found is None else found.version
+
+    def train(self, model: ModelDefinition, seed: int) -> ModelVersion:
+        return run_training(self.opened, self.registry, model, example_data(seed), trials=1, seed=seed)[0]
+
+    def adopt(self, model: ModelDefinition, other: Home) -> None:
+        """Register another environment's champion here too, which takes no time as a training does."""
+        found = other.registry.champion(other.name(model))
+        assert found is not None
+        self.registry.register(self.name(model), found.run_id, found.source)
+
+    def command(self, *words: str, **more: str) -> tuple[int, str]:
+        settings = [f"--set={key}={value}" for key, value in {**self.values, **more}.items()]
+        said = io.StringIO()
+        with redirect_stdout(said), redirect_stderr(said):
+            code = command_line(PROJECT, [*words, f"--project={ROOT}", *settings])
+        return code, said.getvalue()
+
+
+def example_data(seed: int) -> TrainingData:
+    """Return three months of households, whose first feature tells most of what they do; a world for each seed."""
+    moments = [datetime(2017, month, 1, tzinfo=timezone.utc) for month in (9, 10, 11)]
+    draw, size = np.random.default_rng(seed), 60
+    rows = pd.DataFrame(draw.normal(size=(len(moments) * size, len(COLUMNS))), columns=list(COLUMNS))
+    rows["household_id"] = np.tile(np.arange(size), len(moments))
+    rows["observed_at"] = np.repeat(np.array([moment.replace(tzinfo=None) for moment in moments]), size)
+    truth = rows[COLUMNS[0]] + draw.normal(size=len(rows))
+    rows["churned"] = (truth > 0).astype(int)
+    rows["next_spend"] = 100 + 10 * truth
+    rows.loc[::7, COLUMNS[1]] = np.nan
+    return TrainingData(rows, moments, {})
+
+
+def features_of(rows: int = 40) -> Array:
+    features = np.random.default_rng(8).normal(size=(rows, len(COLUMNS)))
+    features[::3, :5] = np.nan
+    return features
+
+
+def fitted(family: Family, model: ModelDefinition) -> Any:
+    data = example_data(3).rows
+    return family.estimator(model.kind, {}, 3).fit(data[list(COLUMNS)].to_numpy(), data[model.label].to_numpy())
+
+
+def registered(home: Home, family: Family, model: ModelDefinition, estimator: Any) -> ModelVersion:
+    """Register an estimator without the search and the measurements of a training."""
+    import mlflow
+
+    mlflow.set_experiment(experiment_id=experiment_of(home.opened))
+    with mlflow.start_run() as run:
+        address = log_model(family, estimator)
+    return home.registry.register(home.name(model), run.info.run_id, address)
+
+
+def scorer_of(contenders: Mapping[str, tuple[ModelDefinition, Contender, Contender | None]], share: float) -> Scorer:
+    return Scorer(cast("OnlineStore", Shelf()), contenders, share, "autumn")
+
+
+@pytest.fixture
+def home(own: dict[str, str], request: pytest.FixtureRequest) -> Home:
+    """Return an environment of the test's own."""
+    return Home(own, f"gold_{abs(hash(request.node.nodeid))}")
+
+
+@pytest.fixture(scope="module")
+def rivals(own: dict[str, str]) -> Home:
+    """Return an environment where each model has a champion, version 1, and a challenger, version 2, that differ."""
+    home = Home(own, "gold_rivals")
+    for model in MODELS:
+        home.train(model, seed=1)
+    assert home.command("promote", "--approved-by=Ann")[0] == 0
+    for model in MODELS:
+        home.train(model, seed=2)
+    return home
+
+
+@pytest.mark.parametrize("family", list(FAMILIES.values()), ids=list(FAMILIES))
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)
+def test_mlflow_alone_answers_with_the_numbers_that_the_project_gives(
+    home: Home, family: Family, model: ModelDefinition, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import mlflow.pyfunc
+
+    estimator, features = fitted(family, model), features_of()
+    version = registered(home, family, model, estimator)
+    ours = loaded(version).answer(features)
+    for name in [name for name in sys.modules if name.partition(".")[0] == PACKAGE]:
+        monkeypatch.setitem(sys.modules, name, None)
+
+    found = mlflow.pyfunc.load_model(version.uri)
+    theirs = found.predict(features)
+
+    assert theirs.dtype == np.float64
+    assert theirs.tolist() == ours.tolist() == predicted(model, estimator, features).tolist()
+    assert found.metadata.signature.outputs.to_dict()[0]["tensor-spec"] == {"dtype": "float64", "shape": (-1,)}
+    assert len(set(theirs)) > 10
+    assert model is SPEND or (theirs.min() >= 0 and theirs.max() <= 1)
+
+
+def test_a_registered_model_needs_packages_of_an_index_only(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    import mlflow.artifacts
+
+    monkeypatch.chdir(ROOT)
+
+    version = registered(home, FAMILIES["scikit-learn"], CHURN, fitted(FAMILIES["scikit-learn"], CHURN))
+
+    files = Path(mlflow.artifacts.download_artifacts(version.uri))
+    needed = (files / "requirements.txt").read_text(encoding="utf-8").split()
+
+    assert not (files / "uv.lock").exists()
+    assert sorted(line.partition("==")[0] for line in needed) == ["mlflow", "numpy", "scikit-learn"]
+    assert all(line.partition("==")[2] for line in needed)
+
+
+@pytest.mark.parametrize(
+    ("columns", "said"),
+    [
+        (COLUMNS[1:], f"without {COLUMNS[0]}"),
+        ((*COLUMNS, "visits_to_the_moon"), "with visits_to_the_moon, which there is no longer"),
+        (COLUMNS[::-1], "in another order"),
+        ((), "features that it does not name"),
+    ],
+    ids=["fewer", "more", "another order", "not said"],
+)
+def test_a_model_of_other_features_is_refused_before_it_answers(
+    home: Home, monkeypatch: pytest.MonkeyPatch, columns: tuple[str, ...], said: str
+) -> None:
+    family = FAMILIES["lightgbm"]
+    monkeypatch.setattr(experiment, "COLUMNS", columns)
+    version = registered(home, family, CHURN, fitted(family, CHURN))
+
+    with pytest.raises(InvalidInput, match="train, then promote") as caught:
+        loaded(version)
+
+    assert said in str(caught.value)
+    assert version.uri in str(caught.value)
+
+
+def test_each_household_is_answered_by_the_model_that_its_number_draws(rivals: Home) -> None:
+    import mlflow.pyfunc
+
+    contenders = {}
+    for model in MODELS:
+        name = rivals.name(model)
+        champion, challenger = rivals.registry.champion(name), rivals.registry.challenger(name)
+        assert champion is not None
+        assert challenger is not None
+        contenders[model.name] = (model, loaded(champion), loaded(challenger))
+    scorer, other = scorer_of(contenders, 0.5), scorer_of(contenders, 0.5)
+    alone = {
+        (model.name, number): mlflow.pyfunc.load_model(f"models:/{rivals.name(model)}/{number}")
+        for model in MODELS
+        for number in (1, 2)
+    }
+
+    drawn = {}
+    for household in HOUSEHOLDS:
+        answer = scorer.score(household)
+        assert answer == scorer.score(household) == other.score(household)
+        row = scorer.features(household)
+        for name, said in answer["models"].items():
+            assert said["score"] == alone[name, said["version"]].predict(row)[0]
+            assert said["score"] != alone[name, 3 - said["version"]].predict(row)[0]
+        versions = {said["version"] for said in answer["models"].values()}
+        assert versions == {2 if asks_challenger((household,), share=0.5, experiment="autumn") else 1}
+        drawn[household] = versions.pop()
+
+    assert 30 < sum(version == 2 for version in drawn.values()) < 70
+
+
+@pytest.mark.parametrize(("share", "versions"), [(0.0, {1}), (1.0, {2})])
+def test_no_share_leaves_all_to_the_champion_and_a_full_one_to_the_challenger(
+    rivals: Home, monkeypatch: pytest.MonkeyPatch, share: float, versions: set[int]
+) -> None:
+    monkeypatch.setattr(serving, "OnlineStore", lambda *_: Shelf())
+    scorer = open_scorer(rivals.opened, share=share, experiment="autumn")
+
+    answers = [scorer.score(household)["models"] for household in HOUSEHOLDS]
+
+    assert {said["version"] for answer in answers for said in answer.values()} == versions
+
+
+def test_a_model_that_breaks_off_is_an_answer_in_words(rivals: Home) -> None:
+    class Broken:
+        estimator = None
+
+        def predict(self, context: object, features: Array) -> Array:
+            raise ValueError("X has 120 features, but 7 are expected")
+
+    champion = rivals.registry.champion(rivals.name(CHURN))
+    assert champion is not None
+    scorer = scorer_of({CHURN.name: (CHURN, Contender(champion, Broken()), None)}, 0.0)
+
+    status, answer = answered(scorer, json.dumps({"household_id": 113}).encode())
+
+    assert status == 503
+    assert "gives no answer: X has 120 features" in answer["error"]
+    assert champion.uri in answer["error"]
+    assert "train again and promote" in answer["error"]
+
+
+@pytest.mark.parametrize("words", [("serve", "--port=0"), ("monitor",), ("score",), ("champions",)], ids=" ".join)
+def test_without_a_champion_a_command_says_what_to_do(home: Home, words: tuple[str, ...]) -> None:
+    code, said = home.command(*words)
+
+    assert code == 2
+    assert "household_churn has no champion" in said
+    assert "promote --model household_churn" in said
+    assert "Traceback" not in said
+
+
+def test_closed_gates_leave_the_champion_and_the_next_model_is_promoted_all_the_same(home: Home, rivals: Home) -> None:
+    for model in MODELS:
+        home.adopt(model, rivals)
+    assert home.command("promote", "--approved-by=Ann")[0] == 0
+    for model in MODELS:
+        home.adopt(model, rivals)
+
+    code, said = home.command("promote", "--approved-by=Ann", **{"parameters.churn_least_auc": "1.01"})
+
+    assert code == 3
+    assert "household_churn version 2 stays challenger" in said
+    assert "at least 1.01 is needed" in said
+    assert (home.champion(CHURN), home.champion(SPEND)) == (1, 2)
+
+
+def test_a_rollback_brings_the_champion_before_back_and_keeps_who_and_why(home: Home, rivals: Home) -> None:
+    import mlflow
+
+    for _ in range(2):
+        home.adopt(CHURN, rivals)
+        assert home.command("promote", "--model=household_churn", "--approved-by=Ann")[0] == 0
+    assert home.champion(CHURN) == 2
+
+    code, said = home.command("rollback", "--model=household_churn", "--by=Bob", "--because=complaints")
+
+    assert (code, home.champion(CHURN)) == (0, 1)
+    assert "household_churn version 1 is champion again" in said
+    tags = mlflow.MlflowClient().get_model_version(home.name(CHURN), "2").tags
+    assert (tags["rolled_back_by"], tags["rolled_back_because"]) == ("Bob", "complaints")
+
+
+def test_an_endpoint_gets_the_versions_of_champion_and_challenger_and_the_champion_s_where_none_waits(
+    rivals: Home, home: Home
+) -> None:
+    for model in MODELS:
+        home.adopt(model, rivals)
+    home.command("promote", "--approved-by=Ann")
+
+    both, alone = rivals.command("champions"), home.command("champions")
+
+    assert both == (
+        0,
+        "export BUNDLE_VAR_household_churn_version=1\nexport BUNDLE_VAR_household_churn_challenger_version=2\n"
+        "export BUNDLE_VAR_household_spend_version=1\nexport BUNDLE_VAR_household_spend_challenger_version=2\n",
+    )
+    assert alone == (0, both[1].replace("=2", "=1"))
