@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from baking import STREAMING, Bakery, covering, files_of, label
-from bundles.test_bundles import SCHEMA, bundle_validator, deepest, documents
+from bundles.bundle_reader import Bundle, read_bundle, targets_of
+from bundles.bundle_schema import SCHEMA, bundle_validator, deepest, documents
 from checks import definition, files, links, style, texts
 from checks.files import EXPECTED
 from conftest import NAMES, found
+from databricks_utils.config import load_configuration
 
 LISTS = EXPECTED / "streaming"
 CHECKS = (
@@ -92,3 +95,104 @@ def test_generated_python_passes_its_own_type_checker(projects: Projects) -> Non
 
 def test_contracts_definition_and_documents_agree(projects: Projects) -> None:
     assert definition.contradictions(projects["longest"]) == []
+
+
+def bundles(projects: Projects) -> Iterator[tuple[str, Bundle]]:
+    """Yield every target of every project."""
+    for name, project in projects.items():
+        for target in targets_of(project):
+            yield f"{name} {target}", read_bundle(project, target)
+
+
+def jobs_of(bundle: Bundle) -> dict[str, dict[str, Any]]:
+    """Return the jobs by what they are for: `streams`, `check`, `pipeline` and, where there is a cluster, `alerts`."""
+    (package,) = (path.parent.name for path in bundle.root.glob("src/*/__main__.py"))
+    names = {
+        key.removeprefix(package).strip("_").removesuffix("job").strip("_"): key for key in bundle.resources("jobs")
+    }
+    return {name or "streams": bundle.resources("jobs")[key] for name, key in names.items()}
+
+
+def test_every_target_names_who_may_do_what(projects: Projects) -> None:
+    for name, bundle in bundles(projects):
+        owner = bundle.variables["owner_group"]
+        levels = {"jobs": "CAN_MANAGE_RUN", "pipelines": "CAN_RUN", "dashboards": "CAN_READ"}
+        for kind, level in levels.items():
+            for resource in bundle.resources(kind).values():
+                assert resource["permissions"] == [{"group_name": owner, "level": level}], (name, kind)
+        readers = {
+            key: {grant["principal"] for grant in schema["grants"]} - {owner}
+            for key, schema in bundle.resources("schemas").items()
+        }
+        # Readers see gold and nothing before it; nobody writes into a schema or a checkpoint by hand.
+        assert readers == {key: set() for key in readers} | {"gold": {bundle.variables["reader_group"]}}, name
+        schemas = [grant for schema in bundle.resources("schemas").values() for grant in schema["grants"]]
+        assert {privilege for grant in schemas for privilege in grant["privileges"]} == {"USE_SCHEMA", "SELECT"}, name
+        (grant,) = bundle.resources("volumes")["checkpoints"]["grants"]
+        assert grant == {"principal": owner, "privileges": ["READ_VOLUME"]}, name
+
+
+def test_streams_start_again_as_their_compute_allows_and_never_twice_at_once(projects: Projects) -> None:
+    kinds = set()
+    for name, bundle in bundles(projects):
+        jobs = jobs_of(bundle)
+        assert {job["max_concurrent_runs"] for job in jobs.values()} == {1}, name
+        (task,) = jobs["streams"]["tasks"]
+        limits = {key: value for key, value in task.items() if "retr" in key or "timeout" in key}
+        kinds.add("continuous" in jobs["streams"])
+        if "continuous" in jobs["streams"]:
+            # Databricks starts it again by itself, and refuses tries and limits of its own.
+            assert limits == {}, name
+            assert "timeout_seconds" not in jobs["streams"], name
+            assert jobs.keys() == {"streams", "check", "pipeline", "alerts"}, name
+            assert jobs["alerts"]["continuous"] == {"pause_status": "PAUSED"}, name
+        else:
+            assert limits == {
+                "max_retries": 2,
+                "min_retry_interval_millis": 60000,
+                "retry_on_timeout": False,
+                "timeout_seconds": 7200,
+            }, name
+            assert jobs["streams"]["timeout_seconds"] > limits["timeout_seconds"], name
+            assert jobs.keys() == {"streams", "check", "pipeline"}, name
+        for other in ("check", "pipeline"):
+            # What has found a breach once finds it again, so that a second try would only cost.
+            assert [task.get("max_retries", 0) for task in jobs[other]["tasks"]] == [0], name
+            assert jobs[other]["timeout_seconds"] > 0, name
+            assert jobs[other]["queue"] == {"enabled": True}, name
+    assert kinds == {True, False}
+
+
+def test_streams_run_by_themselves_in_lab_and_prod_only(projects: Projects) -> None:
+    for name, bundle in bundles(projects):
+        jobs, running = jobs_of(bundle), "PAUSED" if bundle.target == "dev" else "UNPAUSED"
+        start = jobs["streams"].get("continuous") or jobs["streams"]["schedule"]
+        assert (start["pause_status"], jobs["check"]["schedule"]["pause_status"]) == (running, running), name
+        assert jobs["pipeline"]["schedule"]["pause_status"] == "PAUSED", name
+
+
+def test_somebody_hears_of_failures_of_backlogs_and_of_long_runs(projects: Projects) -> None:
+    for name, bundle in bundles(projects):
+        emails, webhooks = bundle.variables["notification_emails"], bundle.variables["failure_webhooks"]
+        for purpose, job in jobs_of(bundle).items():
+            metrics = {rule["metric"]: rule["value"] for rule in job["health"]["rules"]}
+            if purpose in ("streams", "alerts"):
+                told = both = {"on_failure", "on_streaming_backlog_exceeded"}
+                assert metrics["STREAMING_BACKLOG_SECONDS"] > 0, (name, purpose)
+            else:
+                told, both = {"on_failure", "on_duration_warning_threshold_exceeded"}, {"on_failure"}
+                assert metrics["RUN_DURATION_SECONDS"] < job["timeout_seconds"], (name, purpose)
+            assert job["email_notifications"] == dict.fromkeys(told, emails), (name, purpose)
+            assert job["webhook_notifications"] == dict.fromkeys(both, webhooks), (name, purpose)
+        (pipeline,) = bundle.resources("pipelines").values()
+        assert pipeline["notifications"] == [
+            {"email_recipients": emails, "alerts": ["on-update-failure", "on-update-fatal-failure", "on-flow-failure"]}
+        ], name
+
+
+def test_the_backlog_that_the_job_tells_of_is_the_one_that_the_check_breaches(projects: Projects) -> None:
+    for name, bundle in bundles(projects):
+        limits = load_configuration(bundle.root / "config", bundle.target).streaming.thresholds
+        rules = {rule["metric"]: rule["value"] for rule in jobs_of(bundle)["streams"]["health"]["rules"]}
+
+        assert rules["STREAMING_BACKLOG_RECORDS"] == limits.fail_lag_events, name

@@ -11,15 +11,16 @@ from pathlib import Path
 from types import TracebackType
 
 from confluent_kafka import Producer
-from little_tills import sale
+from little_tills import payment, sale
 
 from databricks_utils.session.connect import free_port
 from databricks_utils.session.java import find_java
 from databricks_utils.testing import KafkaBroker
 
 SALES, PAYMENTS = "tills.sales", "tills.payments"
-#: A fifth of these is sent twice, as a till does whose connection broke, and each thirtieth is poison.
-TWICE, POISONED = 5, 30
+#: A fifth of these is sent twice, as a till does whose connection broke, each thirtieth is poison, and each fourth sale
+#: is not paid.
+TWICE, POISONED, UNPAID = 5, 30, 4
 #: Pause of a load after each event.
 PAUSE_SECONDS = 0.004
 CONNECTION_STRING = "Endpoint=sb://tills.servicebus.windows.net/;SharedAccessKeyName=listen;SharedAccessKey=bGlzdGVu="
@@ -69,17 +70,21 @@ def producer_of(broker: KafkaBroker) -> Producer:
     )
 
 
+def encoded(event: object) -> bytes | None:
+    """Return what is sent for an event: bytes and nothing at all as they are, everything else as JSON."""
+    return event if event is None or isinstance(event, bytes) else json.dumps(event).encode()
+
+
 def produce(broker: KafkaBroker, topic: str, events: Iterable[object], partition: int = -1) -> None:
     """Send events, which are bytes, nothing at all, or JSON, and wait until the broker has them."""
     producer = producer_of(broker)
     for event in events:
-        value = event if event is None or isinstance(event, bytes) else json.dumps(event).encode()
-        producer.produce(topic, value, partition=partition)
+        producer.produce(topic, encoded(event), partition=partition)
     assert producer.flush(60) == 0
 
 
 class Load:
-    """Sales that go on in a thread of their own, whether the broker lives or not, until the end of the block.
+    """Sales and their payments, in a thread of their own, whether the broker lives or not, until the end of the block.
 
     Args:
         broker: Takes them.
@@ -87,7 +92,7 @@ class Load:
     """
 
     def __init__(self, broker: KafkaBroker, first: int = 0) -> None:
-        self.number, self.records, self.poisoned = first, 0, 0
+        self.number, self.records, self.poisoned = first, dict.fromkeys((SALES, PAYMENTS), 0), 0
         self.first = first
         self._producer = producer_of(broker)
         self._over = threading.Event()
@@ -97,6 +102,11 @@ class Load:
     def sales(self) -> set[str]:
         """Ids of all sales that were sent."""
         return {f"s{number}" for number in range(self.first, self.number)}
+
+    @property
+    def paid(self) -> set[str]:
+        """Ids of those that were paid, each at the moment of the sale."""
+        return {f"s{number}" for number in range(self.first, self.number) if number % UNPAID}
 
     def __enter__(self) -> Load:
         self._thread.start()
@@ -111,19 +121,21 @@ class Load:
 
     def _go_on(self) -> None:
         while not self._over.wait(PAUSE_SECONDS):
-            event = json.dumps(sale(self.number, now().isoformat())).encode()
-            self._send(event)
-            if self.number % TWICE == 0:
-                self._send(event)
+            moment = now().isoformat()
+            copies = 1 if self.number % TWICE else 2
+            self._send(SALES, *[sale(self.number, moment)] * copies)
+            if self.number % UNPAID:
+                self._send(PAYMENTS, *[payment(self.number, moment)] * copies)
             if self.number % POISONED == 0:
-                self._send(b"not json")
+                self._send(SALES, b"not json")
                 self.poisoned += 1
             self.number += 1
 
-    def _send(self, value: bytes) -> None:
-        self._producer.produce(SALES, value)
-        self._producer.poll(0)
-        self.records += 1
+    def _send(self, topic: str, *events: object) -> None:
+        for event in events:
+            self._producer.produce(topic, encoded(event))
+            self._producer.poll(0)
+            self.records[topic] += 1
 
 
 def event_hubs_lookalike(folder: Path) -> tuple[KafkaBroker, str, Path]:

@@ -29,6 +29,8 @@ SCHEMA_OPTION = re.compile(r"--schema-\w+=(.*)")
 SCHEMA_SETTING = re.compile(r"\.configuration\.(?:\w+\.)*schemas\.\w+$")
 PLACE = re.compile(r"(?:resources\.)?(\w+)\.([\w-]+)")
 IN_VOLUME = re.compile(r"/Volumes/[^/]+/([^/]+)/")
+#: What a health rule tells about, by the begin of its metric's name.
+TOLD = {"RUN_DURATION": "on_duration_warning_threshold_exceeded", "STREAMING_BACKLOG": "on_streaming_backlog_exceeded"}
 #: Kinds that are not renamed in the development target, so that copies would overwrite each other.
 UNPREFIXED = ("apps", "secret_scopes", "vector_search_endpoints")
 #: Kinds that cannot be deployed for somebody else.
@@ -114,6 +116,17 @@ def tasks_form_a_graph(bundle: Bundle) -> Iterator[str]:
             TopologicalSorter(graph).prepare()
         except CycleError as error:
             yield f"jobs.{key}: tasks wait for each other: {' -> '.join(error.args[1])}"
+
+
+@rule
+def health_rules_are_heard(bundle: Bundle) -> Iterator[str]:
+    """A health rule only colours the run red unless somebody is told of it."""
+    for key, job in bundle.resources("jobs").items():
+        told = {name for kind in ("email", "webhook") for name in job.get(f"{kind}_notifications") or {}}
+        for metric in [item["metric"] for item in (job.get("health") or {}).get("rules") or []]:
+            wanted = next((name for begin, name in TOLD.items() if metric.startswith(begin)), None)
+            if wanted not in told:
+                yield f"jobs.{key}.health: nobody is told of {metric}: {wanted or 'no notification'} is missing"
 
 
 @rule

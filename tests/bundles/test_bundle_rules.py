@@ -68,6 +68,8 @@ resources:
       schedule: {quartz_cron_expression: "${var.schedule}", timezone_id: UTC, pause_status: PAUSED}
       parameters:
         - {name: day, default: today}
+      health: {rules: [{metric: RUN_DURATION_SECONDS, op: GREATER_THAN, value: 3600}]}
+      email_notifications: {on_failure: [], on_duration_warning_threshold_exceeded: []}
       environments:
         - environment_key: default
           spec:
@@ -121,6 +123,11 @@ DEFECTS = {
     "cron": ("0 0 5 * * ?", "0 5 * * *", "has 5 fields"),
     "time zone": ("timezone_id: UTC", "timezone_id: America/Chikago", "'America/Chikago' is no time zone"),
     "pause": ("pause_status: PAUSED", "pause_status: STOPPED", "pause_status 'STOPPED'"),
+    "health rule": (
+        "on_failure: [], on_duration_warning_threshold_exceeded: []",
+        "on_failure: []",
+        "nobody is told of RUN_DURATION_SECONDS: on_duration_warning_threshold_exceeded is missing",
+    ),
     "dependency": (
         "- task_key: load\n          environment_key",
         "- task_key: lode\n          environment_key",

@@ -56,6 +56,14 @@ _DEFECTS = {
         "resources/jobs.yml: jobs.point_of_sale_streams_check_job.schedule:",
         "has 5 fields",
     ),
+    "stream: check that takes too long without a word": Defect(
+        "resources/jobs.yml",
+        "        on_duration_warning_threshold_exceeded: ${var.notification_emails}\n",
+        "",
+        definition.broken_bundle,
+        "resources/jobs.yml: jobs.point_of_sale_streams_check_job.health:",
+        "nobody is told of RUN_DURATION_SECONDS",
+    ),
     "stream: setting that does not exist": Defect(
         "config/base.yaml",
         "  fail_on_data_loss: true",

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 from little_broker import (
     CONNECTION_STRING,
     PAYMENTS,
@@ -15,11 +18,13 @@ from little_broker import (
     poison,
     produce,
 )
+from little_hook import TOKEN, listening
 from little_tills import TILLS, closed, opened, payment, ran, rows, sale
 from pyspark.sql import SparkSession
 
 from databricks_utils.config import EnvironmentSecrets
-from databricks_utils.streaming import StreamBronze, StreamPipeline, balances, run_streams
+from databricks_utils.errors import RunFailed
+from databricks_utils.streaming import Delivery, StreamBronze, StreamPipeline, balances, delivery, run_streams
 from databricks_utils.testing import KafkaBroker
 
 pytestmark = pytest.mark.broker
@@ -96,6 +101,45 @@ def test_event_hubs_are_read_with_their_connection_string_and_a_wrong_key_is_ref
     assert "Traceback" not in caplog.text
     assert (read.exit_code, read.tables[0].rows_written) == (0, 3)
     closed(tills)
+
+
+def test_alerts_reach_topic_and_webhook_and_after_a_refusal_both_again_under_the_same_ids(
+    spark: SparkSession, hubs: Hubs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    many = delivery.MOST_POSTED + 2
+    broker = hubs[0]
+    broker.create_topic("alerts", partitions=1)
+    # Two columns name an alert, so that a message's key has both.
+    found = [(f"{number:03}", 1 + number % 2, Decimal("0.10") * number) for number in range(many)]
+    alerts = spark.createDataFrame(found[::-1], "alert_id STRING, store_id INT, amount DECIMAL(18,2)")
+    values = [{"alert_id": name, "store_id": store, "amount": float(amount)} for name, store, amount in found]
+    # No pause between two posts is needed here.
+    monkeypatch.setattr(delivery, "ATTEMPTS", 1)
+    with listening() as hook:
+        told = Delivery("alerts", {"kafka.bootstrap.servers": broker.bootstrap_servers}, hook.address)
+        hook.answers = [503]
+
+        with pytest.raises(RunFailed, match="No answer from the webhook") as raised:
+            told.tell(alerts, ["alert_id", "store_id"])
+        first = read(broker, "alerts", many)
+        told.tell(alerts, ["alert_id", "store_id"])
+
+    assert sorted(first, key=str) == [(f"{value['alert_id']}|{value['store_id']}", value) for value in values]
+    assert sorted(read(broker, "alerts", 2 * many), key=str) == sorted(first * 2, key=str)
+    assert hook.taken == [{"alerts": values[: delivery.MOST_POSTED], "total": many}]
+    assert TOKEN not in str(raised.value) + repr(told)
+
+
+def read(broker: KafkaBroker, topic: str, number: int) -> list[tuple[str, object]]:
+    """Return key and value of all messages of a topic's only partition; so many must be there."""
+    consumer = Consumer({"bootstrap.servers": broker.bootstrap_servers, "group.id": "test", "log_level": 0})
+    place = TopicPartition(topic, 0, OFFSET_BEGINNING)
+    assert consumer.get_watermark_offsets(place, timeout=60) == (0, number)
+    consumer.assign([place])
+    messages = consumer.consume(number, timeout=60)
+    consumer.close()
+    assert len(messages) == number
+    return [(message.key().decode(), json.loads(message.value())) for message in messages]
 
 
 @pytest.mark.matrix

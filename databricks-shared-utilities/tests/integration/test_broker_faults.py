@@ -14,6 +14,7 @@ from little_tills import TILLS, closed, opened, payment, ran, rows, sale
 from own_process import own_environment
 from pyspark.sql import SparkSession
 
+from databricks_utils.delta import newest_version
 from databricks_utils.medallion import Lakehouse
 from databricks_utils.observability import RunResult
 from databricks_utils.streaming import balances, run_streams
@@ -23,11 +24,14 @@ pytestmark = pytest.mark.broker
 SILVER = ["bronze.sales", "silver.sales"]
 
 # Started by a test in a process of its own, with Java in its group; ends the group with the n-th call that writes to a
-# table: before it, while it runs, or after it and so before the batch is noted in the checkpoint.
+# table: before it, after it and so before the batch is noted in the checkpoint, or while it writes. Spark opens a data
+# file only inside the statement that writes, before its commit: a new one is the sign. Of a batch without rows there is
+# neither file nor commit, and the next one is taken. The table and its version before are left in a file.
 DYING_STREAMS = """
-import os, signal, sys, threading
+import os, signal, sys, threading, time
 from pathlib import Path
 from little_tills import TILLS, opened
+from databricks_utils.delta import newest_version
 from databricks_utils.session import create_session
 from databricks_utils.session.settings import LocalSpark
 from databricks_utils.streaming import run_streams, writer
@@ -40,44 +44,75 @@ streaming = {"source": "kafka", "broker": {"bootstrap_servers": servers}, "max_e
              "trigger": "processing_time", "interval_seconds": 0.1}
 tills = opened(spark, folder, streaming, mark)
 original = getattr(writer, name)
+place = tills.folder(table)
 
 def die():
     os.killpg(os.getpgid(0), signal.SIGKILL)
 
+def data_files():
+    found = {file for _, _, files in os.walk(place) for file in files if file.endswith(".parquet")}
+    return {file for file in found if ".checkpoint." not in file}
+
+def die_while_it_writes(known, returned):
+    deadline = time.monotonic() + 120
+    while not returned.is_set() and time.monotonic() < deadline:
+        if data_files() - known:
+            die()
+
 def call_and_die(session, identifier, *arguments, **named):
     global left
-    mine = identifier.replace("`", "").endswith(table)
+    mine = identifier == tills.identifier(table)
     left -= mine
-    if mine and left <= 0:
-        if moment == "before":
-            die()
-        if moment == "during":
-            threading.Thread(target=die, daemon=True).start()
-    original(session, identifier, *arguments, **named)
-    if mine and left <= 0:
+    if not mine or left > 0:
+        return original(session, identifier, *arguments, **named)
+    before = newest_version(place)
+    (folder / "struck").write_text(f"{place}\\n{before}")
+    if moment == "before":
         die()
+    if moment == "after":
+        result = original(session, identifier, *arguments, **named)
+        if newest_version(place) != before:
+            die()
+        return result
+    known, returned = data_files(), threading.Event()
+    watch = threading.Thread(target=die_while_it_writes, args=(known, returned))
+    watch.start()
+    try:
+        return original(session, identifier, *arguments, **named)
+    finally:
+        returned.set()
+        watch.join()
+        if data_files() - known:
+            print(f"{name} returned before the process was killed", file=sys.stderr, flush=True)
+            os._exit(3)
 
 setattr(writer, name, call_and_die)
-tables = [] if table.startswith(("store_", "paid_", "alerts")) else ["bronze.sales", "silver.sales"]
+tables = [] if table.startswith("gold.") else ["bronze.sales", "silver.sales"]
 run_streams(tills, TILLS, tables=tables)
 """
-#: The writer's function, the end of the table's name, the moment, and which call.
+#: The writer's function, the table, the moment, and which call.
 KILLS = (
-    ("append", "sales", "after", 3),
-    ("append", "sales", "before", 2),
-    ("append", "sales", "during", 1),
-    ("append", "sales", "during", 4),
-    ("append", "sales", "after", 1),
-    ("append", "sales", "after", 6),
-    ("append", "sales_quarantine", "during", 1),
-    ("append", "sales_quarantine", "after", 2),
-    ("merge_by_key", "store_minutes", "before", 1),
-    ("merge_by_key", "store_minutes", "during", 2),
-    ("merge_by_key", "store_minutes", "after", 1),
-    ("merge_by_key", "store_minutes", "after", 3),
-    ("merge_by_key", "alerts", "before", 1),
-    ("merge_by_key", "alerts", "during", 1),
-    ("merge_by_key", "alerts", "after", 1),
+    ("append", "silver.sales", "during", 2),
+    ("append", "silver.sales", "after", 3),
+    ("append", "silver.sales", "before", 2),
+    ("append", "silver.sales_quarantine", "during", 1),
+    ("append", "silver.sales_quarantine", "after", 2),
+    ("append", "bronze.sales", "during", 1),
+    ("append", "bronze.sales", "during", 4),
+    ("append", "bronze.sales", "before", 2),
+    ("append", "bronze.sales", "after", 1),
+    ("append", "bronze.sales", "after", 6),
+    ("merge_by_key", "gold.store_minutes", "before", 1),
+    ("merge_by_key", "gold.store_minutes", "during", 2),
+    ("merge_by_key", "gold.store_minutes", "after", 1),
+    ("merge_by_key", "gold.store_minutes", "after", 3),
+    ("merge_by_key", "gold.paid_sales", "before", 2),
+    ("merge_by_key", "gold.paid_sales", "during", 1),
+    ("merge_by_key", "gold.paid_sales", "during", 3),
+    ("merge_by_key", "gold.paid_sales", "after", 2),
+    ("merge_by_key", "gold.alerts", "before", 1),
+    ("merge_by_key", "gold.alerts", "during", 1),
+    ("merge_by_key", "gold.alerts", "after", 1),
 )
 
 
@@ -116,7 +151,7 @@ def proved(tills: Lakehouse, load: Load) -> None:
     positions = rows(tills, "bronze.sales", "partition", "offset")
     stored = [name for (name,) in rows(tills, "silver.sales", "sale_id")]
     (balance,) = balances(tills, TILLS, ["bronze.sales", "silver.sales"])
-    assert len(positions) == len(set(positions)) == load.records
+    assert len(positions) == len(set(positions)) == load.records[SALES]
     assert sorted(stored) == sorted(load.sales)  # type: ignore[type-var]  # names
     assert tills.read("silver.sales_quarantine").count() == load.poisoned
     assert (balance.lost, balance.doubled) == (0, 0)
@@ -132,21 +167,11 @@ def test_a_spark_and_a_broker_that_are_killed_under_load_lose_and_double_nothing
     mark = f"killed_{KILLS.index((name, table, moment, calls))}"
     folder = tmp_path / "tills"
     with Load(broker) as load:
-        arguments = [str(folder), broker.bootstrap_servers, mark, name, table, moment, str(calls)]
-        dead = subprocess.run(
-            [sys.executable, "-c", DYING_STREAMS, *arguments],
-            env=own_environment(),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            start_new_session=True,
-            check=False,
-        )
+        killed(folder, broker, mark, name, table, moment, calls)
         broker.kill()
         broker.start()
-    assert dead.returncode == -signal.SIGKILL, dead.stderr
     tills = opened(spark, folder, streaming(broker), mark)
-    gold = table in ("store_minutes", "alerts")
+    gold = table.startswith("gold.")
 
     ran(tills, *([] if gold else SILVER))
 
@@ -156,7 +181,36 @@ def test_a_spark_and_a_broker_that_are_killed_under_load_lose_and_double_nothing
         large = tills.read("gold.store_minutes").where("amount > 100").count()
         assert minutes == len(load.sales)
         assert len(set(rows(tills, "gold.alerts", "alert_id"))) == tills.read("gold.alerts").count() == large
+        assert load.paid
+        assert rows(tills, "gold.paid_sales", "sale_id") == sorted((name,) for name in load.paid)
+        (payments,) = balances(tills, TILLS, ["silver.payments"])
+        assert (payments.received, payments.lost, payments.doubled) == (load.records[PAYMENTS], 0, 0)
     closed(tills)
+
+
+def killed(folder: Path, broker: KafkaBroker, mark: str, name: str, table: str, moment: str, calls: int) -> None:
+    """Run streams in a process that is killed at a call of the writer, and prove when that was."""
+    arguments = [str(folder), broker.bootstrap_servers, mark, name, table, moment, str(calls)]
+    dead = subprocess.run(
+        [sys.executable, "-c", DYING_STREAMS, *arguments],
+        env=own_environment(),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        start_new_session=True,
+        check=False,
+    )
+    assert dead.returncode == -signal.SIGKILL, dead.stderr
+    place, version = (folder / "struck").read_text().split("\n")
+    committed = newest_version(Path(place)) != int(version)
+    assert committed == (moment == "after"), f"{table} was killed at another moment than {moment}"
+    assert bool(uncommitted(Path(place))) == (moment == "during"), f"{table} was killed at another moment than {moment}"
+
+
+def uncommitted(table: Path) -> list[Path]:
+    """Return the data files in a table's folder of which its log says nothing."""
+    log = "".join(path.read_text() for path in (table / "_delta_log").glob("*.json"))
+    return [path for path in table.rglob("*.parquet") if "_delta_log" not in path.parts and path.name not in log]
 
 
 @pytest.mark.matrix

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from datetime import datetime, timezone
 from decimal import Decimal
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from little_hook import TOKEN, listening
 from little_tills import TILLS, closed, contents, land, opened, payment, ran, rows, sale
 from pyspark.errors import StreamingQueryException
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
+from databricks_utils.config import EnvironmentSecrets
 from databricks_utils.errors import InvalidInput
 from databricks_utils.medallion import Lakehouse
 from databricks_utils.observability import RunResult
 from databricks_utils.streaming import balances, checkpoint_path, forget_last_batch, run_streams, stream_queries
+from databricks_utils.streaming.events import prepare_events
+from databricks_utils.streaming.source import received_events
 
 POISON = ["not json", "[]", "", '{"sale_id": "s9"}', sale(7, "10:01:20", "much"), sale(8, "10:01:20", -1)]
 
@@ -145,14 +153,21 @@ def test_metrics_agree_with_the_table_of_progress(tills: Lakehouse, monkeypatch:
 
 
 def test_no_query_doubles_anything_when_its_last_batch_is_repeated(settled: Settled) -> None:
-    tills, _ = settled
+    tills, settling = settled
     before = contents(tills)
 
-    repeated = [forget_last_batch(query.checkpoint) for query in stream_queries(tills, TILLS, list(TILLS))]
-    ran(tills)
+    repeated = {query.name: forget_last_batch(query.checkpoint) for query in stream_queries(tills, TILLS, list(TILLS))}
+    run = ran(tills)
 
+    noted = tills.read("operations.stream_progress").where("input_rows > 0").collect()
+    with_rows = {(row.run_id, row.query, row.batch_id) for row in noted}
     assert len(repeated) == 9
-    assert max(repeated) > 0
+    assert max(repeated.values()) > 0
+    # Without rows a repetition would prove nothing.
+    assert {(settling.run_id, *item) for item in repeated.items()} <= with_rows
+    # Delta Lake knows the number of a batch of bronze before anything is read; the others read their rows again.
+    read_again = {name for name, batch in repeated.items() if (run.run_id, name, batch) in with_rows}
+    assert repeated.keys() - read_again == {"bronze.sales", "bronze.payments"}
     assert contents(tills) == before
 
 
@@ -168,6 +183,186 @@ def test_the_far_future_makes_nobody_late_and_what_is_late_is_reported(tills: La
     assert rows(tills, "silver.sales_quarantine", "_validation_errors") == [(["event_time_not_future"],)]
     assert run.status == "breached"
     assert "1 rows came behind the watermark" in run.tables[1].breaches[0]
+
+
+def test_times_of_events_are_valid_up_to_their_limits_and_not_a_microsecond_beyond(settled: Settled) -> None:
+    tills, _ = settled
+    arrived = datetime(2024, 1, 5, 12, 0, tzinfo=timezone.utc)
+    times = ["12:05:00", "12:05:00.000001", "11:50:00", "11:49:59.999999"]
+    sent = [(json.dumps(sale(number, time)), arrived) for number, time in enumerate(times)]
+    bronze = tills.spark.createDataFrame(sent, "value STRING, timestamp TIMESTAMP").selectExpr(
+        "CAST(value AS BINARY) AS value",
+        "timestamp",
+        "'tills.sales' AS topic",
+        "0 AS partition",
+        "0L AS offset",
+        "timestamp AS _ingestion_timestamp",
+        "CAST(NULL AS STRING) AS _source_file",
+        "CAST(NULL AS STRING) AS _batch_id",
+    )
+
+    labelled = prepare_events(bronze, tills.contract("silver.sales"), tills, TILLS.silver("silver.sales"))
+
+    found = {row.event_time.strftime("%H:%M:%S.%f"): row for row in labelled.collect()}
+    assert [list(row._validation_errors or []) for row in sorted(found.values(), key=lambda row: row.sale_id)] == [
+        [],
+        ["event_time_not_future"],
+        [],
+        ["event_time_not_late"],
+    ]
+    assert len(found) == len(times)
+
+
+def test_an_event_that_arrives_as_late_as_it_may_is_stored_whatever_came_from_the_future_before(
+    tills: Lakehouse,
+) -> None:
+    arrived = "TIMESTAMP '2024-01-05 12:00:00Z'"
+    ran(tills, "bronze.sales")
+    for number, time in enumerate(["12:05:00", "11:50:00"]):
+        tills.spark.sql(
+            f"INSERT INTO {tills.identifier('bronze.sales')} (value, topic, partition, offset, timestamp, "
+            f"_ingestion_timestamp) SELECT CAST('{json.dumps(sale(number, time))}' AS BINARY), 'tills.sales', 0, "
+            f"{number}L, {arrived}, {arrived}"
+        )
+        # Each in a run of its own: the watermark of a batch counts from the next one but one.
+        ran(tills, "silver.sales")
+
+    progress = tills.read("operations.stream_progress").where("query = 'silver.sales'")
+    watermark = progress.agg(F.date_format(F.max("watermark"), "HH:mm:ss"))
+    assert rows(tills, "silver.sales", "sale_id") == [("s0",), ("s1",)]
+    # It stood close behind the event, or this proves nothing.
+    assert watermark.collect()[0][0] in ("11:49:59", "11:50:00")
+
+
+def test_alerts_that_a_webhook_refuses_fail_the_run_and_are_told_by_the_next_one_under_the_same_ids(
+    spark: SparkSession, lakehouse_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = {"alerts": [{"alert_id": "1|2024-01-05T10:00", "store_id": 1, "amount": 250.0}], "total": 1}
+    with listening() as hook:
+        monkeypatch.setenv(EnvironmentSecrets.variable("alerts", "webhook"), hook.address)
+        tills = opened(spark, lakehouse_folder, {"alerts": {"webhook": "secret://alerts/webhook"}})
+        land(tills, "tills.sales", "1.jsonl", [sale(1, "10:00:05", 250), sale(2, "10:01:10")])
+        ran(tills, "bronze.sales", "silver.sales", "gold.store_minutes")
+        hook.answers = [403]
+
+        refused = run_streams(tills, TILLS, tables=["gold.alerts"])
+        kept = tills.read("gold.alerts").count()
+        first = list(hook.taken)
+        ran(tills, "gold.alerts")
+        forget_last_batch(checkpoint_path(tills, "tills", "gold.alerts", 1))
+        ran(tills, "gold.alerts")
+
+    error = str(refused.tables[0].error)
+    assert refused.exit_code == 1
+    assert "the webhook at 127.0.0.1 refused the alerts (HTTP 403)" in error
+    assert TOKEN not in error
+    # A batch that failed is not one that got on.
+    assert (refused.tables[0].rows_read, kept, first) == (0, 0, [])
+    assert hook.taken == [wanted]
+    assert hook.asked == ["POST", "POST"]
+    assert rows(tills, "gold.alerts", "alert_id") == [("1|2024-01-05T10:00",)]
+    closed(tills)
+
+
+def test_a_delta_table_is_a_source_whose_rows_come_once_and_whose_deletions_are_passed_over(
+    spark: SparkSession, lakehouse_folder: Path
+) -> None:
+    tills = opened(spark, lakehouse_folder, {"source": "delta"})
+    folder = f"{tills.configuration.storage.landing}/tills.sales"
+
+    def add(*events: object) -> None:
+        frame = spark.createDataFrame([(json.dumps(event), "other") for event in events], "value STRING, more STRING")
+        frame.write.format("delta").mode("append").save(folder)
+
+    add(sale(1, "10:00:05"), sale(2, "10:00:40"))
+    ran(tills, "bronze.sales")
+    spark.sql(f"DELETE FROM delta.`{folder}` WHERE value LIKE '%s1%'")
+    add(sale(3, "10:01:10"))
+
+    run = ran(tills, "bronze.sales", "silver.sales")
+
+    columns = ("topic", "_source_system", "key", "partition", "offset", "timestamp", "_source_file")
+    assert set(rows(tills, "bronze.sales", *columns)) == {("tills.sales", "delta", *[None] * 5)}
+    assert rows(tills, "silver.sales", "sale_id") == [("s1",), ("s2",), ("s3",)]
+    assert [table.rows_read for table in run.tables] == [1, 3]
+    closed(tills)
+
+
+def test_generated_numbers_come_at_their_rate_and_none_is_an_event_of_the_contract(
+    spark: SparkSession, lakehouse_folder: Path
+) -> None:
+    configuration = {"source": "rate", "rate_per_second": 20, "trigger": "processing_time", "interval_seconds": 0.1}
+    tills = opened(spark, lakehouse_folder, configuration)
+    seen: set[str] = set()
+    tables = ["bronze.sales", "silver.sales"]
+
+    run = run_streams(tills, TILLS, tables=tables, on_progress=seen.update, until=lambda: "bronze.sales" in seen)
+
+    assert [table.error for table in run.tables] == [None, None]
+    numbers = [json.loads(bytes(value))["number"] for (value,) in tills.read("bronze.sales").select("value").collect()]
+    (balance,) = balances(tills, TILLS, ["silver.sales"])
+    # Every second brings as many as the rate says.
+    assert sorted(numbers) == list(range(len(numbers)))
+    assert len(numbers) % 20 == 0
+    assert (balance.received, balance.invalid, balance.lost, balance.doubled) == (len(numbers), len(numbers), 0, 0)
+    assert tills.read("silver.sales").isEmpty()
+    closed(tills)
+
+
+class CloudFiles:
+    """Takes the options of Auto Loader, which only Databricks has, and reads the same files once."""
+
+    def __init__(self, spark: SparkSession) -> None:
+        self.spark, self.said = spark, dict[str, str]()
+
+    def format(self, name: str) -> CloudFiles:
+        self.said["format"] = name
+        return self
+
+    def options(self, **options: str) -> CloudFiles:
+        self.said |= options
+        return self
+
+    def schema(self, text: str) -> CloudFiles:
+        self.said["schema"] = text
+        return self
+
+    def load(self, folder: str) -> Any:
+        return self.spark.read.format("text").schema(self.said["schema"]).load(folder)
+
+
+def test_auto_loader_is_asked_for_lines_of_text_and_gives_bronze_the_columns_of_every_source(
+    spark: SparkSession, lakehouse_folder: Path
+) -> None:
+    tills = opened(spark, lakehouse_folder, {"source": "auto_loader", "max_files_per_batch": 7})
+    land(tills, "tills.sales", "1.jsonl", ["one", "two"])
+    reader = CloudFiles(spark)
+    databricks: Any = SimpleNamespace(configuration=tills.configuration, spark=SimpleNamespace(readStream=reader))
+    bronze: Any = TILLS.node("bronze.sales")
+
+    lines = received_events(databricks, bronze)
+
+    # Source: Databricks documentation, "Auto Loader options".
+    assert reader.said == {
+        "format": "cloudFiles",
+        "cloudFiles.format": "text",
+        "cloudFiles.maxFilesPerTrigger": "7",
+        "schema": "value STRING",
+    }
+    assert lines.columns == ["key", "value", "topic", "partition", "offset", "timestamp", "_source_file"]
+    found = sorted((bytes(row.value), row.topic, Path(row._source_file).name) for row in lines.collect())
+    assert found == [(b"one", "tills.sales", "1.jsonl"), (b"two", "tills.sales", "1.jsonl")]
+
+
+def test_an_empty_file_is_a_batch_without_rows_and_what_follows_it_comes_once(tills: Lakehouse) -> None:
+    land(tills, "tills.sales", "1.jsonl", [])
+    ran(tills, "bronze.sales")
+    forget_last_batch(checkpoint_path(tills, "tills", "bronze.sales", 1))
+    land(tills, "tills.sales", "2.jsonl", [sale(1, "10:00:05")])
+
+    (bronze,) = ran(tills, "bronze.sales").tables
+
+    assert (bronze.rows_read, bronze.rows_written, tills.read("bronze.sales").count()) == (1, 1, 1)
 
 
 def test_a_new_checkpoint_writes_again_instead_of_being_skipped(tills: Lakehouse, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -108,6 +109,17 @@ def settled(new_lakehouse: NewLakehouse, tmp_path_factory: pytest.TempPathFactor
     return lakehouse, run_streams(lakehouse, PIPELINE)
 
 
+def contents(lakehouse: Lakehouse) -> dict[str, Counter[tuple[str, ...]]]:
+    """Return the rows of every table without the columns that hold the time of processing."""
+    found = {}
+    for table in TABLES:
+        rows = lakehouse.read(table)
+        kept = ("record", "_validation_errors", "_topic", "_offset")
+        names = [name for name in rows.columns if not name.startswith("_") or name in kept]
+        found[table] = Counter(tuple(map(str, row)) for row in rows.select(*names).collect())
+    return found
+
+
 def counts(lakehouse: Lakehouse) -> dict[str, int]:
     return {table: lakehouse.read(table).count() for table in TABLES}
 
@@ -192,16 +204,18 @@ def test_a_query_of_the_dashboard_shows_what_the_run_has_left(settled: Settled, 
     assert len(rows) > 0
 
 
-def test_a_crash_before_the_last_note_of_every_stream_doubles_nothing(settled: Settled) -> None:
+def test_a_crash_before_the_last_note_of_every_stream_changes_nothing(settled: Settled) -> None:
     lakehouse, _ = settled
-    before = counts(lakehouse)
+    before = contents(lakehouse)
 
     for query in stream_queries(lakehouse, PIPELINE, list(PIPELINE)):
         forget_last_batch(query.checkpoint)
     run = run_streams(lakehouse, PIPELINE)
 
     assert run.exit_code == 0
-    assert counts(lakehouse) == before
+    # Every stream with state has read rows again. Delta skips an append that it knows before its rows are read.
+    assert [table.table for table in run.tables if table.rows_read == 0 and table.layer != "bronze"] == []
+    assert contents(lakehouse) == before
 
 
 def test_a_stream_goes_on_where_it_was(settled: Settled, new_lakehouse: NewLakehouse, tmp_path: Path) -> None:

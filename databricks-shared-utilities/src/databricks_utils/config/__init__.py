@@ -17,6 +17,7 @@ from databricks_utils.config.model import (
     Spark,
     Storage,
     Streaming,
+    StreamThresholds,
     Telemetry,
 )
 from databricks_utils.config.schema import configuration_schema
@@ -45,6 +46,7 @@ __all__ = [
     "Source",
     "Spark",
     "Storage",
+    "StreamThresholds",
     "Streaming",
     "Telemetry",
     "configuration_schema",

@@ -86,6 +86,24 @@ class Alerting(Section):
     )
 
 
+class StreamThresholds(Section):
+    """Where recent batches of streams stop being good enough for `check`; a limit left empty is none."""
+
+    recent_minutes: int = Field(60, ge=1, description="Age of the events and batches that `check` looks at")
+    warn_lag_events: int | None = Field(100_000, ge=0, description="Unread events of the broker worth a warning")
+    fail_lag_events: int | None = Field(1_000_000, ge=0, description="Unread events of the broker that breach")
+    warn_lag_bytes: int | None = Field(2**30, ge=0, description="Unread bytes of files and tables worth a warning")
+    fail_lag_bytes: int | None = Field(10 * 2**30, ge=0, description="Unread bytes of files and tables that breach")
+    warn_state_bytes: int | None = Field(2**30, ge=0, description="Memory of a stream's state worth a warning")
+    fail_state_bytes: int | None = Field(4 * 2**30, ge=0, description="Memory of a stream's state that breaches")
+    warn_watermark_delay_seconds: float | None = Field(
+        3600.0, ge=0, description="Seconds of the watermark behind the clock that are worth a warning"
+    )
+    fail_watermark_delay_seconds: float | None = Field(
+        None, ge=0, description="Seconds of the watermark behind the clock that breach"
+    )
+
+
 class Streaming(Section):
     """Where events come from and how often they are taken."""
 
@@ -107,6 +125,9 @@ class Streaming(Section):
     )
     fail_on_data_loss: bool = Field(True, description="Stop when the broker has deleted what was not yet read")
     future_minutes: int = Field(5, ge=0, description="How far an event may lie ahead of its arrival")
+    thresholds: StreamThresholds = Field(
+        default_factory=lambda: StreamThresholds.model_validate({}), description="Limits that `check` holds streams to"
+    )
     broker: Broker = Field(default_factory=lambda: Broker.model_validate({}), description="The broker")
     alerts: Alerting = Field(
         default_factory=lambda: Alerting.model_validate({}), description="Who is told about alerts"
@@ -114,7 +135,7 @@ class Streaming(Section):
 
 
 class Quality(Section):
-    """Thresholds; a breach ends the run with exit code 3."""
+    """Thresholds; a breach ends the run with exit code 3, for streams the command `check`."""
 
     minimum_score: Share = Field(0.95, description="Least quality score of a table, 0 to 1")
     warn_invalid_share: Share = Field(0.01, description="Share of quarantined rows that is worth a warning")

@@ -22,6 +22,9 @@ RuleKind = Literal[
     "freshness",
     "row_count",
     "tolerance",
+    "invalid_share",
+    "score",
+    "limit",
 ]
 
 

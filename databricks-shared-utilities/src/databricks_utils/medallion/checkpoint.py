@@ -10,6 +10,11 @@ from pathlib import Path
 ANY_AGE = "36500d"
 
 
+def generation_file(checkpoint: str) -> Path:
+    """Return the file that names the life of a checkpoint; where it is missing, the checkpoint was never used."""
+    return Path(checkpoint) / "generation"
+
+
 def generation_of(checkpoint: str) -> str:
     """Name this life of a checkpoint; the name is made on first use.
 
@@ -19,7 +24,7 @@ def generation_of(checkpoint: str) -> str:
     Args:
         checkpoint: The folder, in a place that this process can write to as a folder.
     """
-    marker = Path(checkpoint) / "generation"
+    marker = generation_file(checkpoint)
     if marker.is_file():
         return marker.read_text(encoding="utf-8").strip()
     name = uuid.uuid4().hex

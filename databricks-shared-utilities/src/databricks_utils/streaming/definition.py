@@ -63,7 +63,8 @@ class StreamSilver(TableNode):
         reads: The bronze table.
         transform: Pure function of the typed events; it returns one row for each row.
         watermark: How late an event may be, and so how long its key is remembered.
-        version: Number of the checkpoint; raise it when the key or the watermark changes.
+        version: Number of the checkpoint; raise it when the key or the watermark changes, or when all of bronze is to
+            be worked off again. Gold tables that read it begin new checkpoints with it.
     """
 
     name: str
@@ -85,7 +86,8 @@ class StreamGold(TableNode):
         transform: Pure function of frames that bear the watermarks of the silver tables.
         emits: `updates`: every batch gives the new values of changed rows, which replace those of the same key;
             `finals`: a row comes once, when the watermark has passed it.
-        version: Number of the checkpoint; raise it when the transformation keeps other state than before.
+        version: Number of the checkpoint; raise it when the transformation keeps other state than before. The versions
+            of the silver tables it reads count too.
     """
 
     name: str
@@ -179,8 +181,9 @@ def with_watermark(events: DataFrame, watermark: Watermark, slack_minutes: int) 
     """Let Spark forget what is older than the watermark.
 
     An accepted event is at most `delay` older than its arrival, and the newest at most `slack_minutes` ahead of its
-    own, so that no accepted event lies behind the watermark while partitions are read side by side.
+    own, so that no accepted event lies behind the watermark while partitions are read side by side. A second more,
+    since Spark drops what equals the watermark too.
     """
     number, unit = watermark.delay.split()
     seconds = int(number) * {"second": 1, "minute": 60, "hour": 3600}[unit.removesuffix("s")]
-    return events.withWatermark(watermark.column, f"{seconds + 60 * slack_minutes} seconds")
+    return events.withWatermark(watermark.column, f"{seconds + 60 * slack_minutes + 1} seconds")

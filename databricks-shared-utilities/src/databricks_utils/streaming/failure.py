@@ -10,9 +10,10 @@ from databricks_utils.logging import redacted
 #: Errors after which the same query succeeds when it is built anew, since its plan is from before a change.
 #: Source: Delta Lake documentation, "Table streaming reads and writes: Schema changes".
 CHANGED_UNDERNEATH = ("DELTA_SCHEMA_CHANGED", "DELTA_STREAMING_SCHEMA", "Detected schema change")
-#: A broker that does not answer for some time, as while it is started again.
+#: A broker, or who is told about alerts, that does not answer for some time, as while it is started again.
 #: Source: Apache Kafka, package org.apache.kafka.common.errors, classes of RetriableException.
 AWAY = (
+    "No answer from the webhook",
     "common.errors.TimeoutException",
     "common.errors.DisconnectException",
     "common.errors.CoordinatorNotAvailableException",
@@ -28,7 +29,7 @@ class Cause:
 
     Args:
         pattern: Found in the error's text, stack frames included.
-        message: What is wrong.
+        message: What is wrong; it may name groups of the pattern.
         hint: What to do.
     """
 
@@ -37,7 +38,18 @@ class Cause:
     hint: str
 
 
+_GO_ON = "The batch is not noted as done, so that its alerts are told when the stream runs again"
 CAUSES = (
+    Cause(
+        r"No answer from the webhook at (\S+) \(([\w ]+)\)",
+        r"the webhook at \1 does not answer (\2)",
+        f"{_GO_ON}; without streaming.alerts.webhook they are in their table alone",
+    ),
+    Cause(
+        r"Refused by the webhook at (\S+) \(([\w ]+)\)",
+        r"the webhook at \1 refused the alerts (\2)",
+        f"Correct the secret that streaming.alerts.webhook names. {_GO_ON}",
+    ),
     Cause(
         r"SaslAuthenticationException|Authentication failed|invalid credentials",
         "the broker refused the login",
@@ -70,8 +82,9 @@ def explained(error: BaseException) -> str | None:
     """Return what is wrong and what to do about it, or None where the error has to speak for itself."""
     text = str(error)
     for cause in CAUSES:
-        if re.search(cause.pattern, text):
-            return f"{cause.message}. {cause.hint}"
+        found = re.search(cause.pattern, text)
+        if found:
+            return f"{found.expand(cause.message)}. {cause.hint}"
     return None
 
 

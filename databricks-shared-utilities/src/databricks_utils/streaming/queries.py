@@ -6,12 +6,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from pyspark.sql import functions as F
+
 from databricks_utils.config import resolve_secret
 from databricks_utils.delta import create_table
 from databricks_utils.errors import InvalidInput
 from databricks_utils.medallion import Lakehouse, quarantine_of, technical
 from databricks_utils.streaming.broker import connection_options
-from databricks_utils.streaming.checkpoint import application_id, checkpoint_path
+from databricks_utils.streaming.checkpoint import application_id, checkpoint_path, is_new
 from databricks_utils.streaming.definition import (
     StreamAlerts,
     StreamBronze,
@@ -81,7 +83,8 @@ def stream_queries(lakehouse: Lakehouse, pipeline: StreamPipeline, nodes: Sequen
     """Create the tables of the nodes where they are missing and return the queries that fill them, in running order.
 
     Raises:
-        InvalidInput: A table has no contract or no key, or the source is configured wrongly.
+        InvalidInput: A table has no contract or no key, the source is configured wrongly, or a silver table with a new
+            checkpoint still holds what it would be given again.
     """
     queries: list[StreamQuery] = []
     for node in nodes:
@@ -123,6 +126,7 @@ def _silver(lakehouse: Lakehouse, pipeline: StreamPipeline, node: StreamSilver) 
         return unique_events(labelled(), contract, lakehouse, node)
 
     places = {name: checkpoint_path(lakehouse, pipeline.name, name, node.version) for name in (node.table, quarantine)}
+    _check_emptied(lakehouse, pipeline, node, [name for name, place in places.items() if is_new(place)])
     return [
         StreamQuery(node.table, node, places[node.table], unique, _append(lakehouse, node.table, places[node.table])),
         StreamQuery(
@@ -135,10 +139,47 @@ def _silver(lakehouse: Lakehouse, pipeline: StreamPipeline, node: StreamSilver) 
     ]
 
 
+def _check_emptied(lakehouse: Lakehouse, pipeline: StreamPipeline, node: StreamSilver, begun: Sequence[str]) -> None:
+    """Refuse to append a second time what a silver table or its quarantine holds already; `begun` have new checkpoints.
+
+    What arrived before the oldest event of bronze, where retention has deleted the bytes, cannot come again and stays.
+    """
+    # The first commit of a table creates it, so that a new one is not looked at.
+    filled = [name for name in begun if lakehouse.version(name) > 0]
+    if not filled or not lakehouse.exists(node.reads):
+        return
+    first, last = F.min("_arrived_at").alias("first"), F.max("_arrived_at").alias("last")
+    held = {name: lakehouse.read(name).agg(first, last).collect()[0] for name in filled}
+    arrived = F.min(F.coalesce("timestamp", "_ingestion_timestamp"))
+    written = F.date_format(arrived, "yyyy-MM-dd'T'HH:mm:ss.SSSSSSXXX")
+    oldest = lakehouse.read(node.reads).agg(arrived.alias("at"), written.alias("text")).collect()[0]
+    again = {name: row for name, row in held.items() if row.last and oldest.at and row.last >= oldest.at}
+    if not again:
+        return
+    deletions = [
+        f"DELETE FROM {lakehouse.identifier(name)}"
+        + ("" if row.first >= oldest.at else f" WHERE _arrived_at >= '{oldest.text}'")
+        for name, row in again.items()
+    ]
+    # A key that no longer arises is not set again, so that its row would stay.
+    deletions += [
+        f"DELETE FROM {lakehouse.identifier(gold.table)}"
+        for gold in pipeline
+        if isinstance(gold, StreamGold) and node.table in gold.inputs and lakehouse.exists(gold.table)
+    ]
+    raise InvalidInput(
+        f"{' and '.join(again)} would get the events of {node.reads} a second time: version {node.version} has a new "
+        "checkpoint, which begins at the oldest event",
+        where=f"StreamSilver({node.name!r}, version={node.version})",
+        hint=f"Stop the streams, run these statements, and start again: {'; '.join(deletions)}",
+    )
+
+
 def _gold(lakehouse: Lakehouse, pipeline: StreamPipeline, node: StreamGold) -> StreamQuery:
     contract = lakehouse.contract(node.table)
     lakehouse.ensure_table(contract, technical.columns("gold"))
-    checkpoint = checkpoint_path(lakehouse, pipeline.name, node.table, node.version)
+    reads = {table: pipeline.silver(table).version for table in node.inputs}
+    checkpoint = checkpoint_path(lakehouse, pipeline.name, node.table, node.version, reads)
     slack = lakehouse.configuration.streaming.future_minutes
 
     def computed() -> DataFrame:

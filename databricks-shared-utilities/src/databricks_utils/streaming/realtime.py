@@ -161,6 +161,7 @@ class _AlertRun:
 
     def _listen(self, name: str) -> None:
         for batch in self.reader.read(self.queries[name]):
+            self.tries[name] = 0  # it got on: only faults without a batch between them count together
             self.newest[name] = batch
             self.looked_at[name] += batch.input_rows
             self.unsaved.append(batch)

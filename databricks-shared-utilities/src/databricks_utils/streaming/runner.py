@@ -247,6 +247,9 @@ class _StreamRun:
     def _listen(self, handles: Sequence[StreamingQuery]) -> None:
         for handle in handles:
             for batch in self.reader.read(handle):
+                # It got on: only faults without a batch between them count together, or a stream that runs for
+                # months would end with the last of a few faults that all passed.
+                self.tries[batch.query] = 0
                 self.newest[batch.query] = batch
                 self.unsaved.append(batch)
                 self.metrics.record(batch, self.tables[batch.query])

@@ -40,8 +40,12 @@ class AppendOnce:
         """Write one batch; an empty one makes no commit."""
         with kept(batch) as rows:
             if not rows.isEmpty():
-                transaction = (self.application, number)
-                append(batch.sparkSession, self.identifier, rows, transaction=transaction, folder=self.folder)
+                self.add(rows, number)
+
+    def add(self, rows: DataFrame, number: int) -> None:
+        """Append the rows of one batch, reading them once, whether there are any or not."""
+        transaction = (self.application, number)
+        append(rows.sparkSession, self.identifier, rows, transaction=transaction, folder=self.folder)
 
 
 @dataclass(frozen=True)
@@ -59,10 +63,15 @@ class BronzeOnce:
     columns: Sequence[str]
 
     def __call__(self, batch: DataFrame, number: int) -> None:
-        """Write one batch."""
+        """Write one batch.
+
+        Nothing is kept: the rows go from the source to the table in one pass. Nor is the batch asked whether it is
+        empty, which would begin to read it and count those rows as read twice. A source says that it has something
+        new before there is a batch, so that one without rows, as of an empty file, is rare and its commit cheap.
+        """
         generation = self.append.application.rpartition(":")[2]
         stamped = with_stamps(batch, self.system, f"{generation[:8]}-{number:06d}")
-        self.append(stamped.select(*self.columns), number)
+        self.append.add(stamped.select(*self.columns), number)
 
 
 def with_stamps(received: DataFrame, system: str, batch_id: str | None) -> DataFrame:
@@ -116,7 +125,8 @@ class SetByKey:
 class AlertOnce:
     """Finds alerts in the changed rows of a table, tells about the new ones and keeps them.
 
-    Telling comes before keeping: a crash between the two tells an alert again, under the same id, and loses none.
+    Telling comes before keeping: a crash between the two tells an alert again, under the same id, and loses none. An
+    alert that could not be told is not kept either, and the error ends the query before the batch is noted as done.
 
     Args:
         identifier: Quoted table of the alerts.

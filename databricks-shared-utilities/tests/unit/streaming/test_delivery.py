@@ -2,72 +2,105 @@
 
 from __future__ import annotations
 
-import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
-from pathlib import Path
-from typing import Any
 
 import pytest
+from little_hook import TOKEN, Hook, listening
 
-from databricks_utils.errors import InvalidInput
-from databricks_utils.streaming import forget_last_batch
-from databricks_utils.streaming.delivery import post
+from databricks_utils.errors import InvalidInput, RunFailed
+from databricks_utils.streaming.delivery import ATTEMPTS, post
+from databricks_utils.streaming.failure import described, is_over_soon
 
-
-class Hook(BaseHTTPRequestHandler):
-    taken: list[Any]
-    answer = 200
-
-    def do_POST(self) -> None:
-        self.taken.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-        self.send_response(self.answer)
-        self.end_headers()
-
-    def log_message(self, format: str, *arguments: object) -> None:
-        """Say nothing on the terminal."""
+ALERTS = {"alerts": [{"store_id": 1}], "total": 1}
 
 
 @pytest.fixture
-def hook() -> Iterator[tuple[str, type[Hook]]]:
-    handler = type("OwnHook", (Hook,), {"taken": []})
-    server = HTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/token", handler
-    server.shutdown()
-    server.server_close()
+def hook() -> Iterator[Hook]:
+    with listening() as found:
+        yield found
 
 
-def test_alerts_are_posted_as_json(hook: tuple[str, type[Hook]]) -> None:
-    address, handler = hook
+def test_alerts_are_posted_as_json(hook: Hook) -> None:
+    post(hook.address, ALERTS)
 
-    assert post(address, {"alerts": [{"store_id": 1}], "total": 1})
-    assert handler.taken == [{"alerts": [{"store_id": 1}], "total": 1}]
+    assert hook.taken == [ALERTS]
 
 
-def test_a_hook_that_refuses_is_told_once_and_stops_nobody(
-    hook: tuple[str, type[Hook]], caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("answer", [408, 425, 429, 500, 503])
+def test_a_hook_that_is_away_for_a_moment_is_told_when_it_is_back(hook: Hook, answer: int) -> None:
+    hook.answers = [answer, answer]
+    pauses: list[float] = []
+
+    post(hook.address, ALERTS, sleep=pauses.append)
+
+    assert (hook.taken, len(hook.asked), pauses) == ([ALERTS], 3, [1.0, 2.0])
+
+
+def test_a_hook_that_stays_away_is_an_error_after_which_the_stream_starts_again(
+    hook: Hook, caplog: pytest.LogCaptureFixture
 ) -> None:
-    address, handler = hook
-    handler.answer = 403
+    hook.answers = [503] * ATTEMPTS
+    pauses: list[float] = []
 
-    assert not post(address, {})
-    assert len(handler.taken) == 1
-    assert "token" not in caplog.text
+    with pytest.raises(RunFailed) as raised:
+        post(hook.address, ALERTS, sleep=pauses.append)
+
+    assert (hook.taken, len(hook.asked), len(pauses)) == ([], ATTEMPTS, ATTEMPTS - 1)
+    assert is_over_soon(raised.value)
+    assert "the webhook at 127.0.0.1 does not answer (HTTP 503)" in described(raised.value)
+    assert TOKEN not in str(raised.value) + caplog.text
 
 
-def test_an_address_of_another_kind_is_refused_without_being_repeated() -> None:
+def test_an_address_at_which_nobody_listens_is_an_error_too(caplog: pytest.LogCaptureFixture) -> None:
+    with listening() as hook:
+        gone = hook.address
+
+    with pytest.raises(RunFailed) as raised:
+        post(gone, ALERTS, sleep=lambda _: None)
+
+    assert is_over_soon(raised.value)
+    assert "(ConnectionRefusedError)" in described(raised.value)
+    assert TOKEN not in str(raised.value) + caplog.text
+
+
+@pytest.mark.parametrize("answer", [400, 403, 404, 410])
+def test_a_hook_that_refuses_is_asked_once_and_is_an_error_that_stays(
+    hook: Hook, caplog: pytest.LogCaptureFixture, answer: int
+) -> None:
+    hook.answers = [answer]
+
+    with pytest.raises(RunFailed) as raised:
+        post(hook.address, ALERTS)
+
+    assert (hook.taken, len(hook.asked)) == ([], 1)
+    assert not is_over_soon(raised.value)
+    assert f"the webhook at 127.0.0.1 refused the alerts (HTTP {answer})" in described(raised.value)
+    assert TOKEN not in str(raised.value) + caplog.text
+
+
+@pytest.mark.parametrize("answer", [301, 302, 303])
+def test_a_hook_that_has_moved_is_an_error_and_its_new_place_is_not_asked_without_the_alerts(
+    hook: Hook, answer: int
+) -> None:
+    hook.answers = [answer]
+
+    with pytest.raises(RunFailed, match=rf"Refused by the webhook at 127\.0\.0\.1 \(HTTP {answer}\)"):
+        post(hook.address, ALERTS)
+
+    assert hook.asked == ["POST"]
+
+
+@pytest.mark.parametrize("address", ["file:///etc/passwd", "passwd", "https:///passwd", "http://[passwd", ""])
+def test_an_address_of_another_kind_is_refused_without_being_repeated(address: str) -> None:
     with pytest.raises(InvalidInput) as raised:
-        post("file:///etc/passwd", {})
+        post(address, {})
 
     assert "passwd" not in str(raised.value)
 
 
-def test_forgetting_a_batch_takes_the_last_note_and_its_checksum(tmp_path: Path) -> None:
-    (tmp_path / "commits").mkdir()
-    for name in ("9", "10", ".9.crc", ".10.crc"):
-        (tmp_path / "commits" / name).touch()
+def test_an_address_that_cannot_be_asked_is_not_repeated_by_its_error() -> None:
+    with pytest.raises(RunFailed, match=r"Refused by the webhook at example\.org \(InvalidURL\)") as raised:
+        post(f"https://example.org/{TOKEN} and more", {})
 
-    assert forget_last_batch(tmp_path) == 10
-    assert sorted(path.name for path in (tmp_path / "commits").iterdir()) == [".9.crc", "9"]
+    assert TOKEN not in str(raised.value)
+    assert raised.value.__suppress_context__
