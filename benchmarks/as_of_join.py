@@ -25,11 +25,11 @@ def data(folder: Path, labels: int, rows: int) -> None:
     households = rows // DAYS
     begin = "TIMESTAMP '2024-01-01'"
     values = ", ".join(f"(hash(n * 31 + {number}) % 1000)::DOUBLE AS f{number}" for number in range(WIDTH))
-    duckdb.sql(
+    duckdb.execute(
         f"COPY (SELECT (n % {households})::INT AS household_id, {begin} + INTERVAL 1 DAY * (n // {households}) "
         f"AS available_at, {values} FROM range({rows}) t(n)) TO '{folder}/rows.parquet' (FORMAT parquet)"
     )
-    duckdb.sql(
+    duckdb.execute(
         f"COPY (SELECT (hash(n) % {households + households // 50})::INT AS customer, {begin} + INTERVAL 1 SECOND * "
         f"(hash(n + 1) % {DAYS * 86400 + 86400})::INT AS at FROM range({labels}) t(n)) "
         f"TO '{folder}/labels.parquet' (FORMAT parquet)"
@@ -40,9 +40,9 @@ def with_duckdb(folder: Path, output: Path) -> None:
     """Join with ASOF."""
     import duckdb
 
-    duckdb.sql("SET threads = 2")
+    duckdb.execute("SET threads = 2")
     columns = ", ".join(f"r.{name}" for name in VALUES)
-    duckdb.sql(
+    duckdb.execute(
         f"COPY (SELECT l.*, {columns} FROM '{folder}/labels.parquet' l ASOF LEFT JOIN '{folder}/rows.parquet' r "
         f"ON l.customer = r.household_id AND l.at >= r.available_at) TO '{output}' (FORMAT parquet)"
     )
@@ -80,7 +80,7 @@ def sums(output: Path) -> list[float]:
 
     place = f"{output}/*.parquet" if output.is_dir() else str(output)
     wanted = ", ".join(f"sum({name} * (1 + customer % 97))" for name in VALUES)
-    (found,) = duckdb.sql(f"SELECT count(*), count(f0), {wanted} FROM read_parquet('{place}')").fetchall()
+    (found,) = duckdb.execute(f"SELECT count(*), count(f0), {wanted} FROM read_parquet('{place}')").fetchall()
     return [float(value) for value in found]
 
 

@@ -111,11 +111,11 @@ def sums(output: Path, days_of: Path) -> list[float]:
     """
     import duckdb
 
-    described = duckdb.sql(f"DESCRIBE SELECT * FROM '{output}/*.parquet'").fetchall()
+    described = duckdb.execute(f"DESCRIBE SELECT * FROM '{output}/*.parquet'").fetchall()
     keys = ("household_id", "day", "available_at")
     columns = ", ".join(f"sum({name}::DOUBLE * (1 + household_id % 97))" for name, *_ in described if name not in keys)
     day = "day" if output == days_of else "epoch(available_at) // 86400 - 1"
-    (found,) = duckdb.sql(
+    (found,) = duckdb.execute(
         f"SELECT count(*), {columns} FROM '{output}/*.parquet' WHERE (household_id, ({day})::INT) IN "
         f"(SELECT (household_id, day) FROM '{days_of}/*.parquet')"
     ).fetchall()
@@ -126,7 +126,7 @@ def missing(part: Path, whole: Path) -> int:
     """Return how many rows of a part are not in the whole exactly so."""
     import duckdb
 
-    (found,) = duckdb.sql(
+    (found,) = duckdb.execute(
         f"SELECT count(*) FROM (SELECT * FROM '{part}/*.parquet' EXCEPT ALL SELECT * FROM '{whole}/*.parquet')"
     ).fetchall()
     return int(found[0])

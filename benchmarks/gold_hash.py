@@ -32,6 +32,8 @@ _DESCRIBED = (
 )
 _PRODUCT = ("product_id", "manufacturer_id", "department", "brand", "product_category", "product_type", "package_size")
 _ISO = ("iso_weekday", "iso_year", "iso_week", "is_weekend", "month_start_date")
+#: Between two columns and in the place of NULL: what no text of the data holds, so that no two rows read alike.
+_BETWEEN, _NULL = "chr(31)", "chr(30)"
 #: Expressions over each table's columns; all are compared as text.
 COLUMNS: Mapping[str, list[str]] = {
     "dim_household": ["household_id", *_DESCRIBED, "effective_start_date", "effective_end_date", "is_current"],
@@ -69,8 +71,10 @@ def _hashed(db: duckdb.DuckDBPyConnection, table: str, files: Mapping[str, str])
             f"FROM '{files['dim_household']}'"
         )
         rows = f"SELECT * FROM ({rows}) JOIN ({versions}) USING (household_key)"
-    texts = ", ".join(f"coalesce(({expression})::VARCHAR, '~')" for expression in COLUMNS[table])
-    total = f"SELECT count(*), coalesce(sum(md5_number_lower(concat_ws('|', {texts}))::HUGEINT), 0) FROM ({rows})"
+    texts = ", ".join(f"coalesce(({expression})::VARCHAR, {_NULL})" for expression in COLUMNS[table])
+    total = (
+        f"SELECT count(*), coalesce(sum(md5_number_lower(concat_ws({_BETWEEN}, {texts}))::HUGEINT), 0) FROM ({rows})"
+    )
     count, hashed = db.execute(total).fetchall()[0]
     return count, f"{int(hashed) % 2**64:016x}"
 

@@ -98,6 +98,18 @@ def test_a_fresh_project_passes_its_hooks_before_a_commit(installed: Installed, 
     project.succeed("uv", "run", "pre-commit", "run", "--all-files")
 
 
+def test_a_project_for_the_oldest_runtime_goes_from_files_to_gold(bakery: Bakery) -> None:
+    # Its Spark looks up catalogs and casts numbers otherwise than the newest, which everything else here runs on.
+    project = install(bakery.bake({"runtime": "16.4-lts"}, "oldest"))
+
+    version = project.succeed("uv", "run", "python", "-c", "import pyspark; print(pyspark.__version__)")
+    said = project.succeed(*project.command("run", "--env", "local"))
+
+    assert version.startswith("3.5.")
+    assert "gold.business_metrics" in said
+    assert table_versions(project.folder)
+
+
 @pytest.mark.matrix
 @pytest.mark.parametrize(("runtime", "spark"), [("17.3-lts", "4.0."), ("16.4-lts", "3.5.")])
 def test_a_project_for_an_older_runtime_passes_its_tests(runtime: str, spark: str, bakery: Bakery) -> None:

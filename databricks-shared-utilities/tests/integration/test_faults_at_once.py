@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -13,13 +14,15 @@ from pathlib import Path
 import pytest
 from little_shop import SECOND, SHOP, Undisturbed, closed, contents, land, landing, opened, succeeded
 from own_process import own_environment
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 
 from databricks_utils.errors import TableBusy
 from databricks_utils.medallion import Lakehouse, Pipeline, run_pipeline, silver
 from databricks_utils.medallion.progress import TABLE as PROGRESS
 from databricks_utils.observability import RunResult
 from databricks_utils.observability.store import RUNS, TABLES
+from databricks_utils.retry import is_transient, retry
 
 ORDERS = Pipeline("orders", *(node for node in SHOP.nodes if node.table in ("bronze.orders", "silver.orders")))
 
@@ -122,25 +125,61 @@ def test_what_somebody_else_commits_between_reading_and_writing_is_kept(
     assert {row.order_id for row in shop.read("silver.orders").collect()} == {1, 2, 3, 4, 900, 901}
 
 
-def test_a_writer_that_keeps_updating_the_table_is_outlasted(shop: Lakehouse) -> None:
+def test_a_writer_that_keeps_updating_the_table_is_outlasted(
+    shop: Lakehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     succeeded(run_pipeline(shop, ORDERS))
     land(landing(shop), SECOND)
-    target, done, updates = shop.identifier("silver.orders"), threading.Event(), 0
+    target, tries, conflicts = shop.identifier("silver.orders"), 0, 2
+    original = silver.merge_by_key
 
-    def update() -> None:
-        nonlocal updates
-        while not done.is_set() and updates < 5:
+    def merge(spark: SparkSession, identifier: str, rows: DataFrame, *arguments: object, **named: object) -> object:
+        nonlocal tries
+        tries += 1
+        if tries > conflicts:
+            return original(spark, identifier, rows, *arguments, **named)  # type: ignore[arg-type]  # passed on as it came
+        inside, updated = tmp_path / f"inside-{tries}", tmp_path / f"updated-{tries}"
+
+        def met_by_an_update() -> bool:
+            inside.touch()
+            deadline = time.monotonic() + 120
+            while not updated.exists():
+                if time.monotonic() > deadline:
+                    raise TimeoutError("nobody updated the table")
+            return True
+
+        def update() -> None:
+            # The MERGE reads its rows: it has seen the table, and not committed.
+            while not inside.exists() and not merged.is_set():
+                pass
             shop.spark.sql(f"UPDATE {target} SET customer_id = customer_id WHERE order_id = 3")
-            updates += 1
+            updated.touch()
 
-    with ThreadPoolExecutor(1) as pool:
-        writer = pool.submit(update)
-        try:
-            succeeded(run_pipeline(shop, ORDERS))
-        finally:
-            done.set()
-        writer.exception()
+        merged = threading.Event()
+        # All in one task, so that a core is left for the other writer.
+        waiting = rows.coalesce(1).where(F.udf(lambda _: met_by_an_update(), "boolean")("order_id"))
+        with ThreadPoolExecutor(1) as pool:
+            writer = pool.submit(update)
+            try:
+                return original(spark, identifier, waiting, *arguments, **named)  # type: ignore[arg-type]  # as above
+            finally:
+                merged.set()
+                writer.result()
 
+    before = shop.version("silver.orders")
+    with monkeypatch.context() as patch:
+        patch.setattr(silver, "merge_by_key", merge)
+        run = succeeded(run_pipeline(shop, ORDERS))
+
+    done = [commit.operation for commit in reversed(shop.commits_since("silver.orders", before))]
+    assert done == ["UPDATE"] * conflicts + ["MERGE"]
+    again = [record for record in caplog.records if record.name == retry.__module__ and record.exc_info]
+    assert [is_transient(record.exc_info[1]) for record in again if record.exc_info and record.exc_info[1]] == [
+        True,
+        True,
+    ]
+    assert tries == conflicts + 1
+    assert run.tables[1].balanced
     assert {row.order_id: str(row.amount) for row in shop.read("silver.orders").collect()} == {
         1: "5.00",
         2: "8.00",

@@ -14,8 +14,12 @@ TIMESTAMP      the same, then hour:minute[:second[.fraction]] after a blank or T
 STRING         anything
 =============  ====================================================================================
 
-Blanks and control characters around a value do not count, and a text of them alone is NULL. A timestamp
-without an offset is taken in the session's time zone.
+Blanks and control characters around a value do not count, and a text of them alone is NULL.
+
+A timestamp without an offset is taken in the session's time zone, which is UTC unless the configuration sets another.
+Where that zone changes its clocks, an hour that is left out is read with the offset before the change (02:30 becomes
+03:30), and an hour that comes twice is the first of the two. Neither happens in UTC. Dates, and timestamps with an
+offset, do not depend on the session.
 """
 
 from __future__ import annotations

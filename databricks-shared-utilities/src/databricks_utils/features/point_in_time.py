@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
 
 _FEATURE, _LABEL = 0, 1
+#: Microseconds in 24 hours.
+_DAY = 86_400_000_000
 
 
 def as_of(
@@ -57,7 +59,9 @@ def as_of(
         .rowsBetween(Window.unboundedPreceding, Window.currentRow)
     )
     joined = both.withColumn("_row", F.last("_row", ignorenulls=True).over(until_here)).where(f"_kind = {_LABEL}")
-    fresh = F.lit(True) if ttl_days is None else F.col("_at") < F.col(f"_row.{AVAILABLE_AT}") + _hours(24 * ttl_days)
+    # Counted and not added: to a moment, 24 hours are a day of the session's time zone, which may have 23 or 25.
+    age = F.unix_micros("_at") - F.unix_micros(F.col(f"_row.{AVAILABLE_AT}"))
+    fresh = F.lit(True) if ttl_days is None else age < ttl_days * _DAY
     own = [F.col("_label").getField(name).alias(name) for name in labels.columns]
     return joined.select(*own, *[F.when(fresh, F.col("_row").getField(name)).alias(name) for name in columns])
 
@@ -86,8 +90,3 @@ def _label_rows(labels: DataFrame, timestamp: str, entity: Mapping[str, str]) ->
 
 def _keys(names: Sequence[str]) -> list[Column]:
     return [F.col(quoted_name(name)).alias(f"_key{number}") for number, name in enumerate(names)]
-
-
-def _hours(count: int) -> Column:
-    # Hours and not days, which a session's time zone could make longer or shorter.
-    return F.expr(f"INTERVAL '{count}' HOUR")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
 from functools import reduce
 from operator import or_
 from pathlib import Path
@@ -31,6 +33,7 @@ REPLACED = "\ufffd"
 #: What programs add to a file's name while they write it. Spark itself passes over names that begin with _ or a dot.
 UNFINISHED = ("tmp", "temp", "part", "partial", "filepart", "crdownload")
 DISCOVERED = "path STRING, modificationTime TIMESTAMP, length BIGINT, content BINARY"
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 @dataclass(frozen=True)
@@ -129,10 +132,11 @@ class _BatchWriter:
     def _append(self, spark: SparkSession, rows: DataFrame | None, number: int, note: str | None = None) -> None:
         if rows is None:
             return
+        now = clock()
         append(
             spark,
             self.identifier,
-            self._stamped(rows, number),
+            self._stamped(rows, number, now, _after_all_others(spark, self.identifier, now)),
             transaction=(self.application, number),
             note=note,
             folder=self.folder,
@@ -146,20 +150,37 @@ class _BatchWriter:
         left = self._read(spark, sorted({*paths} - {file.path for file in damaged}))
         return aside if left is None else left.unionByName(aside)
 
-    def _stamped(self, rows: DataFrame, number: int) -> DataFrame:
-        now = F.current_timestamp()
+    def _stamped(self, rows: DataFrame, number: int, now: int, moment: int) -> DataFrame:
         # What is no UTF-8 arrives with marks in the place of letters: the row is kept, and not taken for good.
         received = (*self.columns, "_rescued_data")
         garbled = reduce(or_, [F.coalesce(F.col(name).contains(REPLACED), F.lit(False)) for name in received])
         line = F.to_json(F.struct(*[F.col(name) for name in self.columns]))
         stamps = {
             "_corrupt_record": F.coalesce("_corrupt_record", F.when(garbled, line)),
-            "_ingestion_timestamp": now,
-            "_ingestion_date": F.to_date(now),
+            "_ingestion_timestamp": F.expr(f"timestamp_micros({moment})"),
+            # By the clock, since rows are kept for so many days; in UTC, whatever the session's time zone.
+            "_ingestion_date": F.expr(f"DATE'{_EPOCH + timedelta(microseconds=now):%Y-%m-%d}'"),
             "_source_system": F.lit(self.system),
             "_batch_id": F.lit(f"{self.application.rpartition(':')[2][:8]}-{number:06d}"),
         }
         return rows.withColumns(stamps).select(*self.columns, *technical.names("bronze"))
+
+
+def clock() -> int:
+    """Return what this machine's clock says, in microseconds since 1970 began in UTC."""
+    return time.time_ns() // 1000
+
+
+def _after_all_others(spark: SparkSession, identifier: str, now: int) -> int:
+    """Return the moment that a batch is stamped with: now, or just after the newest row where the clock went back.
+
+    Of versions of a row that nothing else orders, silver keeps the one received last. A run looks at the new ones and a
+    full refresh at all, and they would choose different ones if a later batch had the earlier moment.
+    """
+    # No row in general, and then no file is read: the log knows the greatest moment in each.
+    later = spark.table(identifier).where(f"_ingestion_timestamp >= timestamp_micros({now})")
+    newest = later.agg(F.expr("unix_micros(max(_ingestion_timestamp)) AS newest")).collect()[0].newest
+    return now if newest is None else int(newest) + 1
 
 
 def _stream(lakehouse: Lakehouse, node: Bronze, folder: str) -> DataFrame:
