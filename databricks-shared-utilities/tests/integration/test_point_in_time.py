@@ -77,7 +77,7 @@ def collected(frame: DataFrame) -> list[Row]:
 Join = Callable[..., DataFrame]
 DEFECTS = {
     "a row of the label's own moment does not count": ("_FEATURE, _LABEL = 0, 1", "_FEATURE, _LABEL = 1, 0"),
-    "a row just too old counts": ('F.col("_at") < F.col(f"_row', 'F.col("_at") <= F.col(f"_row'),
+    "a row just too old counts": ("age < ttl_days", "age <= ttl_days"),
     "no row is ever too old": ("F.lit(True) if ttl_days is None else", "F.lit(True) if True else"),
     "of two rows of one moment the other counts": ('"_sequence", "_tie")', 'F.desc("_sequence"), "_tie")'),
     "labels without a row are dropped": (

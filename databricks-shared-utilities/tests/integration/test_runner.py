@@ -115,10 +115,10 @@ def test_a_row_erased_from_silver_leaves_the_tables_made_from_it(year: Year) -> 
 
 
 def test_a_silver_table_computed_anew_alone_brings_its_rows_back_to_its_readers(year: Year) -> None:
-    assert {**year.contents[6], "silver.orders_quarantine": None} == {
-        **year.contents[4],
-        "silver.orders_quarantine": None,
-    }
+    # What was erased from bronze meanwhile is another test's.
+    erased = {"bronze.orders": None, "silver.orders_quarantine": None}
+
+    assert {**year.contents[6], **erased} == {**year.contents[4], **erased}
 
 
 def test_a_row_erased_from_bronze_is_in_no_table_made_anew(year: Year) -> None:
