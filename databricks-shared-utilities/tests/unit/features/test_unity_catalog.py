@@ -97,9 +97,9 @@ def test_columns_that_a_table_gains_are_named_and_warned_of(caplog: pytest.LogCa
     added = ensure(catalog)
 
     assert added == HOUSEHOLDS.columns
-    assert [record.levelname for record in caplog.records if "NULL in the days written before" in record.message] == [
-        "WARNING"
-    ]
+    assert [
+        record.levelname for record in caplog.records if "NULL in the days written before" in record.getMessage()
+    ] == ["WARNING"]
 
 
 def test_a_laptop_gets_neither_key_nor_tags(tmp_path: Path) -> None:
