@@ -45,21 +45,25 @@ def test_java_options_of_the_configuration_are_added_to_ours(tmp_path: Path) -> 
     assert chosen["spark.driver.extraJavaOptions"] == f"{java_options(short_lived=True)} -Dmine=1"
 
 
-def test_only_a_short_lived_process_compiles_once_and_then_with_room_for_all_of_spark() -> None:
-    assert "TieredStopAtLevel" not in java_options(short_lived=False)
-    assert "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m" in java_options(short_lived=True)
+def test_a_short_lived_process_compiles_once_and_a_long_one_seldom_twice_both_with_room_for_all_of_spark() -> None:
+    short, long = java_options(short_lived=True), java_options(short_lived=False)
+
+    assert "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m" in short
+    assert "Tier4" not in short
+    assert "TieredStopAtLevel" not in long
+    assert "-XX:Tier4BackEdgeThreshold=400000 -XX:ReservedCodeCacheSize=256m" in long
 
 
-def test_a_short_lived_process_collects_garbage_in_one_go_unless_another_collector_is_asked_for(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize("short_lived", [True, False])
+def test_garbage_is_collected_in_one_go_unless_another_collector_is_asked_for(
+    short_lived: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert "-XX:+UseParallelGC" in java_options(short_lived=True)
-    assert "GC" not in java_options(short_lived=False)
-    assert java_options("-XX:+UseG1GC", short_lived=True).count("GC") == 1
+    assert "-XX:+UseParallelGC" in java_options(short_lived=short_lived)
+    assert java_options("-XX:+UseG1GC", short_lived=short_lived).count("GC") == 1
 
     # Java takes options from the environment too, and does not start with two collectors.
     monkeypatch.setenv("JAVA_TOOL_OPTIONS", "-Xss4m -XX:+UseSerialGC")
-    assert "GC" not in java_options(short_lived=True)
+    assert "GC" not in java_options(short_lived=short_lived)
 
 
 def test_the_log_settings_are_a_file_that_exists() -> None:
