@@ -199,7 +199,7 @@ def test_many_runs_at_once_lose_neither_rows_nor_notes(shop: Lakehouse, count: i
         waiting.rename(landing(shop) / "orders" / f"many-{number}.csv")
         return run_pipeline(shop, ORDERS, run_id=f"many-{number}")
 
-    with ThreadPoolExecutor(8) as pool:
+    with ThreadPoolExecutor(count) as pool:
         runs = [succeeded(run) for run in pool.map(deliver_and_run, range(count))]
 
     orders = [row.order_id for row in shop.read("silver.orders").collect()]

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import date, timedelta
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyspark.sql import SparkSession
+from type2_oracle import Period, State, replay
 
 from databricks_utils.medallion import timeline
 
-State = tuple[int, str | None, int | None, date, bool]
-Period = tuple[int, str | None, int | None, date, date | None]
 FIRST = date(2024, 1, 1)
 SCHEMA = "member BIGINT, name STRING, size INT, seen DATE, gone BOOLEAN"
 
@@ -23,26 +21,6 @@ states = st.tuples(
     st.integers(0, 12).map(lambda days: FIRST + timedelta(days=days)),
     st.sampled_from([False, False, False, True]),
 )
-
-
-def replay(received: Iterable[State]) -> set[Period]:
-    """Replay states by time. States of one moment must agree, as the tests below see to."""
-    periods: set[Period] = set()
-    members: dict[int, dict[date, State]] = {}
-    for state in received:
-        members.setdefault(state[0], {})[state[3]] = state
-    for member, by_day in members.items():
-        open_period: tuple[str | None, int | None, date] | None = None
-        for day in sorted(by_day):
-            _, name, size, _, gone = by_day[day]
-            if open_period and not gone and open_period[:2] == (name, size):
-                continue
-            if open_period:
-                periods.add((member, *open_period, day))
-            open_period = None if gone else (name, size, day)
-        if open_period:
-            periods.add((member, *open_period, None))
-    return periods
 
 
 def computed(spark: SparkSession, received: list[State]) -> list[Period]:

@@ -1,5 +1,10 @@
 from __future__ import annotations
 
+import random
+from datetime import date, timedelta
+from decimal import Decimal
+from itertools import pairwise
+
 import pytest
 from databricks_utils.testing.assertions import assert_frame
 from databricks_utils.testing.frames import frame
@@ -77,6 +82,43 @@ def test_a_sale_belongs_to_the_version_of_its_household_that_held_on_that_day(
         | 7         | 8            | -1            |
         """,
     )
+
+
+def test_over_random_histories_each_day_has_the_version_that_plain_python_finds(
+    spark: SparkSession, dim_product: DataFrame
+) -> None:
+    chance, first = random.Random(7), date(2017, 1, 1)
+    versions: list[tuple[int, int, date, date | None]] = [(-1, -1, date(1900, 1, 1), None)]
+    for household in range(30):
+        # Borders in pairs: versions that touch, gaps between them, and at times one without an end.
+        borders = sorted(chance.sample(range(60), chance.randrange(2, 9)))
+        for start, end in pairwise(borders):
+            if chance.random() < 0.8:
+                versions.append((len(versions), household, first + timedelta(start), first + timedelta(end)))
+        if chance.random() < 0.5:
+            versions.append((len(versions), household, first + timedelta(borders[-1]), None))
+    days = [(household, first + timedelta(day)) for household in range(32) for day in range(62)]
+    one = Decimal("1.00")
+    lines = [(number, household, 1, 1, one, one, day) for number, (household, day) in enumerate(days)]
+
+    fact = sales_fact(
+        spark.createDataFrame(lines, LINES), spark.createDataFrame(versions, VERSIONS), dim_product
+    ).select("basket_id", "household_key")
+
+    wanted = {
+        number: next(
+            (
+                key
+                for key, member, start, end in versions
+                if member == household and start <= day and (end is None or day < end)
+            ),
+            -1,
+        )
+        for number, (household, day) in enumerate(days)
+    }
+    rows = fact.collect()
+    assert len(rows) == len(days)
+    assert {row.basket_id: row.household_key for row in rows} == wanted
 
 
 def test_fuel_adds_no_units_and_an_unknown_product_keeps_its_line(

@@ -14,6 +14,7 @@ from databricks_utils.delta import Commit, literal, merge_by_key, not_older, ove
 from databricks_utils.errors import InvalidInput
 from databricks_utils.medallion import technical
 from databricks_utils.medallion.increment import Increment
+from databricks_utils.medallion.kept import kept
 from databricks_utils.medallion.lakehouse import Lakehouse
 from databricks_utils.medallion.pipeline import Gold, Replace, Scd2, Upsert, Write
 from databricks_utils.medallion.scd import CURRENT, END, START, differences, timeline
@@ -104,27 +105,29 @@ def _upsert(lakehouse: Lakehouse, node: Gold, write: Upsert, contract: Contract,
     def computed_rows(source: DataFrame) -> DataFrame:
         return _shaped(_keyed(lakehouse.transformed(node, source), write, contract), contract)
 
-    rows = computed_rows(increment.current_rows(source_key))
-    offered, gone = rows, increment.deleted_rows(source_key)
-    if gone is not None:
-        # What a key that is gone was made into goes too, unless a key that is left makes the same.
-        leaving = computed_rows(gone).join(rows, list(contract.key), "left_anti").dropDuplicates(list(contract.key))
-        offered = rows.withColumn(GONE, F.lit(False)).unionByName(leaving.withColumn(GONE, F.lit(True)))
     newer = not_older(write.sequence_by) if write.sequence_by else None
     compared = [column.name for column in contract.columns if column.name not in contract.key]
-    commit = merge_by_key(
-        lakehouse.spark,
-        identifier,
-        _stamped(offered),
-        contract.key,
-        columns=[*[column.name for column in contract.columns], *technical.names("gold")],
-        compared=compared,
-        update_when=newer,
-        insert_when=None if gone is None else f"NOT s.{GONE}",
-        delete_when=None if gone is None else f"s.{GONE}",
-        folder=lakehouse.folder(node.table),
-    )
-    return Refreshed(commit.rows_written, _summary(lakehouse, contract, commit, rows), one_row_per_key=True)
+    # Written and then checked: computed once for both.
+    with kept(computed_rows(increment.current_rows(source_key))) as rows:
+        offered, gone = rows, increment.deleted_rows(source_key)
+        if gone is not None:
+            # What a key that is gone was made into goes too, unless a key that is left makes the same.
+            leaving = computed_rows(gone).join(rows, list(contract.key), "left_anti").dropDuplicates(list(contract.key))
+            offered = rows.withColumn(GONE, F.lit(False)).unionByName(leaving.withColumn(GONE, F.lit(True)))
+        commit = merge_by_key(
+            lakehouse.spark,
+            identifier,
+            _stamped(offered),
+            contract.key,
+            columns=[*[column.name for column in contract.columns], *technical.names("gold")],
+            compared=compared,
+            update_when=newer,
+            insert_when=None if gone is None else f"NOT s.{GONE}",
+            delete_when=None if gone is None else f"s.{GONE}",
+            folder=lakehouse.folder(node.table),
+        )
+        summary = _summary(lakehouse, contract, commit, rows)
+    return Refreshed(commit.rows_written, summary, one_row_per_key=True)
 
 
 def _replace(lakehouse: Lakehouse, node: Gold, write: Replace, contract: Contract, increment: Increment) -> Refreshed:
@@ -136,16 +139,16 @@ def _replace(lakehouse: Lakehouse, node: Gold, write: Replace, contract: Contrac
     values = ", ".join(touched)
     expression = write.of or f"`{write.by}`"
     rows = increment.everything().where(f"{expression} IN ({values})")
-    shaped = _shaped(lakehouse.transformed(node, rows), contract)
-    commit = overwrite(
-        lakehouse.spark,
-        lakehouse.identifier(node.table),
-        _stamped(shaped),
-        where=f"`{write.by}` IN ({values})",
-        folder=lakehouse.folder(node.table),
-    )
-    apart = write.by in contract.key
-    return Refreshed(commit.rows_written, _summary(lakehouse, contract, commit, shaped), one_row_per_key=apart)
+    with kept(_shaped(lakehouse.transformed(node, rows), contract)) as shaped:
+        commit = overwrite(
+            lakehouse.spark,
+            lakehouse.identifier(node.table),
+            _stamped(shaped),
+            where=f"`{write.by}` IN ({values})",
+            folder=lakehouse.folder(node.table),
+        )
+        summary = _summary(lakehouse, contract, commit, shaped)
+    return Refreshed(commit.rows_written, summary, one_row_per_key=write.by in contract.key)
 
 
 def _touched(lakehouse: Lakehouse, node: Gold, write: Replace, increment: Increment) -> list[str] | None:
@@ -172,23 +175,23 @@ def _history(lakehouse: Lakehouse, node: Gold, write: Scd2, contract: Contract, 
     keys = [rows.select(*write.keys) for rows in touched]
     members = reduce(lambda left, right: left.union(right), keys).distinct()
     states = increment.everything().join(members, list(write.keys), "left_semi")
-    wanted = _shaped(_periods(lakehouse, node, write, contract, states), contract)
     stored = lakehouse.read(node.table).join(members, list(write.keys), "left_semi")
-    rows = differences(wanted, stored, key_column=write.surrogate_key)
     names = [column.name for column in contract.columns]
-    commit = merge_by_key(
-        lakehouse.spark,
-        lakehouse.identifier(node.table),
-        _stamped(rows),
-        [write.surrogate_key],
-        columns=[*names, *technical.names("gold")],
-        compared=[name for name in names if name != write.surrogate_key],
-        insert_when="NOT s._obsolete",
-        delete_when="s._obsolete",
-        folder=lakehouse.folder(node.table),
-    )
+    with kept(_shaped(_periods(lakehouse, node, write, contract, states), contract)) as wanted:
+        commit = merge_by_key(
+            lakehouse.spark,
+            lakehouse.identifier(node.table),
+            _stamped(differences(wanted, stored, key_column=write.surrogate_key)),
+            [write.surrogate_key],
+            columns=[*names, *technical.names("gold")],
+            compared=[name for name in names if name != write.surrogate_key],
+            insert_when="NOT s._obsolete",
+            delete_when="s._obsolete",
+            folder=lakehouse.folder(node.table),
+        )
+        summary = _summary(lakehouse, contract, commit, wanted)
     merged = contract.key == (write.surrogate_key,)
-    return Refreshed(commit.rows_written, _summary(lakehouse, contract, commit, wanted), one_row_per_key=merged)
+    return Refreshed(commit.rows_written, summary, one_row_per_key=merged)
 
 
 def _periods(lakehouse: Lakehouse, node: Gold, write: Scd2, contract: Contract, states: DataFrame) -> DataFrame:
