@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bundles.bundle_reader import load
-from installed import own_environment
+from installed import OFFLINE, own_environment
 
 #: Settings of a CI machine that the machine of the harness need not have: which Python uv takes or would download.
 MACHINE = {"UV_PYTHON"}
@@ -100,6 +100,7 @@ class Runner:
             cwd=self.clone,
             env={
                 **own_environment(),
+                **OFFLINE,
                 **set_here,
                 "CI": "true",
                 "PATH": os.pathsep.join([str(self.programs), os.environ["PATH"]]),

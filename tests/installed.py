@@ -8,6 +8,9 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+#: Makes uv take what earlier commands have fetched.
+OFFLINE = {"UV_OFFLINE": "1"}
+
 
 def own_environment() -> dict[str, str]:
     """Return the variables of this process without those of the harness's environment and of make."""
@@ -21,16 +24,19 @@ class Installed:
 
     Args:
         folder: Root of the project.
+        network: Whether its uv may fetch packages. Where an index forbids that its answers are kept, each resolution
+            fetches the source archive of Spark anew, and the next installation builds it: 434 MB and half a minute.
     """
 
     folder: Path
+    network: bool = False
 
     def run(self, *command: str) -> subprocess.CompletedProcess[str]:
         """Run a command in the project and return what it said, at a fixed width."""
         return subprocess.run(
             command,
             cwd=self.folder,
-            env={**own_environment(), "COLUMNS": "100"},
+            env={**own_environment(), **({} if self.network else OFFLINE), "COLUMNS": "100"},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -52,8 +58,12 @@ class Installed:
 
 def install(folder: Path) -> Installed:
     """Install a baked project as its README says."""
+    return from_cache_or_fetched(folder, "uv", "sync")
+
+
+def from_cache_or_fetched(folder: Path, *command: str) -> Installed:
+    """Run a command of uv in a project; only where an earlier project has not left what it needs, with a network."""
     project = Installed(folder)
-    # What an earlier project has fetched is not fetched and built again: Spark alone is 450 MB to unpack.
-    if project.run("uv", "sync", "--offline").returncode:
-        project.succeed("uv", "sync")
+    if project.run(*command).returncode:
+        Installed(folder, network=True).succeed(*command)
     return project

@@ -14,7 +14,7 @@ from bundles.bundle_reader import load
 from checks import workflows
 from ci_steps import Runner, Step, machine_without_installers, steps_of
 from conftest import Bake
-from installed import Installed
+from installed import Installed, from_cache_or_fetched
 from repositories import committed, git
 
 CHECKS: list[Callable[[Path], list[str]]] = [
@@ -90,7 +90,8 @@ def test_the_weekly_workflow_runs_the_whole_matrix() -> None:
 def fresh_clone(ci: str, bakery: Bakery, folder: Path) -> Runner:
     """Bake a project, commit it with its lock file as its README says, and return a machine that has cloned it."""
     project = bakery.bake({"ci": ci}, f"committed-for-{folder.parent.name}")
-    Installed(project).succeed("uv", "lock", "--quiet")
+    # Not locked alone: the machine that clones it must find everything that it installs.
+    from_cache_or_fetched(project, "uv", "sync", "--quiet")
     committed(project)
     git("clone", "--quiet", str(project), str(folder / "clone"), folder=folder)
     return Runner(folder / "clone", machine_without_installers(folder / "programs"))
