@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 
-from benchmarks.experiments import Bench, full, growth, increment, layers, session, suite
-from benchmarks.models import as_of, feast, features, serving
+from benchmarks.experiments import Bench, full, growth, increment, layers, session, suite, warm
+from benchmarks.models import as_of, drift, feast, features, serving
 from benchmarks.page import write_table
 from benchmarks.streams import stream_alerts, stream_rates, stream_steady
 
@@ -16,12 +16,14 @@ EXPERIMENTS = {
     "increment": increment,
     "growth": growth,
     "session": session,
+    "warm": warm,
     "suite": suite,
     "stream_rates": stream_rates,
     "stream_steady": stream_steady,
     "stream_alerts": stream_alerts,
     "features": features,
     "as_of": as_of,
+    "drift": drift,
     "serving": serving,
     "feast": feast,
 }

@@ -6,10 +6,13 @@ import json
 import shutil
 import statistics
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from databricks_utils.session import LocalSpark
+from databricks_utils.session.keeping import FOLDER, end_server, keep_server
 from databricks_utils.session.settings import UNTUNED
 
 from benchmarks.gold_hash import gold_hashes, parquet_files
@@ -25,6 +28,8 @@ SUITE = (
 )
 #: What the template's configuration advises for more than a few hundred thousand rows.
 LARGE = ("spark.short_runs=false",)
+#: What a run finds, and how it is told to go on.
+STATES: Mapping[str, Sequence[str]] = {"1 % new data": (), "nothing new": (), "full refresh": ("--full-refresh",)}
 WORK = ROOT / "build" / "bench"
 
 Row = tuple[str, ...]
@@ -68,9 +73,8 @@ class Bench:
     def template(self, landing: Path, output: Path, *arguments: str) -> tuple[Figures, dict[str, float]]:
         """Measure one run of the template's pipeline; also return its seconds by layer."""
         result = output.with_suffix(".json")
-        settings = [word for setting in LARGE for word in ("--set", setting)]
-        places = ["--project", str(self.project), "--landing", str(landing), "--output", str(output)]
-        figures = self.run("template_pipeline", output, *places, "--result", str(result), *settings, *arguments)
+        given = self._given(landing, output)
+        figures = self.run("template_pipeline", output, *given, "--result", str(result), *arguments)
         found = json.loads(result.read_text(encoding="utf-8"))
         print(found, flush=True)
         layers = {"session": found["session"], "run": found["run"]}
@@ -78,6 +82,23 @@ class Bench:
             layer = table.partition(".")[0]
             layers[layer] = round(layers.get(layer, 0.0) + seconds, 2)
         return figures, layers
+
+    @contextmanager
+    def spark(self, landing: Path, output: Path, *, kept: bool) -> Iterator[None]:
+        """Keep a Spark for the runs of the block, warm after a run that finds nothing new; or leave each its own."""
+        if not kept:
+            yield
+            return
+        try:
+            self.run("template_pipeline", output, *self._given(landing, output), "--keep-spark")
+            self.template(landing, output)
+            yield
+        finally:
+            end_server(self.project / FOLDER)
+
+    def _given(self, landing: Path, output: Path) -> list[str]:
+        settings = [word for setting in LARGE for word in ("--set", setting)]
+        return ["--project", str(self.project), "--landing", str(landing), "--output", str(output), *settings]
 
     def hashes(self, output: Path) -> dict[str, tuple[int, str]]:
         """Return the hashes of the gold tables a competitor left in its folder."""
@@ -111,39 +132,57 @@ def full(bench: Bench) -> list[Row]:
 
 
 def increment(bench: Bench) -> list[Row]:
-    """Compare a run over one percent of new data with a full refresh, and with a run over nothing new."""
+    """Compare a run over one percent of new data with a full refresh, and with a run over nothing new.
+
+    Each in a process of its own: first with a Spark of its own, then as a client of one that is kept.
+    """
     delivery = bench.data(bench.lines)
-    figures: dict[str, list[Figures]] = {"full refresh": [], "1 % new data": [], "nothing new": []}
-    inner: dict[str, list[float]] = {name: [] for name in figures}
-    for turn in range(bench.repeats):
-        output = fresh("increment")
-        landing = output.with_name("increment-landing")
-        shutil.rmtree(landing, ignore_errors=True)
-        shutil.copytree(delivery.first, landing)
-        bench.template(landing, output)
-        shutil.copytree(delivery.second, landing, dirs_exist_ok=True)
-        before = {}
-        for name, arguments in (("1 % new data", ()), ("nothing new", ()), ("full refresh", ("--full-refresh",))):
-            taken, layers = bench.template(landing, output, *arguments)
-            figures[name].append(taken)
-            inner[name].append(layers["run"])
-            if turn == 0 and name != "nothing new":
-                before[name] = bench.hashes(output)
-        if turn == 0:
-            _require_equal(before)
-    rows = table(figures)
+    figures: dict[str, list[Figures]] = {}
+    inner: dict[str, list[float]] = {}
+    for kept in (False, True):
+        for turn in range(bench.repeats):
+            output = fresh("increment")
+            landing = output.with_name("increment-landing")
+            shutil.rmtree(landing, ignore_errors=True)
+            shutil.copytree(delivery.first, landing)
+            bench.template(landing, output)
+            found = {}
+            with bench.spark(landing, output, kept=kept):
+                shutil.copytree(delivery.second, landing, dirs_exist_ok=True)
+                for name, arguments in STATES.items():
+                    where = f"{name}, on a Spark that is kept" if kept else name
+                    taken, layers = bench.template(landing, output, *arguments)
+                    figures.setdefault(where, []).append(taken)
+                    inner.setdefault(where, []).append(layers["run"])
+                    if turn == 0 and not kept and name != "nothing new":
+                        found[name] = bench.hashes(output)
+            if found:
+                _require_equal(found)
     run = {name: statistics.median(values) for name, values in inner.items()}
-    return [(*row, f"{run[row[0]]:.1f} s", f"{run[row[0]] / run['full refresh']:.2f}") for row in rows]
+    rows: list[Row] = []
+    for row in table(figures):
+        whole = run["full refresh, on a Spark that is kept" if "kept" in row[0] else "full refresh"]
+        rows.append((row[0], row[1], row[3], row[5], f"{run[row[0]]:.1f} s", f"{run[row[0]] / whole:.2f}"))
+    return rows
 
 
-def growth(bench: Bench, sizes: Sequence[int] = (1_000_000, 3_000_000)) -> list[Row]:
-    """Show how time and memory grow with the data; each size runs once."""
+def growth(bench: Bench, sizes: Sequence[int] = (1_000_000, 3_000_000, 10_000_000)) -> list[Row]:
+    """Show how time and memory grow with the data, and what one percent more takes then; each size runs once."""
     rows: list[Row] = []
     for lines in sizes:
-        taken, layers = bench.template(bench.data(lines).first, fresh(f"growth-{lines}"))
-        each = layers["run"] / (lines / 1_000_000)
-        times = f"{layers['run']:.0f} s", f"{each:.1f} s"
-        rows.append((f"{lines // 1_000_000} M", *times, f"{taken.peak / 1024:.1f} GB"))
+        delivery, output = bench.data(lines), fresh("growth")
+        landing = output.with_name("growth-landing")
+        shutil.rmtree(landing, ignore_errors=True)
+        shutil.copytree(delivery.first, landing)
+        taken, whole = bench.template(landing, output)
+        shutil.copytree(delivery.second, landing, dirs_exist_ok=True)
+        _, more = bench.template(landing, output)
+        first, second = whole["run"], more["run"]
+        each = f"{first / (lines / 1_000_000):.1f} s"
+        peak = f"{taken.peak / 1024:.1f} GB"
+        rows.append(
+            (f"{lines // 1_000_000} M", f"{first:.0f} s", each, peak, f"{second:.1f} s", f"{first / second:.1f}")
+        )
     return rows
 
 
@@ -180,6 +219,35 @@ def session(bench: Bench) -> list[Row]:
         for name, way in ways.items():
             figures[name].append(bench.run("first_table", fresh(f"session-{way}"), way))
     return table(figures)
+
+
+def warm(bench: Bench) -> list[Row]:
+    """Compare the first answers to a new process of a Spark that is kept with those of one that it starts itself."""
+    folder, warehouse = fresh("warm-kept"), fresh("warm-warehouse")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    taken: dict[str, list[Mapping[str, float]]] = {}
+
+    def answers(name: str, *arguments: str) -> None:
+        result = fresh("warm").with_suffix(".json")
+        figures = bench.run("warm_start", result.with_suffix(""), *arguments, "--result", str(result))
+        found = json.loads(result.read_text(encoding="utf-8"))
+        taken.setdefault(name, []).append({**found, "wall": figures.wall, "cpu": figures.cpu})
+
+    try:
+        keep_server(LocalSpark(), warehouse, folder)
+        # The first client warms the server up, as the first command of a morning does.
+        for turn in range(bench.repeats + 1):
+            kept = "a Spark that is kept, first client" if turn == 0 else "a Spark that is kept, later clients"
+            answers(kept, "--warehouse", str(warehouse), "--kept", str(folder))
+    finally:
+        end_server(folder)
+    for turn in range(bench.repeats):
+        answers("a Spark of its own", "--warehouse", str(fresh(f"warm-{turn}")))
+    columns = ("imports", "answer", "table", "wall", "cpu")
+    return [
+        (name, *(f"{statistics.median(run[column] for run in runs):.2f} s" for column in columns))
+        for name, runs in taken.items()
+    ]
 
 
 def _plain(bench: Bench, module: str, landing: Path, output: Path) -> Figures:

@@ -10,17 +10,18 @@ import statistics
 import subprocess
 import sys
 
-from benchmarks import feature_windows
+from benchmarks import drift_columns, feature_windows
 from benchmarks.as_of_join import data, sums
 from benchmarks.experiments import WORK, Bench, DifferentResults, Row, fresh, table
 from benchmarks.measure import Figures, measured
 from benchmarks.template_pipeline import ROOT, baked
 
 #: Events of a year; windows of plain Spark are compared on the smaller number, since the larger takes them too long.
-FEW, MANY = 200_000, 2_000_000
+FEW, MANY = 500_000, 2_000_000
 #: The last digits of floating point depend on the order in which plain Spark adds up.
 ALIKE = 1e-9
 LABELS, ROWS = 1_000_000, 5_000_000
+DRIFT_ROWS = 1_000_000
 FEW_LABELS, FEW_ROWS = 50_000, 250_000
 WITH_FEAST = ("--with", "feast==0.67.0", "--with", "pandas<3")
 #: What is needed before anything can be asked: small, since look-ups do not depend on it.
@@ -92,6 +93,29 @@ def as_of(bench: Bench) -> list[Row]:
                 found[name] = sums(output)
     if len({tuple(values) for values in found.values()}) != 1:
         raise DifferentResults(str(found))
+    return table(figures)
+
+
+def drift(bench: Bench) -> list[Row]:
+    """Count the distributions of a hundred columns in one pass, column by column, and without Spark."""
+    folder = WORK / "data" / "drift"
+    if not folder.exists():
+        drift_columns.data(folder, DRIFT_ROWS)
+    ways = {
+        "the library, one pass": "library",
+        "a job of Spark for each column": "jobs",
+        "Arrow and numpy, without Spark": "memory",
+    }
+    figures: dict[str, list[Figures]] = {name: [] for name in ways}
+    found = {}
+    for _ in range(bench.repeats):
+        for name, way in ways.items():
+            output = fresh(f"drift-{way}").with_suffix(".json")
+            arguments = [way, "--folder", str(folder), "--output", str(output)]
+            figures[name].append(bench.run("drift_columns", output.with_suffix(""), *arguments))
+            found[name] = drift_columns.counts(output)
+    if any(counts != found["the library, one pass"] for counts in found.values()):
+        raise DifferentResults("the ways count differently")
     return table(figures)
 
 

@@ -14,8 +14,9 @@ _COMPARED = ("", "wall", "ratio", "processor", "ratio", "peak memory")
 HEADERS = {
     "full": _COMPARED,
     "layers": ("", "sum over tables"),
-    "increment": (*_COMPARED, "run without session", "ratio"),
+    "increment": ("", "wall", "processor", "peak memory", "run without session", "to a full refresh"),
     "session": _COMPARED,
+    "warm": ("", "imports", "session and first query", "first Delta table", "whole process", "its processor"),
     "suite": _COMPARED,
     "stream_rates": ("", "table", "events a second", "share of the source's"),
     "stream_steady": (
@@ -32,9 +33,10 @@ HEADERS = {
     "stream_alerts": ("mode", "event → alert p50", "p95", "p99", "alerts"),
     "features": (*_COMPARED, "without session", "ratio"),
     "as_of": _COMPARED,
+    "drift": _COMPARED,
     "serving": ("", "p50", "p99"),
     "feast": ("", "library", "Feast"),
-    "growth": ("lines", "run", "for each million", "peak memory"),
+    "growth": ("lines", "first run", "for each million", "peak memory", "one percent more", "first run to it"),
 }
 _VERSIONS = ("pyspark", "delta-spark", "duckdb", "polars")
 

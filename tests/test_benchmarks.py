@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
@@ -203,6 +204,10 @@ class Pretended(Bench):
 
     def template(self, landing: Path, output: Path, *arguments: str) -> tuple[Figures, dict[str, float]]:
         return Figures(1.0, 1.0, 1.0), {"run": 1.0}
+
+    @contextmanager
+    def spark(self, landing: Path, output: Path, *, kept: bool) -> Iterator[None]:
+        yield
 
     def hashes(self, output: Path) -> dict[str, tuple[int, str]]:
         self.asked += 1
