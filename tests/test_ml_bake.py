@@ -84,14 +84,14 @@ def test_contracts_definition_and_documents_agree(projects: Projects) -> None:
     assert definition.contradictions(projects["longest"]) == []
 
 
-def test_only_tasks_that_join_features_bring_the_client_and_all_ask_for_the_librarys_versions(
+def test_only_tasks_that_join_or_publish_features_bring_the_client_and_all_ask_for_the_librarys_versions(
     projects: Projects,
 ) -> None:
     declared = tomllib.loads((LIBRARY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     (wanted,) = declared["optional-dependencies"]["feature-engineering"]
 
     for project in projects.values():
-        commands = clients.joining_commands(project)
+        commands = clients.client_commands(project)
         tasks = list(bundle_rules.tasks_of(read_bundle(project, "prod")))
         asked = {
             place: (task["python_wheel_task"]["parameters"][0], clients.clients_of(job, task))
@@ -100,7 +100,13 @@ def test_only_tasks_that_join_features_bring_the_client_and_all_ask_for_the_libr
         assert {place for place, (command, _) in asked.items() if command in commands} == {
             place for place, (_, found) in asked.items() if found == (wanted,)
         }
-        assert {command for command, found in asked.values() if found} == {"train", "score", "monitor", "report"}
+        assert {command for command, found in asked.values() if found} == {
+            "features",
+            "train",
+            "score",
+            "monitor",
+            "report",
+        }
 
 
 def test_no_list_of_requirements_has_what_may_be_used_on_databricks_only(projects: Projects) -> None:

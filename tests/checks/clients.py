@@ -1,4 +1,4 @@
-"""Databricks' own feature client: which commands of a project join through it, and which tasks bring it."""
+"""Databricks' own feature client: which commands of a project work through it, and which tasks bring it."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from bundles.bundle_reader import read_bundle, targets_of
 from bundles.bundle_rules import tasks_of
 
 CLIENT = "databricks-feature-engineering"
-#: The library's function that takes the client where the tables are Unity Catalog's.
-JOINS = "create_training_set"
+#: The library's functions that take the client: the first where the tables are Unity Catalog's.
+THROUGH_CLIENT = ("create_training_set", "publish_online_table")
 #: Module and name of a function or a class.
 Place = tuple[str, str]
 
 
 def missing_client(project: Path) -> list[str]:
-    """Return the tasks whose command joins features on Databricks, and that nothing provides with the client."""
-    commands = joining_commands(project)
+    """Return the tasks whose command joins or publishes features, and that nothing provides with the client."""
+    commands = client_commands(project)
     found = [
-        f"resources/jobs.yml: {place}: {command} joins features, and nothing brings {CLIENT}"
+        f"resources/jobs.yml: {place}: {command} works with features, and nothing brings {CLIENT}"
         for target in targets_of(project)
         for place, job, task in tasks_of(read_bundle(project, target))
         if (command := task["python_wheel_task"]["parameters"][0]) in commands and not clients_of(job, task)
@@ -38,13 +38,13 @@ def clients_of(job: Mapping[str, Any], task: Mapping[str, Any]) -> tuple[str, ..
     return tuple(text for text in asked if re.split(r"[\[<>=!~ ]", text)[0] == CLIENT)
 
 
-def joining_commands(project: Path) -> set[str]:
-    """Return the commands whose action comes to the join, directly or through what it calls."""
+def client_commands(project: Path) -> set[str]:
+    """Return the commands whose action comes to one of these functions, directly or through what it calls."""
     calls = {place: set(called) for path in project.glob("src/**/*.py") for place, called in _calls(path, project)}
-    joining = {place for place, called in calls.items() if any(name == JOINS for _, name in called)}
-    while more := {place for place, called in calls.items() if called & joining} - joining:
-        joining |= more
-    return {name for module, name in joining if module.endswith(".orchestration.actions")}
+    reaching = {place for place, called in calls.items() if any(name in THROUGH_CLIENT for _, name in called)}
+    while more := {place for place, called in calls.items() if called & reaching} - reaching:
+        reaching |= more
+    return {name for module, name in reaching if module.endswith(".orchestration.actions")}
 
 
 def _calls(path: Path, project: Path) -> Iterator[tuple[Place, Iterator[Place]]]:

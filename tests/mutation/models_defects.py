@@ -23,8 +23,8 @@ _DEFECTS = {
     ),
     "models: a task without the client that its command joins with": Defect(
         "resources/jobs.yml",
-        '["train", "score", "monitor", "report"]',
-        '["train", "score", "monitor"]',
+        '"score", "monitor", "report"]',
+        '"score", "monitor"]',
         clients.missing_client,
         "resources/jobs.yml: jobs.household_models_job.report:",
         "nothing brings databricks-feature-engineering",

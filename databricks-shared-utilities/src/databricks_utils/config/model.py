@@ -190,6 +190,9 @@ class Models(Section):
     experiment: str | None = Field(None, description="Name of the experiment; in a workspace a path", min_length=1)
     artifacts: str | None = Field(None, description="Folder of the models' files; none where MLflow decides")
     online_store: str | None = Field(None, description="File of the online features; none without look-ups here")
+    online_feature_store: str | None = Field(
+        None, description="Online feature store of Databricks that gets a copy of each feature table", min_length=1
+    )
 
 
 class Configuration(Section):

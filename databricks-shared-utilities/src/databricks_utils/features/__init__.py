@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from databricks_utils.features.computing import Engine, compute_features
+from databricks_utils.features.databricks import publish_online_table
 from databricks_utils.features.ddl import feature_table_sql, feature_tags_sql
 from databricks_utils.features.definitions import AVAILABLE_AT, Aggregation, Events, Feature, FeatureTable
 from databricks_utils.features.distributions import (
@@ -56,6 +57,7 @@ __all__ = [
     "log_drift",
     "measure_drift",
     "publish",
+    "publish_online_table",
     "reference_distributions",
     "save_drift",
 ]

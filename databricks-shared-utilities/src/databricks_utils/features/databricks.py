@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from databricks_utils.errors import MissingTool
+from databricks_utils.errors import InvalidInput, MissingTool
 from databricks_utils.features.store import FeatureStore
 
 if TYPE_CHECKING:
@@ -20,6 +20,11 @@ if TYPE_CHECKING:
     from databricks_utils.features.training import TrainingSet
 
 _MODULE = "databricks.feature_engineering"
+#: What to do where the client cannot be, by what asked for it.
+_ELSEWHERE = {
+    "create_training_set": 'platform="spark"',
+    "publish_online_table": "leave models.online_feature_store out, and name a file as models.online_store",
+}
 
 
 def client_training_set(
@@ -46,7 +51,7 @@ def client_training_set(
     Raises:
         MissingTool: The client is not installed.
     """
-    client = _client_module()
+    client = _client_module("create_training_set")
     lookups = []
     for name, columns in wanted.items():
         table = store.registry.table(name)
@@ -65,18 +70,57 @@ def client_training_set(
     return made
 
 
+def publish_online_table(store: FeatureStore, name: str, online_store: str) -> str:
+    """Bring a feature table's copy in an online feature store of Databricks up to date, and make it the first time.
+
+    The copy is named like the table with `_online` after it, and has the newest row of each entity. The store is
+    nobody's by-product: it is an instance that costs money as long as it is there, so it is made by hand.
+    Source: docs.databricks.com, "Databricks Online Feature Stores".
+
+    Args:
+        store: The feature tables.
+        name: One of them, in Unity Catalog.
+        online_store: Name of an online feature store that exists.
+
+    Returns:
+        catalog.schema.table of the copy.
+
+    Raises:
+        InvalidInput: There is no online feature store of that name.
+        MissingTool: The client is not installed.
+    """
+    client = _client_module("publish_online_table").FeatureEngineeringClient()
+    found = client.get_online_store(name=online_store)
+    if found is None:
+        raise InvalidInput(
+            f"There is no online feature store {online_store!r}",
+            where="models.online_feature_store",
+            hint=f'Make it once, in a notebook: FeatureEngineeringClient().create_online_store(name="{online_store}", '
+            'capacity="CU_1")',
+        )
+    source = full_name(store, name)
+    # Only what has changed travels; the table's change feed says what that is.
+    client.publish_table(
+        online_store=found,
+        source_table_name=source,
+        online_table_name=f"{source}_online",
+        publish_mode="TRIGGERED",
+    )
+    return f"{source}_online"
+
+
 def full_name(store: FeatureStore, name: str) -> str:
     """Return catalog.schema.table of a feature table, as the client writes it."""
     return store.namespace.identifier(name).replace("`", "")
 
 
-def _client_module() -> Any:
+def _client_module(asked_by: str) -> Any:
     try:
         return importlib.import_module(_MODULE)
     except ImportError as error:
         raise MissingTool(
             f"{_MODULE} cannot be imported",
-            where="create_training_set",
+            where=asked_by,
             hint="In a notebook: %pip install databricks-feature-engineering. In a job: a dependency of that name. "
-            'Elsewhere: platform="spark"',
+            f"Elsewhere: {_ELSEWHERE[asked_by]}",
         ) from error

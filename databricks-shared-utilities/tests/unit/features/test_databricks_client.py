@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from types import ModuleType
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from feature_shop import REGISTRY
 
 from databricks_utils.delta import Namespace
-from databricks_utils.errors import MissingTool
-from databricks_utils.features import FeatureStore, create_training_set
+from databricks_utils.errors import InvalidInput, MissingTool
+from databricks_utils.features import FeatureStore, create_training_set, publish_online_table
 
 STORE = FeatureStore(Namespace("main", {"gold": "shop_gold"}), REGISTRY)
 
@@ -37,8 +37,26 @@ class FeatureLookup:
     lookback_window: timedelta | None
 
 
+@dataclass(frozen=True)
+class OnlineStore:
+    """What the client knows of an online feature store."""
+
+    name: str
+
+
 class FeatureEngineeringClient:
-    """Returns what it is asked for."""
+    """Returns what it is asked for, and remembers what it was told to publish."""
+
+    published: ClassVar[list[dict[str, Any]]] = []
+
+    def get_online_store(self, *, name: str) -> OnlineStore | None:
+        return OnlineStore(name) if name == "shop-online" else None
+
+    def publish_table(
+        self, *, online_store: OnlineStore, source_table_name: str, online_table_name: str, publish_mode: str
+    ) -> None:
+        found = {"store": online_store, "from": source_table_name, "to": online_table_name, "how": publish_mode}
+        self.published.append(found)
 
     def create_training_set(self, *, df: Any, feature_lookups: Sequence[FeatureLookup], label: str | None) -> Any:
         return df, list(feature_lookups), label
@@ -47,6 +65,7 @@ class FeatureEngineeringClient:
 @pytest.fixture
 def client(monkeypatch: pytest.MonkeyPatch) -> None:
     """Install a client with the documented signatures; the real one may run on Databricks only."""
+    FeatureEngineeringClient.published.clear()
     module = ModuleType("databricks.feature_engineering")
     vars(module).update(FeatureLookup=FeatureLookup, FeatureEngineeringClient=FeatureEngineeringClient)
     monkeypatch.setitem(sys.modules, module.__name__, module)
@@ -85,3 +104,35 @@ def test_the_client_is_not_loaded_on_a_laptop(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setitem(sys.modules, "databricks.feature_engineering", None)
 
     assert training_set(platform="spark").wanted == {"gold.household_features": ("spend_7d", "lines_1d")}
+
+
+@pytest.mark.usefixtures("client")
+def test_a_feature_table_gets_a_copy_in_the_online_store_of_the_configuration() -> None:
+    online = publish_online_table(STORE, "gold.household_features", "shop-online")
+
+    assert online == "main.shop_gold.household_features_online"
+    assert FeatureEngineeringClient.published == [
+        {
+            "store": OnlineStore("shop-online"),
+            "from": "main.shop_gold.household_features",
+            "to": "main.shop_gold.household_features_online",
+            "how": "TRIGGERED",
+        }
+    ]
+
+
+@pytest.mark.usefixtures("client")
+def test_an_online_store_that_nobody_has_made_is_not_made_in_passing() -> None:
+    with pytest.raises(InvalidInput, match=r"(?s)no online feature store 'other'.*create_online_store.*capacity"):
+        publish_online_table(STORE, "gold.household_features", "other")
+
+    assert FeatureEngineeringClient.published == []
+
+
+def test_without_the_client_an_online_store_of_databricks_is_refused_with_the_local_one_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "databricks.feature_engineering", None)
+
+    with pytest.raises(MissingTool, match=r"(?s)cannot be imported.*name a file as models\.online_store"):
+        publish_online_table(STORE, "gold.household_features", "shop-online")

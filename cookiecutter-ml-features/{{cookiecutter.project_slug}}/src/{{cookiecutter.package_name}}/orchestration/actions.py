@@ -8,7 +8,13 @@ from pathlib import Path
 import click
 from databricks_utils.cli import Opened
 from databricks_utils.cli.actions import report as run_report
-from databricks_utils.features import Drift, FeatureStore, current_distributions, distributions_from_json
+from databricks_utils.features import (
+    Drift,
+    FeatureStore,
+    current_distributions,
+    distributions_from_json,
+    publish_online_table,
+)
 from databricks_utils.medallion import Lakehouse
 from pyspark.sql import functions as F
 
@@ -61,6 +67,9 @@ def features(opened: Opened, *, backfill: bool) -> int:
         if path is not None:
             count = publish_online(lakehouse, store, table.name, Path(path), last_day)
             click.echo(f"  online: {count:,} households")
+        online = opened.configuration.models.online_feature_store
+        if online is not None:
+            click.echo(f"  online: {publish_online_table(store, table.name, online)}")
     return 0
 
 
