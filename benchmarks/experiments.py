@@ -85,13 +85,12 @@ class Bench:
 
     @contextmanager
     def spark(self, landing: Path, output: Path, *, kept: bool) -> Iterator[None]:
-        """Keep a Spark for the runs of the block, warm after a run that finds nothing new; or leave each its own."""
+        """Keep a Spark for the runs of the block; or leave each its own."""
         if not kept:
             yield
             return
         try:
             self.run("template_pipeline", output, *self._given(landing, output), "--keep-spark")
-            self.template(landing, output)
             yield
         finally:
             end_server(self.project / FOLDER)
@@ -134,7 +133,8 @@ def full(bench: Bench) -> list[Row]:
 def increment(bench: Bench) -> list[Row]:
     """Compare a run over one percent of new data with a full refresh, and with a run over nothing new.
 
-    Each in a process of its own: first with a Spark of its own, then as a client of one that is kept.
+    Each in a process of its own: first with a Spark of its own, then as a client of one that is kept, and that has done
+    the first run.
     """
     delivery = bench.data(bench.lines)
     figures: dict[str, list[Figures]] = {}
@@ -145,9 +145,9 @@ def increment(bench: Bench) -> list[Row]:
             landing = output.with_name("increment-landing")
             shutil.rmtree(landing, ignore_errors=True)
             shutil.copytree(delivery.first, landing)
-            bench.template(landing, output)
             found = {}
             with bench.spark(landing, output, kept=kept):
+                bench.template(landing, output)
                 shutil.copytree(delivery.second, landing, dirs_exist_ok=True)
                 for name, arguments in STATES.items():
                     where = f"{name}, on a Spark that is kept" if kept else name
@@ -188,8 +188,12 @@ def growth(bench: Bench, sizes: Sequence[int] = (1_000_000, 3_000_000, 10_000_00
 
 def layers(bench: Bench) -> list[Row]:
     """Show where the time of a full run goes; tables of a layer run side by side, so these are sums over tables."""
-    _, seconds = bench.template(bench.data(bench.lines).first, fresh("layers"))
-    return [(name, f"{value:.1f} s") for name, value in seconds.items()]
+    taken, seconds = bench.template(bench.data(bench.lines).first, fresh("layers"))
+    by_kind = sorted(taken.threads.items(), key=lambda item: -item[1])
+    return [
+        *((name, f"{value:.1f} s") for name, value in seconds.items()),
+        *((f"processor: {kind}", f"{value:.1f} s") for kind, value in by_kind),
+    ]
 
 
 def suite(bench: Bench) -> list[Row]:

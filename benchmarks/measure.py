@@ -10,13 +10,26 @@ import os
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 SAMPLE_SECONDS = 0.1
 #: Adding up the pages of a large process takes longer than reading its clock, so it is done less often.
 SAMPLES_FOR_EACH_MEMORY = 5
+
+
+#: What a thread does, by the beginning of its name: Java's own threads, those of Spark's tasks, those of its clients.
+KINDS = {
+    "Executor task": "tasks of Spark",
+    "C1 Compiler": "Java's compilers",
+    "C2 Compiler": "Java's compilers",
+    "GC Thread": "collecting garbage",
+    "G1 ": "collecting garbage",
+    "Thread-": "asking and planning",
+    "stream executio": "asking and planning",
+}
+OTHERS = "all others"
 
 
 class CommandFailed(Exception):
@@ -31,11 +44,13 @@ class Figures:
         wall: Seconds from start to end.
         cpu: Processor seconds of all its processes.
         peak: Most memory at one moment, in MB.
+        threads: Processor seconds by what threads do (`KINDS`), as far as their last half seconds were seen.
     """
 
     wall: float
     cpu: float
     peak: float
+    threads: Mapping[str, float] = field(default_factory=dict)
 
 
 def measured(
@@ -70,7 +85,7 @@ def measured(
     wall = time.perf_counter() - started
     if process.returncode:
         raise CommandFailed(f"{' '.join(command)}: exit code {process.returncode}\n{log.read_text()[-3000:]}")
-    return Figures(wall, sum(tree.seconds.values()), tree.peak)
+    return Figures(wall, sum(tree.seconds.values()), tree.peak, tree.by_kind())
 
 
 def _runs(process: subprocess.Popen[bytes]) -> bool:
@@ -87,6 +102,7 @@ class _Tree:
     def __init__(self, root: int) -> None:
         self._members = {root}
         self._samples = 0
+        self._threads: dict[int, tuple[str, float]] = {}
         self.seconds: dict[int, float] = {}
         self.peak = 0.0
 
@@ -104,15 +120,42 @@ class _Tree:
         self.seconds.update({pid: living[pid][1] for pid in present})
         if self._samples % SAMPLES_FOR_EACH_MEMORY == 0:
             self.peak = max(self.peak, sum(map(_proportional_megabytes, present)))
+            for pid in present:
+                self._threads.update(_threads(pid))
         self._samples += 1
+
+    def by_kind(self) -> dict[str, float]:
+        """Return processor seconds by what threads do."""
+        found: dict[str, float] = {}
+        for name, seconds in self._threads.values():
+            kind = next((kind for begin, kind in KINDS.items() if name.startswith(begin)), OTHERS)
+            found[kind] = found.get(kind, 0.0) + seconds
+        return found
 
 
 def _parent_and_seconds(pid: int) -> tuple[int, float] | None:
+    found = _stat(Path(f"/proc/{pid}/stat"))
+    return None if found is None else found[1:]
+
+
+def _threads(pid: int) -> dict[int, tuple[str, float]]:
+    """Return name and processor seconds of each thread by its number, which no other process's has."""
+    found = {}
+    for place in Path(f"/proc/{pid}/task").glob("*/stat"):
+        seen = _stat(place)
+        if seen is not None:
+            found[int(place.parent.name)] = (seen[0], seen[2])
+    return found
+
+
+def _stat(place: Path) -> tuple[str, int, float] | None:
+    """Return name, parent and processor seconds of a process or thread; None where it has ended."""
     try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        before, _, after = place.read_text().rpartition(")")
     except OSError:
         return None
-    return int(fields[1]), (int(fields[11]) + int(fields[12])) / _TICKS
+    fields = after.split()
+    return before.partition("(")[2], int(fields[1]), (int(fields[11]) + int(fields[12])) / _TICKS
 
 
 def _proportional_megabytes(pid: int) -> float:

@@ -13,7 +13,7 @@ PAGE = Path(__file__).resolve().parents[1] / "docs" / "benchmarks.md"
 _COMPARED = ("", "wall", "ratio", "processor", "ratio", "peak memory")
 HEADERS = {
     "full": _COMPARED,
-    "layers": ("", "sum over tables"),
+    "layers": ("", "seconds"),
     "increment": ("", "wall", "processor", "peak memory", "run without session", "to a full refresh"),
     "session": _COMPARED,
     "warm": ("", "imports", "session and first query", "first Delta table", "whole process", "its processor"),

@@ -16,7 +16,7 @@ from benchmarks import experiments
 from benchmarks.experiments import Bench, DifferentResults
 from benchmarks.gold_hash import COLUMNS, gold_hashes, parquet_files
 from benchmarks.landing import NEXT_COPY, Delivery, copied
-from benchmarks.measure import CommandFailed, Figures, measured
+from benchmarks.measure import OTHERS, CommandFailed, Figures, measured
 from benchmarks.page import HEADERS, PAGE, write_table
 
 # Holds memory and computes until somebody has seen enough of it, or for some ten seconds.
@@ -88,6 +88,9 @@ def test_time_and_memory_of_a_child_process_count(tmp_path: Path) -> None:
 
     assert taken.peak > 80
     assert 0.3 < taken.cpu <= taken.wall * 2
+    # Python computes in one thread that has no name of Java's or Spark's.
+    assert taken.threads.keys() == {OTHERS}
+    assert 0.1 < taken.threads[OTHERS] <= taken.cpu + 0.1
 
 
 @on_linux

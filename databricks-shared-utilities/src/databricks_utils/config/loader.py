@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -81,18 +81,42 @@ def _files(folder: Path, environment: str) -> list[Path]:
 
 
 def _nested(key: str, text: str) -> dict[str, Any]:
+    parts = key.split(".")
+    if not all(parts):
+        raise InvalidInput(f"{key!r} is not a key", where=f"--set {key}", hint="Write section.key=value")
+    parts, texts_only = _with_free_key(parts)
+    nested: Any = text if texts_only else _value(key, text)
+    for part in reversed(parts):
+        nested = {part: nested}
+    return dict(nested)
+
+
+def _value(key: str, text: str) -> Any:
     try:
-        value = yaml.safe_load(text)
+        return yaml.safe_load(text)
     except yaml.YAMLError:
         raise InvalidInput(
             f"The value {text!r} cannot be read", where=f"--set {key}", hint="Put it in quotes"
         ) from None
-    nested: Any = value
-    for part in reversed(key.split(".")):
-        if not part:
-            raise InvalidInput(f"{key!r} is not a key", where=f"--set {key}", hint="Write section.key=value")
-        nested = {part: nested}
-    return dict(nested)
+
+
+def _with_free_key(parts: list[str]) -> tuple[list[str], bool]:
+    """Join what follows a section of free keys, as spark.sql.shuffle.partitions below spark.settings.
+
+    Returns:
+        The parts of the key, and whether such a section holds texts only, so that a value is taken as it is.
+    """
+    model: Any = Configuration
+    for depth, part in enumerate(parts[:-1], start=1):
+        field = model.model_fields.get(part)
+        if field is None:
+            break
+        if get_origin(field.annotation) is dict:
+            return [*parts[:depth], ".".join(parts[depth:])], get_args(field.annotation)[1] is str
+        if not _is_model(field.annotation):
+            break
+        model = field.annotation
+    return parts, False
 
 
 def _problem(item: Any, sources: list[Source], overrides: Mapping[str, str]) -> LakehouseError:

@@ -81,6 +81,22 @@ def test_an_environment_is_laid_over_the_base_and_overrides_come_last(folder: Pa
     assert configuration.flag("new_rules") is True
 
 
+def test_an_override_reaches_a_setting_whose_own_name_has_dots(folder: Path) -> None:
+    overrides = {"spark.settings.spark.sql.adaptive.enabled": "false", "parameters.rate.of.stores": "0.5"}
+
+    configuration = load_configuration(folder, "local", overrides)
+
+    # Spark's settings are texts, whatever they look like in YAML.
+    assert configuration.spark.settings == {"spark.sql.adaptive.enabled": "false"}
+    assert configuration.parameter("rate.of.stores") == 0.5
+
+
+@pytest.mark.parametrize("key", ["spark.settings.", "spark..cores", ".spark", ""])
+def test_an_override_with_an_empty_part_is_no_key(key: str, folder: Path) -> None:
+    with pytest.raises(InputProblems, match=r"Write section\.key=value"):
+        load_configuration(folder, "local", {key: "1"})
+
+
 def test_relative_paths_count_from_the_project(folder: Path) -> None:
     configuration = load_configuration(folder, "local")
 
