@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -249,13 +250,20 @@ def test_partitions_that_are_added_while_streams_run_and_one_that_is_silent_lose
 
     run = run_streams(tills, TILLS, tables=SILVER, **batches("silver.sales", 2, grow))  # type: ignore[arg-type]  # named
     succeeded(run)
-    # What the silent one says at last is neither late nor lost.
+    # What the silent one says at last is neither late nor lost; what it has held back for hours is late, and put aside.
+    held_back = (now() - timedelta(hours=2)).isoformat()
+    produce(broker, SALES, [sale(number, held_back) for number in range(400, 450)], partition=1)
     produce(broker, SALES, [sale(number, now().isoformat()) for number in range(100, 200)], partition=1)
     later = opened(spark, tmp_path / "tills", streaming(broker), _mark(tills))
     ran(later, *SILVER)
 
-    assert rows(later, "bronze.sales", "partition") == sorted([(number % 4,) for number in range(400)])
+    in_time = [(number % 4,) for number in range(400)]
+    assert rows(later, "bronze.sales", "partition") == sorted([*in_time, *[(1,)] * 50])
     assert later.read("silver.sales").select("sale_id").distinct().count() == later.read("silver.sales").count() == 400
+    reasons = rows(later, "silver.sales_quarantine", "_validation_errors")
+    assert [tuple(found) for (found,) in reasons] == [("event_time_not_late",)] * 50  # type: ignore[arg-type]  # lists
+    (balance,) = balances(later, TILLS, ["silver.sales"])
+    assert (balance.missing, balance.lost, balance.doubled) == (0, 0, 0)
     watermarks = later.read("operations.stream_progress").where("query = 'silver.sales'").selectExpr("max(watermark)")
     assert watermarks.collect()[0][0] is not None
     closed(tills)

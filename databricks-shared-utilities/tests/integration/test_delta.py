@@ -23,6 +23,7 @@ from databricks_utils.delta import (
     restore,
     rows_at,
     table_exists,
+    table_properties,
     vacuum,
 )
 from databricks_utils.delta.commit_log import commit_entries
@@ -76,7 +77,7 @@ def test_an_overwrite_keeps_the_properties_of_the_table(spark: SparkSession, tab
     overwrite(spark, table, rows(spark, [(1, "a")]))
     overwrite(spark, table, rows(spark, [(2, "b")]))
 
-    properties = {row.key: row.value for row in spark.sql(f"SHOW TBLPROPERTIES {table}").collect()}
+    properties = table_properties(spark, table)
 
     assert properties["delta.enableChangeDataFeed"] == "true"
     assert content(spark, table) == {(2, "b")}

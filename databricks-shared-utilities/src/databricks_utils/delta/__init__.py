@@ -19,7 +19,9 @@ from databricks_utils.delta.tables import (
     last_commit,
     literal,
     rows_at,
+    set_table_property,
     table_exists,
+    table_properties,
 )
 
 __all__ = [
@@ -44,9 +46,11 @@ __all__ = [
     "quoted",
     "restore",
     "rows_at",
+    "set_table_property",
     "shallow_clone",
     "small_frame",
     "table_exists",
+    "table_properties",
     "temporary_view",
     "vacuum",
 ]

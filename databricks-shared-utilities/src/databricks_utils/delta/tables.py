@@ -124,6 +124,16 @@ def add_missing_columns(spark: SparkSession, identifier: str, wanted: StructType
     return tuple(item.name for item in missing)
 
 
+def table_properties(spark: SparkSession, identifier: str) -> dict[str, str]:
+    """Return the properties of a table by name, those that Delta Lake keeps there itself among them."""
+    return {row.key: row.value for row in spark.sql(f"SHOW TBLPROPERTIES {identifier}").collect()}
+
+
+def set_table_property(spark: SparkSession, identifier: str, key: str, value: str) -> None:
+    """Write one property of a table, in a commit of its own."""
+    spark.sql(f"ALTER TABLE {identifier} SET TBLPROPERTIES ({literal(key)} = {literal(value)})")
+
+
 def stored_type(column: StructField) -> str:
     """Return a column's type as a table stores it; the length of a text is not part of it."""
     return re.sub(r"(?:var)?char\(\d+\)", "string", column.dataType.simpleString()).upper()

@@ -19,7 +19,9 @@ from databricks_utils.delta import (
     create_table,
     merge_by_key,
     overwrite,
+    set_table_property,
     table_exists,
+    table_properties,
 )
 from databricks_utils.errors import InvalidInput
 from databricks_utils.features.computing import Engine, compute_features
@@ -205,12 +207,11 @@ class FeatureStore:
         if not statements:
             return
         wanted = hashlib.sha256("\n".join(statements).encode()).hexdigest()[:16]
-        properties = spark.sql(f"SHOW TBLPROPERTIES {identifier}").collect()
-        if any((row.key, row.value) == (_TAGGED, wanted) for row in properties):
+        if table_properties(spark, identifier).get(_TAGGED) == wanted:
             return
         for statement in statements:
             spark.sql(statement)
-        spark.sql(f"ALTER TABLE {identifier} SET TBLPROPERTIES ('{_TAGGED}' = '{wanted}')")
+        set_table_property(spark, identifier, _TAGGED, wanted)
 
     def _next_day(self, spark: SparkSession, plan: Plan, events: DataFrame) -> date | None:
         newest = self.newest_day(spark, plan.name)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from databricks_utils.delta import changed_rows
+from databricks_utils.delta import changed_rows, set_table_property, table_properties
 from databricks_utils.errors import InvalidInput
 from databricks_utils.features import FeatureStore, publish
 from databricks_utils.medallion import Lakehouse
@@ -71,21 +71,21 @@ def refresh(lakehouse: Lakehouse, store: FeatureStore, name: str, last_day: date
     if late and first_day is not None:
         late = _note_late(lakehouse, name, ())
     if seen != version:
-        _set_property(lakehouse, name, SEEN, str(version))
+        set_table_property(spark, lakehouse.identifier(name), SEEN, str(version))
     return Refreshed(name, max(newest or last_day, last_day), written, mended, version, late)
 
 
 def late_columns(lakehouse: Lakehouse, store: FeatureStore, name: str) -> tuple[str, ...]:
     """Create a feature table or add what it lacks, and return its columns whose older days are not computed yet."""
     added = store.ensure(lakehouse.spark, name)
-    noted = [column for column in _properties(lakehouse, name).get(LATE_COLUMNS, "").split(",") if column]
+    noted = [column for column in table_properties(lakehouse.spark, lakehouse.identifier(name)).get(LATE_COLUMNS, "").split(",") if column]
     late = tuple(column for column in store.registry.table(name).columns if column in {*noted, *added})
     return _note_late(lakehouse, name, late) if added else late
 
 
 def seen_version(lakehouse: Lakehouse, name: str) -> int | None:
     """Return the version of its source that a feature table has seen, None where it has seen none."""
-    found = _properties(lakehouse, name).get(SEEN)
+    found = table_properties(lakehouse.spark, lakehouse.identifier(name)).get(SEEN)
     return None if found is None else int(found)
 
 
@@ -120,19 +120,10 @@ def publish_online(lakehouse: Lakehouse, store: FeatureStore, name: str, path: P
     return publish(path, store.registry, name, rows)
 
 
-def _properties(lakehouse: Lakehouse, name: str) -> Mapping[str, str]:
-    rows = lakehouse.spark.sql(f"SHOW TBLPROPERTIES {lakehouse.identifier(name)}").collect()
-    return {row.key: row.value for row in rows}
-
-
 def _note_late(lakehouse: Lakehouse, name: str, columns: Sequence[str]) -> tuple[str, ...]:
     # Written down, because the run after this one finds the columns there and could not know.
-    _set_property(lakehouse, name, LATE_COLUMNS, ",".join(columns))
+    set_table_property(lakehouse.spark, lakehouse.identifier(name), LATE_COLUMNS, ",".join(columns))
     return tuple(columns)
-
-
-def _set_property(lakehouse: Lakehouse, name: str, key: str, value: str) -> None:
-    lakehouse.spark.sql(f"ALTER TABLE {lakehouse.identifier(name)} SET TBLPROPERTIES ('{key}' = '{value}')")
 
 
 def _edge(events: DataFrame, store: FeatureStore, name: str, aggregate: object) -> date:
