@@ -1,10 +1,13 @@
-"""The environment of a Python process that a test starts, as a user's command would find it."""
+"""Python processes that a test starts: their environment, as a user's command would find it, and their deaths."""
 
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 
 
 def own_environment() -> Mapping[str, str]:
@@ -14,3 +17,23 @@ def own_environment() -> Mapping[str, str]:
     """
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("SPARK_")}
     return {**inherited, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+
+
+def run_until_killed(program: str, *arguments: str) -> None:
+    """Run a program in a process group of its own; fail the test unless it ends its group with SIGKILL."""
+    dead = subprocess.run(
+        [sys.executable, "-c", program, *arguments],
+        env=own_environment(),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        start_new_session=True,
+        check=False,
+    )
+    assert dead.returncode == -signal.SIGKILL, dead.stderr
+
+
+def uncommitted(table: Path) -> list[Path]:
+    """Return the data files in a table's folder of which its log says nothing."""
+    log = "".join(path.read_text() for path in (table / "_delta_log").glob("*.json"))
+    return [path for path in table.rglob("*.parquet") if "_delta_log" not in path.parts and path.name not in log]

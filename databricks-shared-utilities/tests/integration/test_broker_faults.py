@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -12,7 +9,7 @@ from pathlib import Path
 import pytest
 from little_broker import PAYMENTS, SALES, Load, now, produce
 from little_tills import TILLS, closed, opened, payment, ran, rows, sale
-from own_process import own_environment
+from own_process import run_until_killed, uncommitted
 from pyspark.sql import SparkSession
 
 from databricks_utils.delta import newest_version
@@ -192,26 +189,11 @@ def test_a_spark_and_a_broker_that_are_killed_under_load_lose_and_double_nothing
 def killed(folder: Path, broker: KafkaBroker, mark: str, name: str, table: str, moment: str, calls: int) -> None:
     """Run streams in a process that is killed at a call of the writer, and prove when that was."""
     arguments = [str(folder), broker.bootstrap_servers, mark, name, table, moment, str(calls)]
-    dead = subprocess.run(
-        [sys.executable, "-c", DYING_STREAMS, *arguments],
-        env=own_environment(),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        start_new_session=True,
-        check=False,
-    )
-    assert dead.returncode == -signal.SIGKILL, dead.stderr
+    run_until_killed(DYING_STREAMS, *arguments)
     place, version = (folder / "struck").read_text().split("\n")
     committed = newest_version(Path(place)) != int(version)
     assert committed == (moment == "after"), f"{table} was killed at another moment than {moment}"
     assert bool(uncommitted(Path(place))) == (moment == "during"), f"{table} was killed at another moment than {moment}"
-
-
-def uncommitted(table: Path) -> list[Path]:
-    """Return the data files in a table's folder of which its log says nothing."""
-    log = "".join(path.read_text() for path in (table / "_delta_log").glob("*.json"))
-    return [path for path in table.rglob("*.parquet") if "_delta_log" not in path.parts and path.name not in log]
 
 
 @pytest.mark.matrix

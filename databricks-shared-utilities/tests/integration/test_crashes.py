@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from hashlib import sha256
 from pathlib import Path
 
 import pytest
 from little_shop import SECOND, SHOP, Undisturbed, closed, contents, land, landing, opened, succeeded
-from own_process import own_environment
+from own_process import run_until_killed, uncommitted
 from pyspark.sql import SparkSession
 
 from databricks_utils.delta import newest_version
@@ -186,26 +183,11 @@ def killed(folder: Path, mark: str, place: str, name: str, moment: str, least: i
         moment: `during`, when a data file is there and no commit of it, or `after`.
         least: Bytes that have to be in the data file.
     """
-    dead = subprocess.run(
-        [sys.executable, "-c", DYING_PROGRAM, str(folder), mark, place, name, moment, str(least)],
-        env=own_environment(),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        start_new_session=True,
-        check=False,
-    )
-    assert dead.returncode == -signal.SIGKILL, dead.stderr
+    run_until_killed(DYING_PROGRAM, str(folder), mark, place, name, moment, str(least))
     if moment == "during":
         table, version = (folder / "struck").read_text().split("\n")
         assert newest_version(Path(table)) == int(version), f"{table} was committed before the process was killed"
         assert any(path.stat().st_size >= least for path in uncommitted(Path(table))), f"{table} was not being written"
-
-
-def uncommitted(table: Path) -> list[Path]:
-    """Return the data files in a table's folder of which its log says nothing."""
-    log = "".join(path.read_text() for path in (table / "_delta_log").glob("*.json"))
-    return [path for path in table.rglob("*.parquet") if "_delta_log" not in path.parts and path.name not in log]
 
 
 @pytest.mark.parametrize(
