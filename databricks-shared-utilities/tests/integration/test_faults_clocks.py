@@ -11,8 +11,8 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
-from little_shop import SHOP, closed, contents, land, landing, opened, succeeded
-from pyspark.sql import DataFrame, SparkSession
+from little_shop import SHOP, closed, contents, land, landing, opened, succeeded, with_visits
+from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from databricks_utils.contracts import Column, Contract
@@ -169,13 +169,6 @@ def order(amount: str) -> str:
 
 def customer(month: int) -> str:
     return f'{{"customer_id":10,"seen_on":"2024-{month:02}-01","city":"Rome"}}\n'
-
-
-def with_visits(orders: DataFrame, customers: DataFrame) -> DataFrame:
-    """Add to the amount of an order the number of states known of its customer."""
-    known = customers.groupBy("customer_id").count().select(F.col("customer_id").alias("_customer"), "count")
-    joined = orders.join(known, F.col("customer_id") == F.col("_customer"), "left")
-    return joined.withColumn("amount", F.expr("amount + coalesce(count, 0)")).drop("_customer", "count")
 
 
 VISITS = Pipeline(

@@ -13,7 +13,7 @@ from uuid import uuid4
 import pytest
 from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
-from little_shop import SHOP, closed, land, landing, opened, succeeded
+from little_shop import SHOP, closed, land, landing, opened, succeeded, with_visits
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -132,13 +132,6 @@ def test_the_newest_version_of_each_row_stays_however_runs_share_out_the_deliver
     assert set(after) == newest(rows)
     assert {tuple(row) for row in offered().collect()} == set(after)
     assert (again.rows_written, sorted(map(str, stored()))) == (0, sorted(map(str, after)))
-
-
-def with_visits(orders: DataFrame, customers: DataFrame) -> DataFrame:
-    """Add to the amount of an order the number of states known of its customer."""
-    known = customers.groupBy("customer_id").count().select(F.col("customer_id").alias("_customer"), "count")
-    joined = orders.join(known, F.col("customer_id") == F.col("_customer"), "left")
-    return joined.withColumn("amount", F.expr("amount + coalesce(count, 0)")).drop("_customer", "count")
 
 
 def with_orders(customers: DataFrame, orders: DataFrame) -> DataFrame:
