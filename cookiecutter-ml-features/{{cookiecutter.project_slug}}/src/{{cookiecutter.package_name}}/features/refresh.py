@@ -78,7 +78,8 @@ def refresh(lakehouse: Lakehouse, store: FeatureStore, name: str, last_day: date
 def late_columns(lakehouse: Lakehouse, store: FeatureStore, name: str) -> tuple[str, ...]:
     """Create a feature table or add what it lacks, and return its columns whose older days are not computed yet."""
     added = store.ensure(lakehouse.spark, name)
-    noted = [column for column in table_properties(lakehouse.spark, lakehouse.identifier(name)).get(LATE_COLUMNS, "").split(",") if column]
+    properties = table_properties(lakehouse.spark, lakehouse.identifier(name))
+    noted = [column for column in properties.get(LATE_COLUMNS, "").split(",") if column]
     late = tuple(column for column in store.registry.table(name).columns if column in {*noted, *added})
     return _note_late(lakehouse, name, late) if added else late
 
