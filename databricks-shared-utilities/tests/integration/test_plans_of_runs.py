@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from little_shop import SECOND, SHOP, closed, land, landing, opened, succeeded
@@ -29,16 +30,25 @@ def watched(spark: SparkSession) -> Iterator[list[Plan]]:
     """Collect the plans of all that Spark executes in the block, those of its own writers and merges among them."""
     internal = spark._jsparkSession.sharedState().statusStore()  # type: ignore[attr-defined]  # no public way to them
     described, found = "spark.sql.ui.explainMode", list[Plan]()
-    before, how = internal.executionsCount(), spark.conf.get(described)
+    (before, _), how = _newest(internal), spark.conf.get(described)
     spark.conf.set(described, "formatted")
     try:
         yield found
     finally:
         spark.conf.set(described, how)
     spark._jsparkSession.sparkContext().listenerBus().waitUntilEmpty()  # type: ignore[attr-defined]  # as above
-    later = internal.executionsList(before, internal.executionsCount() - before)
-    for position in range(later.size()):
-        found.append(read_plan(later.apply(position).physicalPlanDescription().partition("\n")[2]))
+    newest, executed = _newest(internal)
+    assert newest > before, "nothing was executed"
+    # The oldest ones are forgotten in a long session, so positions tell nothing, and numbers do.
+    kept = [executed.apply(position) for position in range(executed.size())]
+    found += [read_plan(one.physicalPlanDescription().partition("\n")[2]) for one in kept if one.executionId() > before]
+    assert len(found) == newest - before, "some were forgotten before they were looked at"
+
+
+def _newest(internal: Any) -> tuple[int, Any]:
+    """Return the number of the newest statement, and all that are remembered."""
+    executed = internal.executionsList()
+    return (executed.last().executionId() if executed.size() else -1), executed
 
 
 def slow(plans: list[Plan]) -> list[str]:
