@@ -81,7 +81,7 @@ def measured(
         tree = _Tree(process.pid)
         while _runs(process):
             tree.sample()
-            on_sample(Figures(time.perf_counter() - started, sum(tree.seconds.values()), tree.peak))
+            on_sample(Figures(time.perf_counter() - started, sum(tree.seconds.values()), tree.peak, tree.by_kind()))
     wall = time.perf_counter() - started
     if process.returncode:
         raise CommandFailed(f"{' '.join(command)}: exit code {process.returncode}\n{log.read_text()[-3000:]}")
