@@ -16,6 +16,14 @@ from databricks_utils.cli.documents import out_of_date, written_documents
 from databricks_utils.cli.live import print_balances, print_rules, shown_progress
 from databricks_utils.cli.project import Opened, Project, open_project
 from databricks_utils.cli.scaffold import add_files
+from databricks_utils.cli.stream_state import (
+    STATES,
+    breaks_its_checkpoint,
+    current_states,
+    differences,
+    recorded_states,
+    write_states,
+)
 from databricks_utils.doctor import examine, render_checks
 from databricks_utils.errors import InvalidInput
 from databricks_utils.logging import configure_logging
@@ -169,6 +177,43 @@ def docs(project: Opened, check: bool) -> int:
         click.echo(f"Written: {path.relative_to(project.root)}")
     if not stale:
         click.echo("All documents are up to date.")
+    return 0
+
+
+def state(project: Opened, check: bool) -> int:
+    """Write down what the streams remember, or say how it differs from what is written; 1 where it does."""
+    pipeline = project.project.pipeline
+    assert isinstance(pipeline, StreamPipeline)  # the command is there for streams only
+    found, recorded = current_states(project), recorded_states(project)
+    path = f"contracts/{STATES}"
+    for table in sorted({*found, *recorded}):
+        for line in differences(recorded.get(table), found.get(table)):
+            click.echo(line)
+    lower = [table for table in found if table in recorded and found[table].version < recorded[table].version]
+    if lower:
+        raise InvalidInput(
+            f"The version of {', '.join(lower)} is lower than before",
+            where=path,
+            hint="The checkpoint of that version stands where it stood, and would give the table again what has come "
+            "since. To go back to an earlier definition, raise the version once more",
+        )
+    breaks = [table for table in found if breaks_its_checkpoint(recorded.get(table), found[table])]
+    if breaks:
+        raise InvalidInput(
+            f"{', '.join(breaks)} would remember other things than under the same version",
+            where=path,
+            hint="Raise its version in pipeline_definition.py, which gives it a new checkpoint "
+            "(docs/runbooks/checkpoint-reset.md), then run: "
+            f"{project.project.command} state. If it has run nowhere yet, delete its entry from the file instead",
+        )
+    if found == recorded:
+        click.echo("What the streams remember is what is written down.")
+        return 0
+    if check:
+        click.echo(f"Out of date: {path}\nRun: {project.project.command} state")
+        return 1
+    write_states(project, found)
+    click.echo(f"Written: {path}")
     return 0
 
 

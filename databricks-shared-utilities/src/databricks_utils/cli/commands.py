@@ -69,6 +69,7 @@ def _group(project: Project[Any]) -> click.Group:
     if isinstance(project.pipeline, StreamPipeline):
         _verify(group, project)
         _check(group, project)
+        _state(group, project)
         if project.pipeline.event_alerts:
             _alert(group, project)
     for command in project.commands:
@@ -120,6 +121,14 @@ def _check(group: click.Group, project: Project[Any]) -> None:
     @project_options
     def check(tables: tuple[str, ...], run_id: str | None, **options: Any) -> int:
         return actions.check(opened_with(project, options), tables, run_id)
+
+
+def _state(group: click.Group, project: Project[Any]) -> None:
+    @group.command(help="Write down what the streams remember, so that a change which needs a new checkpoint is seen.")
+    @click.option("--check", is_flag=True, help="Change nothing; fail when it is not what is written down.")
+    @project_options
+    def state(check: bool, **options: Any) -> int:
+        return actions.state(opened_with(project, options), check)
 
 
 def _alert(group: click.Group, project: Project[Any]) -> None:

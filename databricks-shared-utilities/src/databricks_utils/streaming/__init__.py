@@ -28,6 +28,7 @@ from databricks_utils.streaming.progress import BatchProgress, batch_progress
 from databricks_utils.streaming.queries import StreamQuery, stream_queries
 from databricks_utils.streaming.realtime import possible_mode, run_event_alerts, start_event_alerts
 from databricks_utils.streaming.runner import run_streams
+from databricks_utils.streaming.state import StreamState, stream_states
 
 __all__ = [
     "Balance",
@@ -42,6 +43,7 @@ __all__ = [
     "StreamPipeline",
     "StreamQuery",
     "StreamSilver",
+    "StreamState",
     "Watermark",
     "balances",
     "batch_progress",
@@ -58,4 +60,5 @@ __all__ = [
     "source_options",
     "start_event_alerts",
     "stream_queries",
+    "stream_states",
 ]

@@ -119,11 +119,11 @@ def _silver(lakehouse: Lakehouse, pipeline: StreamPipeline, node: StreamSilver) 
     if not lakehouse.exists(quarantine):
         create_table(lakehouse.spark, lakehouse.namespace, quarantine, schema=quarantine_columns())
 
-    def labelled() -> DataFrame:
-        return prepare_events(_appended(lakehouse, node.reads), contract, lakehouse, node)
-
     def unique() -> DataFrame:
-        return unique_events(labelled(), contract, lakehouse, node)
+        return silver_rows(lakehouse, node, _appended(lakehouse, node.reads))
+
+    def rejected() -> DataFrame:
+        return rejected_events(prepare_events(_appended(lakehouse, node.reads), contract, lakehouse, node))
 
     places = {name: checkpoint_path(lakehouse, pipeline.name, name, node.version) for name in (node.table, quarantine)}
     _check_emptied(lakehouse, pipeline, node, [name for name, place in places.items() if is_new(place)])
@@ -133,10 +133,22 @@ def _silver(lakehouse: Lakehouse, pipeline: StreamPipeline, node: StreamSilver) 
             quarantine,
             node,
             places[quarantine],
-            lambda: rejected_events(labelled()),
+            rejected,
             _append(lakehouse, quarantine, places[quarantine]),
         ),
     ]
+
+
+def silver_rows(lakehouse: Lakehouse, node: StreamSilver, bronze: DataFrame) -> DataFrame:
+    """Return the stream of a silver table from that of its bronze table."""
+    contract = lakehouse.contract(node.table)
+    return unique_events(prepare_events(bronze, contract, lakehouse, node), contract, lakehouse, node)
+
+
+def gold_rows(lakehouse: Lakehouse, node: StreamGold, silver: Sequence[DataFrame]) -> DataFrame:
+    """Return the stream of a gold table from those of its silver tables, which bear their watermarks."""
+    rows: DataFrame = node.transform(*silver, **lakehouse.parameters_for(node))
+    return rows.select(*lakehouse.contract(node.table).column_names)
 
 
 def _check_emptied(lakehouse: Lakehouse, pipeline: StreamPipeline, node: StreamSilver, begun: Sequence[str]) -> None:
@@ -187,8 +199,7 @@ def _gold(lakehouse: Lakehouse, pipeline: StreamPipeline, node: StreamGold) -> S
             with_watermark(_appended(lakehouse, table), pipeline.silver(table).watermark, slack)
             for table in node.inputs
         ]
-        rows: DataFrame = node.transform(*streams, **lakehouse.parameters_for(node))
-        return rows.select(*contract.column_names)
+        return gold_rows(lakehouse, node, streams)
 
     write: Write = SetByKey(
         lakehouse.identifier(node.table), contract.key, contract.column_names, lakehouse.folder(node.table)
