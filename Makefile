@@ -12,10 +12,6 @@ HOUSEHOLDS ?= 500
 # tests share what they have baked or written. Files keep their order, long ones before short ones: sorted by their
 # number of tests, as xdist would, the longest come last and end alone.
 SIDE_BY_SIDE := --numprocesses auto --dist loadfile --no-loadscope-reorder
-# A Java that lives for a quarter of an hour gets back what its second compiler costs, if that compiles only what is used
-# ten times as often as Java asks for. Sessions of tests leave it out, since most of them end within minutes.
-LONG_LIVED := --spark-set "spark.driver.extraJavaOptions=-XX:TieredStopAtLevel=4 -XX:Tier4InvocationThreshold=50000 \
--XX:Tier4MinInvocationThreshold=6000 -XX:Tier4CompileThreshold=150000 -XX:Tier4BackEdgeThreshold=400000"
 
 # The hooks of the templates and the generated projects look for uv on the path; an active environment is not theirs.
 export PATH := $(CURDIR)/.venv/bin:$(UV_FOLDER):$(PATH)
@@ -54,12 +50,12 @@ test-fast: setup actionlint  ## run what needs neither Spark nor an installation
 	$(PYTHON) -m pytest -m "not slow" $(SIDE_BY_SIDE)
 
 test-library: setup  ## run the library's tests
-	cd $(LIBRARY) && ../$(PYTHON) -m pytest -m "not matrix" $(SIDE_BY_SIDE) $(LONG_LIVED)
+	cd $(LIBRARY) && ../$(PYTHON) -m pytest -m "not matrix" $(SIDE_BY_SIDE) --spark-lifetime=long
 
 test-sparks: setup .venv-3.5/ready .venv-4.0/ready  ## run the library's tests over Spark Connect and on Spark 3.5 and 4.0
-	cd $(LIBRARY) && ../$(PYTHON) -m pytest $(LONG_LIVED) tests/integration --spark-mode=connect -m "not broker and not matrix"
-	cd $(LIBRARY) && ../.venv-4.0/bin/python -m pytest $(LONG_LIVED) tests/unit tests/integration -m "not broker and not matrix"
-	cd $(LIBRARY) && ../.venv-3.5/bin/python -m pytest $(LONG_LIVED) tests/unit tests/integration -m "not broker and not matrix"
+	cd $(LIBRARY) && ../$(PYTHON) -m pytest --spark-lifetime=long tests/integration --spark-mode=connect -m "not broker and not matrix"
+	cd $(LIBRARY) && ../.venv-4.0/bin/python -m pytest --spark-lifetime=long tests/unit tests/integration -m "not broker and not matrix"
+	cd $(LIBRARY) && ../.venv-3.5/bin/python -m pytest --spark-lifetime=long tests/unit tests/integration -m "not broker and not matrix"
 
 test-matrix: test-sparks actionlint  ## run test-sparks, and whole suites of baked projects (an hour or more)
 	cd $(LIBRARY) && ../$(PYTHON) -m pytest -m "broker or matrix"

@@ -111,18 +111,21 @@ UNTUNED: Mapping[str, str] = {
     "spark.sql.ui.explainMode": "formatted",
     "spark.sql.execution.arrow.pyspark.enabled": "false",
     "spark.sql.shuffle.partitions": "200",
-    "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=4 -XX:+UseG1GC",
+    "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=4 -XX:Tier4InvocationThreshold=5000 "
+    "-XX:Tier4MinInvocationThreshold=600 -XX:Tier4CompileThreshold=15000 -XX:Tier4BackEdgeThreshold=40000 -XX:+UseG1GC",
 }
 """What Spark, Delta Lake and Java choose where this library chooses for speed: to measure what that gains."""
 
 _CODE_CACHE = "-XX:ReservedCodeCacheSize=256m"
 _FIRST_COMPILER = "-XX:TieredStopAtLevel=1"
-#: Ten times what Java asks for before its second compiler takes a method up: most of what a run of minutes would
-#: compile twice, it uses too seldom to get that time back.
-_SECOND_COMPILER = (
-    "-XX:Tier4InvocationThreshold=50000 -XX:Tier4MinInvocationThreshold=6000 "
+SECOND_COMPILER = (
+    "-XX:TieredStopAtLevel=4 -XX:Tier4InvocationThreshold=50000 -XX:Tier4MinInvocationThreshold=6000 "
     "-XX:Tier4CompileThreshold=150000 -XX:Tier4BackEdgeThreshold=400000"
 )
+"""Options with which Java compiles a second time what is used ten times as often as it asks for by itself.
+
+Most of what a run of minutes would compile twice, it uses too seldom to get that time back.
+"""
 _COLLECTOR = "-XX:+UseParallelGC"
 _A_COLLECTOR = re.compile(r"-XX:\+Use\w+GC\b")
 #: Variables whose options Java and `spark-submit` add to ours.
@@ -172,7 +175,7 @@ def java_options(own: str = "", *, short_lived: bool) -> str:
     """
     log_settings = resources.files(__package__).joinpath("log4j2.properties")
     options = [f"-Dlog4j.configurationFile={Path(str(log_settings)).as_uri()}", "-Duser.timezone=UTC"]
-    options += [_FIRST_COMPILER if short_lived else _SECOND_COMPILER, _CODE_CACHE]
+    options += [_FIRST_COMPILER if short_lived else SECOND_COMPILER, _CODE_CACHE]
     # Java refuses to start with two collectors, wherever the other one is asked for.
     if not any(_A_COLLECTOR.search(text) for text in (own, *map(_variable, _ADDED))):
         options.append(_COLLECTOR)

@@ -19,7 +19,7 @@ from databricks_utils.session.connect import connect_server
 from databricks_utils.session.factory import create_session, open_remote
 from databricks_utils.session.jars import DELTA
 from databricks_utils.session.keeping import FOLDER, KeptServer, kept_server
-from databricks_utils.session.settings import UNTUNED, LocalSpark
+from databricks_utils.session.settings import SECOND_COMPILER, UNTUNED, LocalSpark
 from databricks_utils.testing.frames import TableFactory
 from databricks_utils.testing.sail import sail_session, sail_version
 
@@ -32,7 +32,7 @@ LAYERS = ("bronze", "silver", "gold", "operations")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add `--spark-mode`, `--spark-settings`, `--spark-set` and the setting `spark_jar_groups` to pytest."""
+    """Add the options `--spark-…` and the setting `spark_jar_groups` to pytest."""
     parser.addoption(
         "--spark-mode",
         choices=MODES,
@@ -45,6 +45,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         choices=("tuned", "default"),
         default="tuned",
         help="default: Spark's own settings instead of those chosen for speed, to measure what they gain",
+    )
+    parser.addoption(
+        "--spark-lifetime",
+        choices=("short", "long"),
+        default="short",
+        help="long: for a suite of a quarter of an hour, in which Java gets back what compiling well costs",
     )
     parser.addoption(
         "--spark-set",
@@ -118,6 +124,8 @@ def _on_sail(config: pytest.Config) -> bool:
 
 def _chosen_settings(config: pytest.Config) -> Mapping[str, str]:
     chosen = dict(UNTUNED) if config.getoption("--spark-settings") == "default" else {}
+    if config.getoption("--spark-lifetime") == "long":
+        chosen["spark.driver.extraJavaOptions"] = SECOND_COMPILER
     for item in config.getoption("--spark-set"):
         key, equals, value = str(item).partition("=")
         if not equals:

@@ -50,7 +50,7 @@ def test_a_short_lived_process_compiles_once_and_a_long_one_seldom_twice_both_wi
 
     assert "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m" in short
     assert "Tier4" not in short
-    assert "TieredStopAtLevel" not in long
+    assert "-XX:TieredStopAtLevel=4 " in long
     assert "-XX:Tier4BackEdgeThreshold=400000 -XX:ReservedCodeCacheSize=256m" in long
 
 

@@ -25,6 +25,15 @@ def test_untuned_settings_are_what_spark_and_java_choose_themselves(tmp_path: Pa
     assert levels == ["-XX:TieredStopAtLevel=1", "-XX:TieredStopAtLevel=4"]
 
 
+def test_untuned_settings_undo_what_is_chosen_for_a_long_run_too(tmp_path: Path) -> None:
+    tuned = local_settings(LocalSpark(), tmp_path, [])["spark.driver.extraJavaOptions"]
+    untuned = UNTUNED["spark.driver.extraJavaOptions"]
+
+    chosen = {word.partition("=")[0] for word in tuned.split() if "Tier" in word}
+    assert chosen
+    assert chosen <= {word.partition("=")[0] for word in untuned.split()}
+
+
 @pytest.mark.parametrize("key", sorted(UNTUNED))
 def test_every_setting_that_is_measured_is_one_that_the_library_changes(key: str, tmp_path: Path) -> None:
     tuned = local_settings(LocalSpark(), tmp_path, [], short_lived=True)
