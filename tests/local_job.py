@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
-from bundles.bundle_reader import Bundle, filled
+from bundles.bundle_reader import Bundle, filled, load
 from checks.definition import main_job
+from installed import Installed
 
 #: What the development target puts before the names of schemas; a name written by hand would lack it.
 PREFIX = "dev_tester_"
+PROGRAM = Path(__file__).parent / "task_process.py"
 LEFT = re.compile(r"\$\{[^}]*\}|\{\{[^}]*\}\}")
 
 
@@ -34,8 +38,10 @@ class Call:
     arguments: list[str]
 
 
-def local_calls(bundle: Bundle, volumes: Path) -> list[Call]:
-    """Return the calls of the job's tasks in an order that honours `depends_on`.
+def local_calls(
+    bundle: Bundle, volumes: Path, job: Mapping[str, Any] | None = None, asked: Mapping[str, str] | None = None
+) -> list[Call]:
+    """Return the calls of a job's tasks in an order that honours `depends_on`.
 
     What a workspace would fill in is filled in here as it would be for the development target, with three replacements:
     the environment is `local`, because Auto Loader and the catalogs of a workspace exist only there; the catalog is
@@ -45,6 +51,8 @@ def local_calls(bundle: Bundle, volumes: Path) -> list[Call]:
     Args:
         bundle: The development target.
         volumes: Folder that takes the place of /Volumes.
+        job: The job; the one that runs the tables by default.
+        asked: Parameters of the job that somebody has given it by hand.
 
     Raises:
         ValueError: A reference is left that nothing fills in.
@@ -54,10 +62,14 @@ def local_calls(bundle: Bundle, volumes: Path) -> list[Call]:
         prefix = PREFIX if kind == "schemas" else ""
         for key, resource in bundle.resources(kind).items():
             known[f"resources.{kind}.{key}.name"] = f"{prefix}{resource['name']}"
-    job = main_job(bundle)
+    for key in bundle.resources("experiments"):
+        # A path in a workspace, of which nothing is on this machine.
+        known[f"resources.experiments.{key}.name"] = key
+    job = job or main_job(bundle)
     tasks = {task["task_key"]: task for task in job["tasks"]}
     graph = {key: [item["task_key"] for item in task.get("depends_on", [])] for key, task in tasks.items()}
     dynamic = {f"job.parameters.{item['name']}": str(item["default"]) for item in job["parameters"]}
+    dynamic |= {f"job.parameters.{name}": value for name, value in (asked or {}).items()}
     dynamic["job.run_id"] = "1001"
     return [_call(tasks[key], known, dynamic, bundle, volumes) for key in TopologicalSorter(graph).static_order()]
 
@@ -86,3 +98,37 @@ def volume_folder(bundle: Bundle, key: str, volumes: Path) -> Path:
     schema = re.sub(r"\$\{resources\.schemas\.(\w+)\.name\}", r"\1", volume["schema_name"])
     name = bundle.resources("schemas")[schema]["name"]
     return volumes.joinpath(str(bundle.variables["catalog"]), f"{PREFIX}{name}", str(volume["name"]))
+
+
+def built(project: Installed, packages: Path) -> None:
+    """Build the wheels that a deployment would upload, and install them into a folder of their own."""
+    bundle = load(project.folder / "bundle.yml")
+    project.succeed("bash", "-e", "-c", bundle["artifacts"]["project"]["build"])
+    wheels = [str(path) for name in ("libs", "dist") for path in (project.folder / name).glob("*.whl")]
+    project.succeed("uv", "pip", "install", "--quiet", "--no-deps", "--target", str(packages), *wheels)
+
+
+def run_from_wheels(project: Installed, calls: Sequence[Call], folder: Path) -> dict[str, Any]:
+    """Run calls one after the other from the project's wheels; return what became of them.
+
+    Args:
+        project: A project with its environment.
+        calls: From `local_calls`.
+        folder: An empty folder for wheels and tables, so that tables of other tests of the same project stay apart.
+
+    Returns:
+        `tasks` by key, `seconds`, `tables` with their number of rows, `code` (where the package was found), `packages`.
+    """
+    packages, listed, result = folder / "packages", folder / "calls.json", folder / "result.json"
+    built(project, packages)
+    own = f"--set=storage.warehouse={folder / 'warehouse'}"
+    words = [asdict(replace(call, arguments=[*call.arguments, own])) for call in calls]
+    listed.write_text(json.dumps(words), encoding="utf-8")
+    # The wheels come first on the path, so the sources in the project's folder are not what runs.
+    project.succeed("env", f"PYTHONPATH={packages}", "uv", "run", "python", str(PROGRAM), str(listed), str(result))
+    return {**json.loads(result.read_text(encoding="utf-8")), "packages": packages}
+
+
+def landed(project: Installed, bundle: Bundle, volumes: Path) -> None:
+    """Put the sample where the bundle's volume of landing files is."""
+    shutil.copytree(project.folder / "data" / "landing", volume_folder(bundle, "landing", volumes))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -13,9 +12,7 @@ from bundles.bundle_reader import read_bundle
 from checks.definition import defined_tables, main_job
 from conftest import Bake
 from installed import Installed
-from local_job import PREFIX, Call, local_calls, volume_folder
-
-PROGRAM = Path(__file__).parent / "task_process.py"
+from local_job import PREFIX, PROGRAM, Call, landed, local_calls, run_from_wheels, volume_folder
 
 
 def test_the_calls_honour_what_tasks_wait_for(bake: Bake, scratch: Path) -> None:
@@ -56,22 +53,10 @@ def test_a_reference_that_nothing_fills_in_is_named(bake: Bake, scratch: Path) -
 def finished(installed: Installed, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What became of the job's tasks, run from the wheels that a deployment would upload."""
     folder = tmp_path_factory.mktemp("job")
-    bundle = read_bundle(installed.folder, "dev")
-    volumes, packages, result = folder / "Volumes", folder / "packages", folder / "result.json"
-    shutil.copytree(installed.folder / "data" / "landing", volume_folder(bundle, "landing", volumes))
-    installed.succeed("bash", "-e", "-c", bundle.resolved["artifacts"]["project"]["build"])
-    wheels = [str(path) for name in ("libs", "dist") for path in (installed.folder / name).glob("*.whl")]
-    installed.succeed("uv", "pip", "install", "--quiet", "--no-deps", "--target", str(packages), *wheels)
-    calls = folder / "calls.json"
-    # Tables of other tests of the same project stay apart.
-    own = f"--set=storage.warehouse={folder / 'warehouse'}"
-    listed = [replace(call, arguments=[*call.arguments, own]) for call in local_calls(bundle, volumes)]
-    calls.write_text(json.dumps([asdict(call) for call in listed]), encoding="utf-8")
+    bundle, volumes = read_bundle(installed.folder, "dev"), folder / "Volumes"
+    landed(installed, bundle, volumes)
 
-    # The wheels come first on the path, so the sources in the project's folder are not what runs.
-    installed.succeed("env", f"PYTHONPATH={packages}", "uv", "run", "python", str(PROGRAM), str(calls), str(result))
-
-    return {**json.loads(result.read_text(encoding="utf-8")), "folder": folder, "packages": packages}
+    return {**run_from_wheels(installed, local_calls(bundle, volumes), folder), "folder": folder}
 
 
 @pytest.mark.slow

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from baking import ROOT, Bakery, files_of
+from baking import ML, ROOT, STREAMING, Bakery, files_of
 from checks.templates import hook
 from repositories import DIRECTORY, committed, cruft, git, published_change, published_family
 
@@ -29,35 +29,43 @@ def zipped(family: Path) -> Path:
     return archive
 
 
-LAUNCHERS: dict[str, Callable[[Path], tuple[str, ...]]] = {
-    "path": lambda family: (str(family), "--directory", DIRECTORY),
-    "relative path": lambda family: (os.path.join("..", "family"), "--directory", DIRECTORY),
-    "template folder": lambda family: (str(family / DIRECTORY),),
-    "menu": lambda family: (str(family),),
-    "git": lambda family: (f"file://{family.parent / 'family.git'}", "--directory", DIRECTORY),
-    "zip": lambda family: (str(zipped(family)), "--directory", DIRECTORY),
+LAUNCHERS: dict[str, Callable[[Path, str], tuple[str, ...]]] = {
+    "path": lambda family, template: (str(family), "--directory", template),
+    "relative path": lambda family, template: (os.path.join("..", "family"), "--directory", template),
+    "template folder": lambda family, template: (str(family / template),),
+    # The first of the menu is taken where nobody answers.
+    "menu": lambda family, template: (str(family),),
+    "git": lambda family, template: (f"file://{family.parent / 'family.git'}", "--directory", template),
+    "zip": lambda family, template: (str(zipped(family)), "--directory", template),
 }
+#: The folder of each template's project, as its defaults name it.
+SLUGS = {DIRECTORY: "retail-lakehouse", STREAMING.name: "point-of-sale-streams", ML.name: "household-models"}
+WAYS = [(DIRECTORY, name) for name in LAUNCHERS]
+WAYS += [(template.name, name) for template in (STREAMING, ML) for name in LAUNCHERS if name != "menu"]
 
 
 @pytest.fixture(scope="module")
-def reference(published: Path, bakery: Bakery) -> Path:
-    """The project as the working copy's template bakes it in this process."""
-    return bakery.bake({}, "reference")
+def references(published: Path, bakery: Bakery) -> dict[str, Path]:
+    """The project of each template as the working copy bakes it in this process."""
+    return {template: bakery.bake({}, f"reference-{template}", ROOT / template) for template in SLUGS}
 
 
-def launch(name: str, family: Path, bakery: Bakery, folder: Path) -> Path:
+def launch(name: str, family: Path, bakery: Bakery, folder: Path, template: str = DIRECTORY) -> Path:
     """Bake with one launcher from inside a folder beside the family and return the project."""
     folder.mkdir(exist_ok=True)
-    done = bakery.command(*LAUNCHERS[name](family), "--no-input", folder=folder)
+    done = bakery.command(*LAUNCHERS[name](family, template), "--no-input", folder=folder)
     assert done.returncode == 0, done.stderr
-    assert "is ready in retail-lakehouse/" in done.stdout
+    assert f"is ready in {SLUGS[template]}/" in done.stdout
     assert "not in libs/ yet" not in done.stdout
-    return folder / "retail-lakehouse"
+    return folder / SLUGS[template]
 
 
-@pytest.mark.parametrize("name", LAUNCHERS)
-def test_a_launcher_gives_the_same_project(name: str, published: Path, bakery: Bakery, reference: Path) -> None:
-    project = launch(name, published, bakery, published.parent / f"by {name}")
+@pytest.mark.parametrize(("template", "name"), WAYS)
+def test_a_launcher_gives_the_same_project(
+    template: str, name: str, published: Path, bakery: Bakery, references: dict[str, Path]
+) -> None:
+    reference = references[template]
+    project = launch(name, published, bakery, published.parent / f"{template} by {name}", template)
 
     assert files_of(project) == files_of(reference)
     contents = ((name, (project / name).read_bytes(), (reference / name).read_bytes()) for name in files_of(project))
@@ -65,12 +73,15 @@ def test_a_launcher_gives_the_same_project(name: str, published: Path, bakery: B
 
 
 @pytest.mark.slow
-def test_cruft_gives_the_same_project(published: Path, reference: Path, scratch: Path) -> None:
-    made = cruft("create", str(published), "--directory", DIRECTORY, "--no-input", folder=scratch)
+@pytest.mark.parametrize("template", SLUGS)
+def test_cruft_gives_the_same_project(
+    template: str, published: Path, references: dict[str, Path], scratch: Path
+) -> None:
+    made = cruft("create", str(published), "--directory", template, "--no-input", folder=scratch)
 
-    project = scratch / "retail-lakehouse"
+    project = scratch / SLUGS[template]
     assert made.returncode == 0, made.stderr
-    assert files_of(project) == files_of(reference)
+    assert files_of(project) == files_of(references[template])
     assert cruft("check", folder=project).returncode == 0
     assert cruft("diff", "--exit-code", folder=project).returncode == 0
 
@@ -93,7 +104,7 @@ def test_a_project_made_without_cruft_remembers_its_template(name: str, publishe
 def test_an_archive_has_no_address_and_the_message_says_how_to_add_one(
     published: Path, bakery: Bakery, scratch: Path
 ) -> None:
-    done = bakery.command(*LAUNCHERS["zip"](published), "--no-input", folder=scratch)
+    done = bakery.command(*LAUNCHERS["zip"](published, DIRECTORY), "--no-input", folder=scratch)
 
     assert not (scratch / "retail-lakehouse" / ".cruft.json").exists()
     assert f"uvx cruft link <address> --directory {DIRECTORY}" in done.stdout

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from baking import STREAMING, Bakery
+from bundles.bundle_reader import read_bundle
 from installed import Installed, install
+from local_job import PREFIX, landed, local_calls, run_from_wheels, volume_folder
 
 pytestmark = pytest.mark.slow
 
@@ -33,3 +37,26 @@ def test_events_that_are_produced_arrive_once(streams: Installed) -> None:
 
     assert "succeeded" in said
     assert "nothing is lost and nothing doubled" in proof
+
+
+@pytest.mark.matrix
+def test_the_jobs_of_the_bundle_run_from_its_wheels_and_fill_the_renamed_schemas(
+    streams: Installed, scratch: Path
+) -> None:
+    bundle, volumes = read_bundle(streams.folder, "dev"), scratch / "Volumes"
+    landed(streams, bundle, volumes)
+    jobs = bundle.resources("jobs")
+    keys = [key for key in jobs if not key.endswith("_pipeline_job")]
+    keys.sort(key=lambda key: key.endswith("_check_job"))
+    calls = [call for key in keys for call in local_calls(bundle, volumes, jobs[key])]
+
+    done = run_from_wheels(streams, calls, scratch)
+
+    assert done["tasks"] == {"streams": "succeeded", "check": "succeeded"}
+    assert Path(done["code"]).is_relative_to(done["packages"])
+    filled = {name for name, count in done["tables"].items() if count}
+    layers = [f"{PREFIX}{layer}.{name}" for layer in ("bronze", "silver") for name in ("sales", "payments", "clicks")]
+    gold = [f"{PREFIX}gold.{name}" for name in ("agg_store_minutes", "sale_payments", "click_sessions")]
+    assert {*layers, *gold} <= filled
+    assert [name for name in done["tables"] if name.startswith(("bronze.", "silver.", "gold."))] == []
+    assert list(volume_folder(bundle, "checkpoints", volumes).glob("*/*/gold.agg_store_minutes/v1"))

@@ -10,7 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
-from baking import LIBRARY, Bakery, choices
+from baking import LIBRARY, ML, STREAMING, Bakery, choices
 from checks import definition
 from checks.workflows import ci_files
 from conftest import Bake
@@ -121,6 +121,37 @@ def test_an_update_keeps_the_edits_and_brings_what_is_new(edited: Team) -> None:
     changed = {"README.md", "bundle.yml", "config/base.yaml", "pyproject.toml", "docs/glossary.md", ".cruft.json"}
     assert {line[2:].strip() for line in edited.status()} == changed
     assert cruft("check", folder=edited.project).returncode == 0
+
+
+@pytest.mark.parametrize("template", [STREAMING, ML], ids=lambda template: template.name)
+def test_an_update_of_another_template_keeps_the_edits_and_brings_what_is_new(
+    template: Path, bakery: Bakery, scratch: Path
+) -> None:
+    family = published_family(scratch)
+    assert bakery.command(str(family), "--directory", template.name, "--no-input", folder=scratch).returncode == 0
+    (record,) = scratch.glob("*/.cruft.json")
+    team = Team(family, record.parent)
+    committed(team.project)
+    replaced(
+        team.project / "config" / "lab.yaml", "environment: lab\n", "environment: lab\nfeature_flags: {ours: true}\n"
+    )
+    committed(team.project, "A flag of our own")
+    (source,) = (family / template.name).glob("{{*")
+    replaced(source / "README.md", "## Updates", "## News\n\nMore of it.\n\n## Updates")
+    replaced(source / "config" / "base.yaml", "vacuum_hours: 168", "vacuum_hours: 240")
+    (source / "docs" / "glossary.md").write_text("# Glossary\n\nBasket: one visit to a till.\n", encoding="utf-8")
+    published_change(family, "Second version")
+
+    done = cruft("update", "--skip-apply-ask", folder=team.project)
+
+    assert done.returncode == 0, done.stderr
+    changed = {"README.md", "config/base.yaml", "docs/glossary.md", ".cruft.json"}
+    assert {line[2:].strip() for line in team.status()} == changed
+    assert "feature_flags: {ours: true}" in team.text("config/lab.yaml")
+    assert "vacuum_hours: 240" in team.text("config/base.yaml")
+    assert team.recorded() == git("rev-parse", "HEAD", folder=family)
+    assert definition.broken_bundle(team.project) + definition.invalid_settings(team.project) == []
+    assert cruft("check", folder=team.project).returncode == 0
 
 
 def test_the_record_of_the_template_does_not_grow_with_updates(edited: Team) -> None:

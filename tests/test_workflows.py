@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from baking import ROOT, Bakery, choices
+from baking import ML, ROOT, STREAMING, TEMPLATE, Bakery, choices
 from bundles.bundle_reader import load
 from checks import workflows
 from ci_steps import Runner, Step, machine_without_installers, steps_of
@@ -87,9 +87,9 @@ def test_the_weekly_workflow_runs_the_whole_matrix() -> None:
     assert "make test-matrix" in commands
 
 
-def fresh_clone(ci: str, bakery: Bakery, folder: Path) -> Runner:
+def fresh_clone(ci: str, bakery: Bakery, folder: Path, template: Path = TEMPLATE) -> Runner:
     """Bake a project, commit it with its lock file as its README says, and return a machine that has cloned it."""
-    project = bakery.bake({"ci": ci}, f"committed-for-{folder.parent.name}")
+    project = bakery.bake({"ci": ci}, f"committed-for-{folder.parent.name}", template)
     # Not locked alone: the machine that clones it must find everything that it installs.
     from_cache_or_fetched(project, "uv", "sync", "--quiet")
     committed(project)
@@ -125,6 +125,25 @@ def test_every_step_of_the_lint_job_works_in_a_fresh_clone(ci: str, bakery: Bake
 )
 def test_every_step_of_the_test_job_works_in_a_fresh_clone(ci: str, mode: str, bakery: Bakery, scratch: Path) -> None:
     run_job(fresh_clone(ci, bakery, scratch), ci, "test", mode)
+
+
+@pytest.mark.slow
+@pytest.mark.matrix
+@pytest.mark.parametrize("template", [STREAMING, ML], ids=lambda template: template.name)
+@pytest.mark.parametrize("job", ["lint", "test"])
+def test_every_step_of_another_template_works_in_a_fresh_clone(
+    job: str, template: Path, bakery: Bakery, scratch: Path
+) -> None:
+    run_job(fresh_clone("github", bakery, scratch, template), "github", job, "classic")
+
+
+@pytest.mark.parametrize("template", [STREAMING, ML], ids=lambda template: template.name)
+@pytest.mark.parametrize("ci", choices()["ci"])
+def test_ci_files_of_another_template_pass(ci: str, template: Path, bakery: Bakery) -> None:
+    project = bakery.bake({"ci": ci}, f"ci-{ci}-{template.name}", template)
+
+    assert {platform for platform, _ in workflows.ci_files(project)} == {ci}
+    assert [finding for check in (*CHECKS, workflows.not_validated) for finding in check(project)] == []
 
 
 @pytest.mark.parametrize("script", ["false\necho done", "false | cat", "echo ${{ matrix.os }}", "make $(TARGET)"])
