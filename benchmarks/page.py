@@ -18,7 +18,7 @@ HEADERS = {
     "session": _COMPARED,
     "warm": ("", "imports", "session and first query", "first Delta table", "whole process", "its processor"),
     "suite": _COMPARED,
-    "stream_rates": ("", "table", "events a second", "share of the source's"),
+    "stream_rates": ("", "table", "events a second, cold", "warm", "warm to the source's"),
     "stream_steady": (
         "load",
         "produced",
@@ -26,6 +26,8 @@ HEADERS = {
         "p95",
         "event → silver p50",
         "p95",
+        "backlog of bronze, events",
+        "worked off after",
         "batch with state",
         "its state",
         "at the end",

@@ -49,7 +49,7 @@ def fill(project: Path, settings: dict[str, str], sales: int) -> dict[str, float
 
 
 def layers(project: Path, settings: dict[str, str]) -> dict[str, float]:
-    """Work off what the broker holds; return events a second of the source alone, and of each table."""
+    """Work off what the broker holds; return events a second of the source alone, and of each table, cold and warm."""
     from databricks_utils.streaming import run_streams, source_options
     from databricks_utils.streaming.source import secrets_of_place
 
@@ -69,12 +69,24 @@ def layers(project: Path, settings: dict[str, str]) -> dict[str, float]:
         if row.error or not row.rows_read:
             raise SystemExit(f"{table}: {row.error or 'nothing was read'}")
         rates[table] = row.rows_read / spent
+        rates[f"{table} warm"] = _warm(lakehouse, table)
     spark.stop()
     return rates
 
 
-def lag(project: Path, settings: dict[str, str], since: str) -> dict[str, float]:
-    """Return how old events that happened after a moment were when each table had them, in seconds."""
+def _warm(lakehouse: Any, table: str) -> float:
+    """Return events a second of the second half of a table's batches: the first ones wait for Java to compile."""
+    done = lakehouse.read("operations.stream_progress").where(f"query = '{table}' AND input_rows > 0")
+    batches = done.orderBy("batch_id").select("input_rows", "duration_seconds").collect()
+    late = batches[len(batches) // 2 :]
+    return float(sum(batch.input_rows for batch in late) / sum(batch.duration_seconds for batch in late))
+
+
+def lag(project: Path, settings: dict[str, str], since: str, until: str) -> dict[str, float]:
+    """Return how old the events between two moments were when each table had them, in seconds; and backlog and state.
+
+    Backlog are the events of a topic that bronze had not read when a batch was done, state the bytes of the windows.
+    """
     _, found = opened(project, settings)
     lakehouse = found.lakehouse()
     found_lags: dict[str, float] = {}
@@ -86,15 +98,19 @@ def lag(project: Path, settings: dict[str, str], since: str) -> dict[str, float]
         found_lags |= {f"{table} p50": row.p[0], f"{table} p95": row.p[1], f"{table} events": float(row.n)}
     batches = (
         lakehouse.read("operations.stream_progress")
-        .where(f"query = '{TABLES[2]}' AND input_rows > 0 AND started_at >= TIMESTAMP '{since}'")
+        .where(f"input_rows > 0 AND started_at BETWEEN TIMESTAMP '{since}' AND TIMESTAMP '{until}'")
         .orderBy("started_at")
         .collect()
     )
-    found_lags["state batch p50"] = statistics.median(batch.duration_seconds for batch in batches)
+    windows = [batch for batch in batches if batch.query == TABLES[2]]
+    found_lags["state batch p50"] = statistics.median(batch.duration_seconds for batch in windows)
+    state = [batch.state_bytes for batch in windows]
+    backlog = [batch.lag_events for batch in batches if batch.query == TABLES[0]]
     # The bytes of a state store go up and down with its flushes: thirds are compared, not single batches.
-    third = max(1, len(batches) // 3)
-    for name, part in (("early", batches[:third]), ("late", batches[-third:])):
-        found_lags[f"state bytes {name}"] = statistics.median(batch.state_bytes for batch in part)
+    for name, values in (("state bytes", state), ("backlog", backlog)):
+        third = max(1, len(values) // 3)
+        found_lags[f"{name} early"] = statistics.median(values[:third])
+        found_lags[f"{name} late"] = statistics.median(values[-third:])
     lakehouse.spark.stop()
     return found_lags
 
@@ -139,6 +155,7 @@ def main() -> None:
     parser.add_argument("--result", type=Path, required=True)
     parser.add_argument("--sales", type=int, default=400_000)
     parser.add_argument("--since", default="1970-01-01")
+    parser.add_argument("--until", default="9999-12-31")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
     options = parser.parse_args()
     settings = dict(item.split("=", 1) for item in options.set)
@@ -150,7 +167,7 @@ def main() -> None:
         case "alerts":
             found = alerts(options.project, settings, options.since)
         case _:
-            found = lag(options.project, settings, options.since)
+            found = lag(options.project, settings, options.since, options.until)
     options.result.write_text(json.dumps(found), encoding="utf-8")
 
 

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
@@ -22,10 +23,10 @@ from benchmarks.template_pipeline import ROOT, baked
 TEMPLATE = "cookiecutter-streaming-pipeline"
 TOPICS = ("pos.sales", "pos.payments", "pos.clicks", "pos.alerts")
 SALES, SALES_OF_DEFAULTS = 400_000, 60_000
-#: Events a second of the steady load, and how long it lasts.
-RATES, STEADY_SECONDS = (1_000, 2_000, 4_000), 120
+#: Steady loads: events a second, and for how many seconds.
+LOADS = ((1_000, 600), (2_000, 300), (10_000, 300))
 #: Events a second while alerts are timed, for how long, and the amount from which a sale is told: every second or so.
-ALERT_RATE, ALERT_SECONDS, ALERT_AMOUNT = 1_000, 60, 10
+ALERT_RATE, ALERT_SECONDS, ALERT_AMOUNT = 1_000, 120, 10
 #: A steady load is looked at when the streams have started.
 WARM_UP_SECONDS = 45
 
@@ -44,9 +45,10 @@ def stream_rates(bench: Bench) -> list[Row]:
             rates = _child("layers", project, [*settings, *extra])
             print(way, producer, rates, flush=True)
             del broker
-        rows += [
-            (way, name, f"{rates[name]:,.0f}", f"{rates[name] / rates['source']:.2f}") for name in ("source", *TABLES)
-        ]
+        rows.append((way, "source", f"{rates['source']:,.0f}", "", "1.00"))
+        for name in TABLES:
+            warm = rates[f"{name} warm"]
+            rows.append((way, name, f"{rates[name]:,.0f}", f"{warm:,.0f}", f"{warm / rates['source']:.2f}"))
     return rows
 
 
@@ -54,25 +56,29 @@ def stream_steady(bench: Bench) -> list[Row]:
     """Produce at a rate beside the running streams; return ages of events on arrival, and what was lost."""
     project = baked(WORK / "stream-project", TEMPLATE)
     rows: list[Row] = []
-    for rate in RATES:
+    for rate, seconds in LOADS:
         with _broker(f"steady-{rate}") as (_, settings):
             streams = [*settings, "streaming.trigger=processing_time", "streaming.interval_seconds=2"]
-            started = datetime.now(timezone.utc)
-            seconds = str(STEADY_SECONDS)
-            running = _start(project, "run", "--for-seconds", str(STEADY_SECONDS + 30), settings=streams)
-            producing = _start(project, "produce", "--rate", str(rate), "--seconds", seconds, settings=settings)
-            said = _end(producing)
+            started, begin = datetime.now(timezone.utc), time.monotonic()
+            running = _start(project, "run", "--for-seconds", str(seconds + 20), settings=streams)
+            said = _end(_start(project, "produce", "--rate", str(rate), "--seconds", str(seconds), settings=settings))
+            produced = time.monotonic() - begin
             _end(running)
+            after = time.monotonic() - begin - produced
             _end(_start(project, "run", settings=settings))
             verdict = _end(_start(project, "verify", settings=settings))
             since = f"{started + timedelta(seconds=WARM_UP_SECONDS):%Y-%m-%d %H:%M:%S}"
-            ages = _child("lag", project, settings, "--since", since)
-        print(rate, said, verdict, ages, flush=True)
+            until = f"{started + timedelta(seconds=seconds):%Y-%m-%d %H:%M:%S}"
+            ages = _child("lag", project, settings, "--since", since, "--until", until)
+        print(rate, said, after, verdict, ages, flush=True)
         reached = said.strip().splitlines()[-1].rpartition(", ")[2]
         whole = "nothing lost or doubled" if "nothing is lost and nothing doubled" in verdict else "DIFFERS"
         times = [f"{ages[f'{table} {part}']:.1f} s" for table in TABLES[:2] for part in ("p50", "p95")]
         state = f"{ages['state bytes early'] / 2**20:.2f} → {ages['state bytes late'] / 2**20:.2f} MB"
-        rows.append((f"{rate:,} a second", reached, *times, f"{ages['state batch p50']:.1f} s", state, whole))
+        backlog = f"{ages['backlog early']:,.0f} → {ages['backlog late']:,.0f}"
+        load = f"{rate:,} a second for {seconds / 60:.0f} min"
+        batch = f"{ages['state batch p50']:.1f} s"
+        rows.append((load, reached, *times, backlog, f"{after:.0f} s", batch, state, whole))
     return rows
 
 
