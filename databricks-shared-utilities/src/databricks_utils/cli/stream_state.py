@@ -17,8 +17,8 @@ from databricks_utils.streaming import StreamState, stream_states
 
 STATES = "stream-state.yaml"
 HEADER = """# What each stream keeps in its checkpoint, written by `{command} state`; do not edit.
-# Where lines change, the version must change with them, since a new stream cannot go on with what an old one has
-# kept: docs/runbooks/checkpoint-reset.md.
+# Where lines change, the version must change with them, since a new stream cannot go on with what an old one
+# has kept: docs/runbooks/checkpoint-reset.md.
 
 """
 
