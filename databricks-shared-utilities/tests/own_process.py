@@ -9,6 +9,9 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+import pyarrow
+from pyarrow import parquet
+
 
 def own_environment() -> Mapping[str, str]:
     """Return this environment with the modules of this process, and without what pyspark has set for its session.
@@ -34,6 +37,17 @@ def run_until_killed(program: str, *arguments: str) -> None:
 
 
 def uncommitted(table: Path) -> list[Path]:
-    """Return the data files in a table's folder of which its log says nothing."""
+    """Return the data files in a table's folder of which its log says nothing.
+
+    A task without rows writes a file too, which Delta Lake leaves out of the commit; such a file is no data.
+    """
     log = "".join(path.read_text() for path in (table / "_delta_log").glob("*.json"))
-    return [path for path in table.rglob("*.parquet") if "_delta_log" not in path.parts and path.name not in log]
+    files = [path for path in table.rglob("*.parquet") if "_delta_log" not in path.parts and path.name not in log]
+    return [path for path in files if not _without_rows(path)]
+
+
+def _without_rows(file: Path) -> bool:
+    try:
+        return bool(parquet.read_metadata(file).num_rows == 0)
+    except pyarrow.ArrowInvalid:
+        return False  # cut off while it was written
