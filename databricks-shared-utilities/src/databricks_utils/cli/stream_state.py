@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -63,9 +64,7 @@ def write_states(project: Opened, states: Mapping[str, StreamState]) -> None:
 
 def breaks_its_checkpoint(recorded: StreamState | None, found: StreamState) -> bool:
     """Say whether a stream would remember other things than its checkpoint holds."""
-    return (
-        recorded is not None and recorded.version == found.version and set(recorded.remembers) != set(found.remembers)
-    )
+    return recorded is not None and recorded.version == found.version and recorded.remembers != found.remembers
 
 
 def differences(recorded: StreamState | None, found: StreamState | None) -> Iterator[str]:
@@ -76,8 +75,7 @@ def differences(recorded: StreamState | None, found: StreamState | None) -> Iter
     assert either is not None  # who asks has one of them
     yield f"{either.table} {_version(recorded)} → {_version(found)}"
     before, now = (state.remembers if state else () for state in (recorded, found))
-    yield from (f"  - {line}" for line in before if line not in now)
-    yield from (f"  + {line}" for line in now if line not in before)
+    yield from (f"  {line}" for line in difflib.ndiff(before, now) if line.startswith(("- ", "+ ")))
 
 
 def _version(state: StreamState | None) -> str:
