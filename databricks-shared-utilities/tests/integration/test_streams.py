@@ -18,10 +18,10 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from databricks_utils.config import EnvironmentSecrets
-from databricks_utils.errors import InvalidInput
+from databricks_utils.errors import InvalidInput, TableBusy
 from databricks_utils.medallion import Lakehouse
 from databricks_utils.observability import RunResult
-from databricks_utils.streaming import balances, checkpoint_path, forget_last_batch, run_streams, stream_queries
+from databricks_utils.streaming import balances, checkpoint_path, forget_last_batch, run_streams, stream_queries, writer
 from databricks_utils.streaming.events import prepare_events
 from databricks_utils.streaming.source import received_events
 
@@ -152,9 +152,13 @@ def test_metrics_agree_with_the_table_of_progress(tills: Lakehouse, monkeypatch:
     assert measured.keys() >= {"watermark.delay", "state.rows"}
 
 
-def test_no_query_doubles_anything_when_its_last_batch_is_repeated(settled: Settled) -> None:
+def test_no_query_doubles_anything_when_its_last_batch_is_repeated(
+    settled: Settled, monkeypatch: pytest.MonkeyPatch
+) -> None:
     tills, settling = settled
     before = contents(tills)
+    # As in the process after the one that died.
+    monkeypatch.setattr(writer, "_WRITTEN", {})
 
     repeated = {query.name: forget_last_batch(query.checkpoint) for query in stream_queries(tills, TILLS, list(TILLS))}
     run = ran(tills)
@@ -408,6 +412,18 @@ def test_a_missing_folder_is_named_and_what_reads_it_is_blocked(tills: Lakehouse
 
     assert [table.status for table in run.tables] == ["failed", "blocked"]
     assert "does not exist" in str(run.tables[0].error)
+
+
+def test_a_second_run_of_the_same_streams_waits_for_the_first_and_says_for_whom(tills: Lakehouse) -> None:
+    execution = tills.configuration.execution.model_copy(update={"lock_wait_seconds": 0})
+    hurried = Lakehouse(tills.spark, tills.configuration.model_copy(update={"execution": execution}), tills.contracts)
+    land(tills, "tills.sales", "1.jsonl", [sale(1, "10:00:05", "x")])
+
+    for table in ("silver.sales", "silver.sales_quarantine"):
+        with tills.held([table], [], "5f1d2c3b4a59"), pytest.raises(TableBusy, match="run 5f1d2c3b4a59") as error:
+            run_streams(hurried, TILLS, tables=["bronze.sales", "silver.sales"])
+        assert error.value.message.startswith(f"{table} is being written")
+    ran(hurried, "bronze.sales", "silver.sales")
 
 
 def test_a_time_for_a_run_that_ends_by_itself_is_refused(tills: Lakehouse) -> None:

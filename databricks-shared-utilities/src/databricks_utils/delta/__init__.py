@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from databricks_utils.delta.commit_log import newest_version
+from databricks_utils.delta.commit_log import newest_version, notes
 from databricks_utils.delta.lock import locked
 from databricks_utils.delta.maintenance import delete_older, optimize, restore, shallow_clone, vacuum
 from databricks_utils.delta.merge import append, merge_by_key, not_older, overwrite, temporary_view
@@ -41,6 +41,7 @@ __all__ = [
     "merge_by_key",
     "newest_version",
     "not_older",
+    "notes",
     "optimize",
     "overwrite",
     "quoted",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,18 @@ def commit_entries(folder: Path, after: int, limit: int | None = None) -> list[d
             return None
         entries.append({"version": version, **entry})
     return entries or None
+
+
+def notes(folder: Path) -> Iterator[str]:
+    """Yield what writers noted beside their commits (`userMetadata`), newest first, as far back as the log reaches.
+
+    Args:
+        folder: Folder of the table.
+    """
+    for version in sorted(_versions(folder), reverse=True):
+        entry = _entry(folder / "_delta_log" / f"{version:020d}.json")
+        if entry is not None and entry["userMetadata"]:
+            yield str(entry["userMetadata"])
 
 
 def _versions(folder: Path) -> list[int]:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from databricks_utils.errors import InvalidInput, LakehouseError
@@ -17,6 +18,9 @@ from databricks_utils.session.installation import SparkInstallation, installed_s
 from databricks_utils.session.jars import DELTA, resolve_groups, resolve_jars
 from databricks_utils.session.launch import new_log, not_started, prepare_environment
 from databricks_utils.session.settings import SparkSettings, local_settings
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 START_SECONDS = 90.0
 """How long a server may take until it answers."""
@@ -31,6 +35,11 @@ TOKEN_VARIABLE = "SPARK_CONNECT_AUTHENTICATE_TOKEN"
 
 _PROXIES = ("grpc_proxy", "https_proxy", "http_proxy")
 _SERVER = "org.apache.spark.sql.connect.service.SparkConnectServer"
+
+
+def over_connect(spark: SparkSession) -> bool:
+    """Say whether a session is a client of a Spark Connect server, which runs functions for batches elsewhere."""
+    return type(spark).__module__.startswith("pyspark.sql.connect")
 
 
 @dataclass(frozen=True)

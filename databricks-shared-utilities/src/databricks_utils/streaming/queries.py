@@ -12,6 +12,7 @@ from databricks_utils.config import resolve_secret
 from databricks_utils.delta import create_table
 from databricks_utils.errors import InvalidInput
 from databricks_utils.medallion import Lakehouse, quarantine_of, technical
+from databricks_utils.session import over_connect
 from databricks_utils.streaming.broker import connection_options
 from databricks_utils.streaming.checkpoint import application_id, checkpoint_path, is_new
 from databricks_utils.streaming.definition import (
@@ -97,6 +98,12 @@ def stream_queries(lakehouse: Lakehouse, pipeline: StreamPipeline, nodes: Sequen
         else:
             queries.append(_alerts(lakehouse, pipeline, node))
     return queries
+
+
+def written_tables(nodes: Sequence[StreamNode]) -> list[str]:
+    """Return the names of the tables that the queries of nodes write, `layer.table`; a quarantine is one."""
+    quarantines = [quarantine_of(node.table) for node in nodes if isinstance(node, StreamSilver)]
+    return [*(node.table for node in nodes), *quarantines]
 
 
 def _bronze(lakehouse: Lakehouse, pipeline: StreamPipeline, node: StreamBronze) -> StreamQuery:
@@ -242,8 +249,10 @@ def delivery_of(lakehouse: Lakehouse) -> Delivery:
 
 
 def _append(lakehouse: Lakehouse, table: str, checkpoint: str) -> AppendOnce:
-    application = application_id(table, table, checkpoint)
-    return AppendOnce(lakehouse.identifier(table), application, lakehouse.folder(table))
+    application, folder = application_id(table, table, checkpoint), lakehouse.folder(table)
+    # `run_streams` holds the tables of a warehouse folder; over Connect a server's processes write.
+    alone = folder is not None and not over_connect(lakehouse.spark)
+    return AppendOnce(lakehouse.identifier(table), application, folder, alone)
 
 
 def _appended(lakehouse: Lakehouse, table: str) -> DataFrame:

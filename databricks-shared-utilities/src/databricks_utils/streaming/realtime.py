@@ -25,6 +25,7 @@ from databricks_utils.logging import log_context
 from databricks_utils.medallion import Lakehouse
 from databricks_utils.observability import flush_metrics
 from databricks_utils.retry import is_transient
+from databricks_utils.session import over_connect
 from databricks_utils.streaming.broker import check_streaming, connection_options, on_databricks, source_options
 from databricks_utils.streaming.checkpoint import checkpoint_path
 from databricks_utils.streaming.definition import EventAlerts, StreamPipeline, StreamSilver
@@ -50,7 +51,7 @@ _FIRST_RUNTIME = (16, 4)
 
 def possible_mode(spark: SparkSession) -> Mode:
     """Return the fastest way this session can hand events on."""
-    if _over_connect(spark):
+    if over_connect(spark):
         return "micro_batch"
     if on_databricks():
         return "real_time" if _numbers(os.environ["DATABRICKS_RUNTIME_VERSION"]) >= _FIRST_RUNTIME else "micro_batch"
@@ -260,16 +261,12 @@ def _real_time(spark: SparkSession, writer: DataStreamWriter) -> DataStreamWrite
 
 def _open_source_trigger(spark: SparkSession) -> Any:
     """Return the trigger's class in the JVM of a classic session, or None where it has none."""
-    if _over_connect(spark) or _numbers(spark.version) < (4, 1):
+    if over_connect(spark) or _numbers(spark.version) < (4, 1):
         return None
     classic: Any = spark
     found = classic._jvm.org.apache.spark.sql.execution.streaming.RealTimeTrigger
     # A class that does not exist is given as a package.
     return found if type(found).__name__ == "JavaClass" else None
-
-
-def _over_connect(spark: SparkSession) -> bool:
-    return type(spark).__module__.startswith("pyspark.sql.connect")
 
 
 def _numbers(version: str) -> tuple[int, ...]:

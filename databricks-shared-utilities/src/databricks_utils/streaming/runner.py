@@ -27,7 +27,7 @@ from databricks_utils.streaming.definition import StreamBronze, StreamNode, Stre
 from databricks_utils.streaming.failure import described, explained, is_over_soon
 from databricks_utils.streaming.metrics import StreamMetrics
 from databricks_utils.streaming.progress import BatchProgress, ProgressReader, ProgressStore
-from databricks_utils.streaming.queries import StreamQuery, stream_queries
+from databricks_utils.streaming.queries import StreamQuery, stream_queries, written_tables
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -71,21 +71,24 @@ def run_streams(
 
     Raises:
         InvalidInput: The section `streaming` of the configuration contradicts itself.
+        TableBusy: Another run holds one of the tables of a warehouse folder.
     """
     streaming = lakehouse.configuration.streaming
     check_streaming(streaming)
     check_duration(for_seconds, endless=streaming.trigger != "available_now")
     run_id = run_id or uuid4().hex
     with log_context(pipeline=pipeline.name, batch_id=run_id), span(f"run {pipeline.name}", run_id=run_id):
-        queries = stream_queries(lakehouse, pipeline, pipeline.selected(tables))
-        store, metrics = ProgressStore(lakehouse, run_id), StreamMetrics(pipeline.name)
-        run = _StreamRun(lakehouse, queries, store, metrics, on_progress or (lambda _: None))
-        if streaming.trigger == "available_now":
-            run.to_the_end()
-            if streaming.check_tables:
-                run.check()
-        else:
-            run.for_some_time(for_seconds, until or (lambda: False), streaming.interval_seconds)
+        nodes = pipeline.selected(tables)
+        with lakehouse.held(written_tables(nodes), [], run_id):
+            queries = stream_queries(lakehouse, pipeline, nodes)
+            store, metrics = ProgressStore(lakehouse, run_id), StreamMetrics(pipeline.name)
+            run = _StreamRun(lakehouse, queries, store, metrics, on_progress or (lambda _: None))
+            if streaming.trigger == "available_now":
+                run.to_the_end()
+                if streaming.check_tables:
+                    run.check()
+            else:
+                run.for_some_time(for_seconds, until or (lambda: False), streaming.interval_seconds)
         result = RunResult(
             run_id=run_id,
             pipeline=pipeline.name,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 from pyspark.sql import Window
 from pyspark.sql import functions as F
 
-from databricks_utils.delta import append, merge_by_key
+from databricks_utils.delta import append, merge_by_key, notes
 from databricks_utils.medallion.kept import kept
 from databricks_utils.streaming.delivery import Delivery
 
@@ -20,21 +21,29 @@ if TYPE_CHECKING:
 
 #: Columns of a change feed besides the table's.
 CHANGE = ("_change_type", "_commit_version", "_commit_timestamp")
+#: Number of the last batch that this process has written, by application.
+_WRITTEN: dict[str, int] = {}
 
 
 @dataclass(frozen=True)
 class AppendOnce:
-    """Appends a batch under its number; Delta skips a number it has seen under the same application.
+    """Appends a batch under its number, once.
+
+    Delta Lake skips a number it has seen under the same application, and computes the whole state of the table to find
+    that out. A process that writes the table alone need not ask for a number beyond the last it wrote itself. It notes
+    the number in the commit, for the process after it, and asks both the notes and Delta Lake for every other number.
 
     Args:
         identifier: Quoted table.
         application: From `application_id`.
         folder: The table's folder, where this process can read it.
+        alone: Batches are written by this process, and a lock keeps other processes from the table meanwhile.
     """
 
     identifier: str
     application: str
     folder: Path | None
+    alone: bool = False
 
     def __call__(self, batch: DataFrame, number: int) -> None:
         """Write one batch; an empty one makes no commit."""
@@ -44,8 +53,38 @@ class AppendOnce:
 
     def add(self, rows: DataFrame, number: int) -> None:
         """Append the rows of one batch, reading them once, whether there are any or not."""
-        transaction = (self.application, number)
-        append(rows.sparkSession, self.identifier, rows, transaction=transaction, folder=self.folder)
+        # Taken out first: whether a write that fails has come to its commit is not known.
+        newest = _WRITTEN.pop(self.application, None)
+        is_new = self.alone and newest is not None and number > newest
+        if not is_new and self._is_noted(number):
+            return
+        note = None if self.folder is None else json.dumps({"txnAppId": self.application, "txnVersion": number})
+        commit = append(
+            rows.sparkSession,
+            self.identifier,
+            rows,
+            transaction=None if is_new else (self.application, number),
+            note=note,
+            folder=self.folder,
+        )
+        # Another one is the newest where Delta Lake has skipped the number.
+        if self.alone and commit.note == note:
+            _WRITTEN[self.application] = number
+
+    def _is_noted(self, number: int) -> bool:
+        if self.folder is None:
+            return False
+        newest = (found for note in notes(self.folder) if (found := _noted_number(note, self.application)) is not None)
+        return next(newest, -1) >= number
+
+
+def _noted_number(note: str, application: str) -> int | None:
+    """Return the number that a note of this application tells; anybody may note anything."""
+    try:
+        found = json.loads(note)
+        return int(found["txnVersion"]) if found["txnAppId"] == application else None
+    except (ValueError, TypeError, KeyError):
+        return None
 
 
 @dataclass(frozen=True)
