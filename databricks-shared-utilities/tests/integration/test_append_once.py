@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from uuid import uuid4
 
@@ -45,10 +46,8 @@ class Stream:
     def fail(self, where: Callable[..., object]) -> None:
         with pytest.MonkeyPatch.context() as patched:
             patched.setattr(writer, "append", where)
-            try:
+            with suppress(Died):
                 self.write()
-            except Died:
-                pass
 
     def stored(self) -> list[int]:
         return sorted(row.batch for row in self.spark.table(self.identifier).collect())
@@ -86,6 +85,26 @@ def as_an_earlier_release(stream: Stream) -> None:
     killed()
 
 
+def put_back(stream: Stream) -> None:
+    """Repeat every batch, as from a checkpoint of long ago."""
+    killed()
+    for number in range(stream.next):
+        stream.write(number)
+
+
+def repeat(stream: Stream) -> None:
+    stream.write(max(0, stream.next - 1))
+
+
+def die_and_repeat(stream: Stream) -> None:
+    killed()
+    repeat(stream)
+
+
+def optimize(stream: Stream) -> None:
+    stream.spark.sql(f"OPTIMIZE {stream.identifier}").collect()
+
+
 #: What can happen to the next batch.
 EVENTS: dict[str, Callable[[Stream], None]] = {
     "it is written": Stream.write,
@@ -93,11 +112,11 @@ EVENTS: dict[str, Callable[[Stream], None]] = {
     "it fails after its commit": lambda stream: stream.fail(after_the_commit),
     "the process dies before its commit": lambda stream: die(stream, before_the_commit),
     "the process dies after its commit": lambda stream: die(stream, after_the_commit),
-    "the process dies before the last one is noted": lambda stream: (killed(), stream.write(max(0, stream.next - 1)))[1],
-    "the last one is repeated": lambda stream: stream.write(max(0, stream.next - 1)),
-    "a checkpoint of long ago is put back": lambda stream: [stream.write(number) for number in range(stream.next)][:0],
+    "the process dies before the last one is noted": die_and_repeat,
+    "the last one is repeated": repeat,
+    "a checkpoint of long ago is put back": put_back,
     "an earlier release has written it": as_an_earlier_release,
-    "somebody else commits": lambda stream: stream.spark.sql(f"OPTIMIZE {stream.identifier}").collect()[:0],
+    "somebody else commits": optimize,
 }
 
 

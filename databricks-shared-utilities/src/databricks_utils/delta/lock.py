@@ -26,6 +26,8 @@ _LOG = logging.getLogger(__name__)
 FOLDER = ".locks"
 #: Pause between two looks at a lock that somebody holds.
 PAUSE_SECONDS = 0.05
+#: A longer wait is told; the appends to the run tables wait for each other for moments.
+TOLD_AFTER_SECONDS = 2.0
 #: Time that the Java process of a run that was killed may take to end.
 LAST_BREATH_SECONDS = 30.0
 DEFAULT_WAIT_SECONDS = 600.0
@@ -64,15 +66,20 @@ def locked(
         "since": f"{datetime.now(timezone.utc):%Y-%m-%d %H:%M:%S} UTC",
         **(holder or {}),
     }
-    deadline = time.monotonic() + wait_seconds
+    begin = time.monotonic()
+    told = False
     with contextlib.ExitStack() as held:
         # Everybody takes locks in the same order, so that no two wait for each other.
         for table in sorted({*write, *read}):
             file = held.enter_context(_opened(namespace, table))
             exclusive = table in write
             while not _taken(file, exclusive=exclusive):
-                if time.monotonic() >= deadline:
+                waited = time.monotonic() - begin
+                if waited >= wait_seconds:
                     raise _busy(table, file, wait_seconds)
+                if not told and waited >= TOLD_AFTER_SECONDS:
+                    told = True
+                    _LOG.warning("%s; waiting for it, at most %.0f s", _busy(table, file, waited).message, wait_seconds)
                 sleep(PAUSE_SECONDS)
             if exclusive:
                 _take_over(table, file, sleep)

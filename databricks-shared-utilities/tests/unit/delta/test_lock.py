@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from databricks_utils.delta import Namespace, locked
+from databricks_utils.delta import Namespace, lock, locked
 from databricks_utils.errors import TableBusy
 
 # Holds a table until its standard input ends, and says so.
@@ -72,7 +72,10 @@ def test_the_second_writer_is_told_who_holds_the_table(namespace: Namespace) -> 
     assert f"end process {process.pid}" in text
 
 
-def test_a_writer_that_waits_goes_on_when_the_other_is_done(namespace: Namespace) -> None:
+def test_a_writer_that_waits_says_so_once_and_goes_on_when_the_other_is_done(
+    namespace: Namespace, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(lock, "TOLD_AFTER_SECONDS", 0)
     with holding(namespace) as process:
         pauses: list[float] = []
 
@@ -86,6 +89,9 @@ def test_a_writer_that_waits_goes_on_when_the_other_is_done(namespace: Namespace
 
     assert len(pauses) == 3
     assert process.returncode == 0
+    (told,) = caplog.messages
+    assert told.startswith("silver.orders is being written by another run: run 5f1d2c3b4a59, process")
+    assert told.endswith("waiting for it, at most 60 s")
 
 
 def test_the_lock_of_a_killed_process_is_taken_over_and_said_so(
