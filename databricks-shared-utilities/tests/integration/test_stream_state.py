@@ -71,8 +71,8 @@ def test_what_is_remembered_is_written_in_words(planned: Planned) -> None:
             "gives finals",
             "watermark of event_time: 15 minutes 1 seconds",
             "watermark of event_time: 15 minutes 1 seconds",
-            "joins INNER on ((sale_id = paid_sale) AND between(paid_at, event_time, CAST(event_time + "
-            "INTERVAL '01' MINUTE AS TIMESTAMP)))",
+            "joins INNER on (sale_id = paid_sale) AND (paid_at >= event_time) AND (paid_at <= CAST(event_time + "
+            "INTERVAL '01' MINUTE AS TIMESTAMP))",
             "keeps of the left amount DECIMAL(10,2), event_time TIMESTAMP, sale_id STRING",
             "keeps of the right paid DECIMAL(10,2), paid_at TIMESTAMP, paid_sale STRING",
         ],

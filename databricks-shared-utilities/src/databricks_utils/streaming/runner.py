@@ -89,13 +89,15 @@ def run_streams(
                     run.check()
             else:
                 run.for_some_time(for_seconds, until or (lambda: False), streaming.interval_seconds)
+            # Counted from the commits since the start, before somebody else adds to them.
+            written = run.results()
         result = RunResult(
             run_id=run_id,
             pipeline=pipeline.name,
             environment=lakehouse.configuration.environment,
             started_at=run.started_at,
             duration_seconds=round(time.monotonic() - run.begin, 3),
-            tables=run.results(),
+            tables=written,
             parameters={"tables": ",".join(tables), "trigger": streaming.trigger, "source": streaming.source},
         )
         RunStore(lakehouse.namespace).save(lakehouse.spark, result)

@@ -29,7 +29,7 @@ _STATELESS = frozenset(
 #: How Spark writes a window of time: microseconds on both sides of a conversion.
 _OF_TIME = "precisetimestampconversion"
 _MICROSECONDS = re.compile(r"\b(\d{4,})L?\b")
-_INTERVAL = re.compile(r"'([^']+)' AS INTERVAL|INTERVAL ('[^']+' [A-Z]+(?: TO [A-Z]+)?)")
+_INTERVAL = re.compile(r"(?:INTERVAL )?'([^']+)' AS INTERVAL|INTERVAL ('[^']+' [A-Z]+(?: TO [A-Z]+)?)")
 
 
 @dataclass(frozen=True)
@@ -163,11 +163,25 @@ def _join(plan: Any, needed: set[int]) -> Iterator[str]:
     sides = list(_items(plan.children()))
     if not all(side.isStreaming() for side in sides):
         return
-    condition = plan.condition().get().sql() if plan.condition().isDefined() else "nothing"
-    yield f"joins {plan.joinType().sql()} on {condition}"
+    conditions = _conditions(plan.condition().get()) if plan.condition().isDefined() else ["nothing"]
+    yield f"joins {plan.joinType().sql()} on {' AND '.join(conditions)}"
     for name, side in zip(("left", "right"), sides, strict=True):
         kept = [column for column in _items(side.output()) if _identity(column) in needed]
         yield f"keeps of the {name} {', '.join(sorted(f'{column.sql()} {_type(column)}' for column in kept))}"
+
+
+def _conditions(expression: Any) -> Iterator[str]:
+    """Yield what has to hold, part by part; BETWEEN is two comparisons, as which Spark 3.5 writes it."""
+    name = str(expression.nodeName())
+    if name == "And":
+        for child in _items(expression.children()):
+            yield from _conditions(child)
+    elif name == "Between":
+        value, lower, upper = (part.sql() for part in (expression.input(), expression.lower(), expression.upper()))
+        yield f"({value} >= {lower})"
+        yield f"({value} <= {upper})"
+    else:
+        yield str(expression.sql())
 
 
 def _definitions(plan: Any) -> Iterator[tuple[int, str]]:
