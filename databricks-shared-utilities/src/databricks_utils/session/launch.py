@@ -84,12 +84,20 @@ def new_log() -> Path:
     """Make a new log file for Spark's own output; the oldest ones are removed."""
     folder = cache_folder().parent / "logs"
     folder.mkdir(parents=True, exist_ok=True)
-    earlier = sorted(folder.glob("spark-*.log"), key=lambda path: path.stat().st_mtime)
+    earlier = sorted(folder.glob("spark-*.log"), key=_written_at)
     for old in earlier[: max(0, len(earlier) - KEPT_LOGS + 1)]:
         old.unlink(missing_ok=True)
     handle, name = tempfile.mkstemp(prefix=f"spark-{os.getpid()}-", suffix=".log", dir=folder)
     os.close(handle)
     return Path(name)
+
+
+def _written_at(log: Path) -> float:
+    """Return when a log was last written; 0 where another process that begins now has just removed it."""
+    try:
+        return log.stat().st_mtime
+    except FileNotFoundError:
+        return 0
 
 
 def not_started(log: Path | None, reason: str = "") -> MissingTool:
