@@ -33,3 +33,14 @@ def test_only_the_newest_logs_are_kept(tmp_path: Path, monkeypatch: pytest.Monke
 
     kept = {path.name for path in (tmp_path / "logs").iterdir()}
     assert kept == {new.name} | {f"spark-old{age}.log" for age in range(KEPT_LOGS - 1)}
+
+
+def test_a_log_that_another_process_has_just_removed_stops_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path))
+    (tmp_path / "logs").mkdir()
+    # Listed, and not there any more when it is looked at.
+    (tmp_path / "logs" / "spark-gone.log").symlink_to(tmp_path / "nothing")
+
+    assert new_log().exists()
