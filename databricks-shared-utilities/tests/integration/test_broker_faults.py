@@ -273,7 +273,7 @@ def test_a_column_that_a_table_gains_while_streams_read_it_stops_none_of_them(
     succeeded(run)
 
     assert tills.read("gold.store_minutes").selectExpr("sum(sales)").collect()[0][0] == 20
-    assert rows(tills, "silver.sales_quarantine", "_validation_errors") == [(["required:store_id"],)]
+    assert rows(tills, "silver.sales_quarantine", "_validation_errors") == [(["store_id_not_null"],)]
     closed(tills)
 
 
