@@ -217,9 +217,11 @@ class _StreamRun:
             self._failed(query, error)
         self._listen([handle])
 
-    def _again(self, query: StreamQuery, handle: StreamingQuery, interval: float | None) -> StreamingQuery | None:
+    def _again(
+        self, query: StreamQuery, handle: StreamingQuery, interval: float | None, seen: Exception | None = None
+    ) -> StreamingQuery | None:
         """Start a query again whose error can pass by itself; the checkpoint goes on where it was."""
-        error = handle.exception() or RuntimeError("it stopped by itself")
+        error = handle.exception() or seen or RuntimeError("it stopped by itself")
         self.tries[query.name] += 1
         if self.tries[query.name] <= self.lakehouse.configuration.execution.retries and (
             is_transient(error) or is_over_soon(error)
@@ -242,7 +244,11 @@ class _StreamRun:
                 if not self.errors and query.node.inputs:
                     handle.processAllAvailable()
             except Exception as error:  # as above
-                self._failed(query, error)
+                # It died over the rest, perhaps of what passes: a stream notices a column that its table has gained
+                # with its next batch, which may be this one.
+                handle.stop()
+                self._await(query, self._again(query, handle, None, error))
+                continue
             handle.stop()
             self._listen([handle])
             if not self.errors and not query.node.inputs:

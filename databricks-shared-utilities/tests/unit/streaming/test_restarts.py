@@ -77,6 +77,33 @@ def run_of_a_stream(starts: Starts) -> str:
     return run.errors[NAME]
 
 
+@pytest.mark.parametrize(("error", "failed"), [(PASSING, False), (LASTING, True)])
+def test_a_query_that_dies_while_it_works_off_the_rest_is_started_again_if_that_can_pass(
+    error: Exception, failed: bool
+) -> None:
+    def die() -> None:
+        raise error
+
+    dying = dead(0, [], error)
+    dying.isActive, dying.processAllAvailable = True, die
+    done = SimpleNamespace(**{**vars(dead(1, [7], error)), "awaitTermination": lambda _: True})
+    intervals: list[float | None] = []
+
+    def start(interval: float | None) -> Any:
+        intervals.append(interval)
+        return dying if len(intervals) == 1 else done
+
+    query: Any = SimpleNamespace(name=NAME, node=SimpleNamespace(table=NAME, inputs=("bronze.sales",)), start=start)
+    store: Any = SimpleNamespace(save=lambda _: None)
+    metrics: Any = SimpleNamespace(record=lambda *_: None)
+    run = _StreamRun(somewhere(), [query], store, metrics, lambda _: None)
+    run.for_some_time(None, lambda: True, 0.1)
+
+    assert bool(run.errors) == failed
+    # The second start ends when nothing is left.
+    assert intervals == ([0.1] if failed else [0.1, None])
+
+
 def run_of_event_alerts(starts: Starts) -> str:
     """Do the same with alerts about events."""
     alerts = SimpleNamespace(name=NAME, reads=NAME)
