@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -63,8 +64,8 @@ def before_the_commit(*_: object, **__: object) -> object:
     raise Died
 
 
-def after_the_commit(*arguments: object, **named: object) -> object:
-    append(*arguments, **named)  # type: ignore[arg-type]  # as they came
+def after_the_commit(*arguments: Any, **named: Any) -> object:
+    append(*arguments, **named)
     raise Died
 
 

@@ -240,18 +240,18 @@ class _StreamRun:
                 # It died since it was last asked: what it has left undone is worked off now, or it has failed.
                 self._await(query, self._again(query, handle, None))
                 continue
+            died_of: Exception | None = None
             try:
                 if not self.errors and query.node.inputs:
                     handle.processAllAvailable()
             except Exception as error:  # as above
-                # It died over the rest, perhaps of what passes: a stream notices a column that its table has gained
-                # with its next batch, which may be this one.
-                handle.stop()
-                self._await(query, self._again(query, handle, None, error))
-                continue
+                died_of = error
             handle.stop()
             self._listen([handle])
-            if not self.errors and not query.node.inputs:
+            if died_of is not None:
+                # Perhaps of what passes: a stream notices a column that its table has gained with its next batch.
+                self._await(query, self._again(query, handle, None, died_of))
+            elif not self.errors and not query.node.inputs:
                 # A source that goes on sending has no end to wait for, so the end is what is there now.
                 self._await(query, self._started(query, None))
 
