@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta, timezone
 from itertools import islice
 from pathlib import Path
@@ -103,16 +104,21 @@ def lag(project: Path, settings: dict[str, str], since: str, until: str) -> dict
         .collect()
     )
     windows = [batch for batch in batches if batch.query == TABLES[2]]
-    found_lags["state batch p50"] = statistics.median(batch.duration_seconds for batch in windows)
+    found_lags["state batch p50"] = _middle([batch.duration_seconds for batch in windows])
     state = [batch.state_bytes for batch in windows]
     backlog = [batch.lag_events for batch in batches if batch.query == TABLES[0]]
     # The bytes of a state store go up and down with its flushes: thirds are compared, not single batches.
     for name, values in (("state bytes", state), ("backlog", backlog)):
         third = max(1, len(values) // 3)
-        found_lags[f"{name} early"] = statistics.median(values[:third])
-        found_lags[f"{name} late"] = statistics.median(values[-third:])
+        found_lags[f"{name} early"] = _middle(values[:third])
+        found_lags[f"{name} late"] = _middle(values[-third:])
     lakehouse.spark.stop()
     return found_lags
+
+
+def _middle(values: Sequence[float]) -> float:
+    """Return the median; NaN where a table had no batch within the time."""
+    return statistics.median(values) if values else math.nan
 
 
 def alerts(project: Path, settings: dict[str, str], since: str) -> dict[str, float]:

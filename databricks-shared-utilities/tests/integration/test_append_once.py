@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import json
 from collections.abc import Callable
 from contextlib import suppress
@@ -12,9 +14,11 @@ from uuid import uuid4
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from little_tills import closed, land, opened, payment, ran, sale
 from pyspark.sql import DataFrame, SparkSession
 
 from databricks_utils.delta import Namespace, append, create_table
+from databricks_utils.session import over_connect
 from databricks_utils.streaming import writer
 from databricks_utils.streaming.writer import AppendOnce
 
@@ -54,10 +58,15 @@ class Stream:
         return sorted(row.batch for row in self.spark.table(self.identifier).collect())
 
     def transactions(self) -> list[int]:
-        """Return the numbers that Delta Lake was asked about and has written down."""
-        commits = sorted((self.folder / "_delta_log").glob("*.json"))
-        actions = [json.loads(line) for commit in commits for line in commit.read_text().splitlines()]
-        return [action["txn"]["version"] for action in actions if "txn" in action]
+        return transactions(self.folder)
+
+
+def transactions(folder: Path | None) -> list[int]:
+    """Return the numbers of batches that Delta Lake was asked about and has written down."""
+    assert folder is not None
+    commits = sorted((folder / "_delta_log").glob("*.json"))
+    actions = [json.loads(line) for commit in commits for line in commit.read_text().splitlines()]
+    return [action["txn"]["version"] for action in actions if "txn" in action]
 
 
 def before_the_commit(*_: object, **__: object) -> object:
@@ -174,6 +183,28 @@ def test_without_the_folder_or_beside_other_processes_delta_lake_is_asked_for_ev
 
     assert stream.stored() == stream.transactions() == [0, 1, 2, 3]
     spark.sql(f"DROP SCHEMA {stream.schema} CASCADE")
+
+
+@pytest.mark.parametrize("has_locks", [True, False])
+def test_where_nothing_keeps_other_processes_out_a_run_asks_delta_lake_for_every_batch(
+    spark: SparkSession, lakehouse_folder: Path, monkeypatch: pytest.MonkeyPatch, has_locks: bool
+) -> None:
+    def unsupported(*_: object) -> None:
+        raise OSError(errno.ENOTSUP, "not supported")
+
+    if not has_locks:
+        monkeypatch.setattr(fcntl, "flock", unsupported)
+    tills = opened(spark, lakehouse_folder)
+    for number in range(3):
+        land(tills, "tills.sales", f"{number}.jsonl", [sale(number, "10:00:05")])
+    land(tills, "tills.payments", "1.jsonl", [payment(1, "10:00:10")])
+    ran(tills)
+
+    asked = {table: transactions(tills.folder(table)) for table in ("bronze.sales", "silver.sales")}
+
+    only_the_first = has_locks and not over_connect(spark)
+    assert asked == dict.fromkeys(asked, [0] if only_the_first else [0, 1, 2])
+    closed(tills)
 
 
 @pytest.mark.parametrize(

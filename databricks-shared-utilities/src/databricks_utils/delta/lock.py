@@ -42,8 +42,10 @@ def locked(
     holder: Mapping[str, object] | None = None,
     wait_seconds: float = DEFAULT_WAIT_SECONDS,
     sleep: Callable[[float], None] = time.sleep,
-) -> Iterator[None]:
+) -> Iterator[bool]:
     """Hold tables for the length of a block: nobody else writes them, nor what the block reads.
+
+    The block is told whether that is so: False without a warehouse folder, and where a file system has no locks.
 
     Args:
         namespace: Names of the environment; without a warehouse folder nothing is locked.
@@ -58,7 +60,7 @@ def locked(
         TableBusy: Somebody holds a table, and still does after the wait.
     """
     if namespace.warehouse is None:
-        yield
+        yield False
         return
     note = {
         "process": os.getpid(),
@@ -67,24 +69,30 @@ def locked(
         **(holder or {}),
     }
     begin = time.monotonic()
-    told = False
+    told, is_locked = False, True
     with contextlib.ExitStack() as held:
         # Everybody takes locks in the same order, so that no two wait for each other.
         for table in sorted({*write, *read}):
             file = held.enter_context(_opened(namespace, table))
             exclusive = table in write
-            while not _taken(file, exclusive=exclusive):
-                waited = time.monotonic() - begin
-                if waited >= wait_seconds:
-                    raise _busy(table, file, wait_seconds)
-                if not told and waited >= TOLD_AFTER_SECONDS:
-                    told = True
-                    _LOG.warning("%s; waiting for it, at most %.0f s", _busy(table, file, waited).message, wait_seconds)
-                sleep(PAUSE_SECONDS)
+            try:
+                while not taken(file, exclusive=exclusive):
+                    waited = time.monotonic() - begin
+                    if waited >= wait_seconds:
+                        raise _busy(table, file, wait_seconds)
+                    if not told and waited >= TOLD_AFTER_SECONDS:
+                        told = True
+                        who = _busy(table, file, waited).message
+                        _LOG.warning("%s; waiting for it, at most %.0f s", who, wait_seconds)
+                    sleep(PAUSE_SECONDS)
+            except NoLocks as none:
+                if is_locked:
+                    _LOG.warning("%s: let no two runs write the same tables at once", none.message)
+                is_locked = False
             if exclusive:
                 _take_over(table, file, sleep)
                 held.enter_context(_noted(file, note))
-        yield
+        yield is_locked
 
 
 def _opened(namespace: Namespace, table: str) -> IO[str]:
@@ -96,14 +104,6 @@ def _opened(namespace: Namespace, table: str) -> IO[str]:
     # Never removed: a process that waits for a removed file would hold another lock than one that comes later.
     handle = os.open(folder / f"{location.parent.name}.{location.name}", os.O_RDWR | os.O_CREAT, 0o666)
     return os.fdopen(handle, "r+", encoding="utf-8")
-
-
-def _taken(file: IO[str], *, exclusive: bool) -> bool:
-    try:
-        return taken(file, exclusive=exclusive)
-    except NoLocks as none:
-        _LOG.warning("%s: let no two runs write the same tables at once", none.message)
-        return True
 
 
 @contextlib.contextmanager

@@ -86,8 +86,10 @@ class Lakehouse:
             raise InvalidInput(f"{table} does not exist yet", hint=f"Run it first: run --tables {table}")
         return self.spark.table(self.identifier(table))
 
-    def held(self, write: Collection[str], read: Collection[str], run_id: str) -> AbstractContextManager[None]:
+    def held(self, write: Collection[str], read: Collection[str], run_id: str) -> AbstractContextManager[bool]:
         """Hold tables for the length of a block, so that no other run of this warehouse writes them.
+
+        The block is told whether that is so, as by `locked`.
 
         Raises:
             TableBusy: Another run holds one of them, and still does after `execution.lock_wait_seconds`.

@@ -12,7 +12,6 @@ from databricks_utils.config import resolve_secret
 from databricks_utils.delta import create_table
 from databricks_utils.errors import InvalidInput
 from databricks_utils.medallion import Lakehouse, quarantine_of, technical
-from databricks_utils.session import over_connect
 from databricks_utils.streaming.broker import connection_options
 from databricks_utils.streaming.checkpoint import application_id, checkpoint_path, is_new
 from databricks_utils.streaming.definition import (
@@ -80,8 +79,16 @@ class StreamQuery:
         return writer.trigger(processingTime=f"{round(interval_seconds * 1000)} milliseconds").start()
 
 
-def stream_queries(lakehouse: Lakehouse, pipeline: StreamPipeline, nodes: Sequence[StreamNode]) -> list[StreamQuery]:
+def stream_queries(
+    lakehouse: Lakehouse, pipeline: StreamPipeline, nodes: Sequence[StreamNode], *, alone: bool = False
+) -> list[StreamQuery]:
     """Create the tables of the nodes where they are missing and return the queries that fill them, in running order.
+
+    Args:
+        lakehouse: The open lakehouse.
+        pipeline: The definition.
+        nodes: Some of its tables.
+        alone: This process writes the batches itself, and locks keep every other one from the tables meanwhile.
 
     Raises:
         InvalidInput: A table has no contract or no key, the source is configured wrongly, or a silver table with a new
@@ -90,9 +97,9 @@ def stream_queries(lakehouse: Lakehouse, pipeline: StreamPipeline, nodes: Sequen
     queries: list[StreamQuery] = []
     for node in nodes:
         if isinstance(node, StreamBronze):
-            queries.append(_bronze(lakehouse, pipeline, node))
+            queries.append(_bronze(lakehouse, pipeline, node, alone))
         elif isinstance(node, StreamSilver):
-            queries += _silver(lakehouse, pipeline, node)
+            queries += _silver(lakehouse, pipeline, node, alone)
         elif isinstance(node, StreamGold):
             queries.append(_gold(lakehouse, pipeline, node))
         else:
@@ -106,16 +113,17 @@ def written_tables(nodes: Sequence[StreamNode]) -> list[str]:
     return [*(node.table for node in nodes), *quarantines]
 
 
-def _bronze(lakehouse: Lakehouse, pipeline: StreamPipeline, node: StreamBronze) -> StreamQuery:
+def _bronze(lakehouse: Lakehouse, pipeline: StreamPipeline, node: StreamBronze, alone: bool) -> StreamQuery:
     contract = lakehouse.contract(node.table)
     lakehouse.ensure_table(contract, technical.columns("bronze"))
     checkpoint = checkpoint_path(lakehouse, pipeline.name, node.table, node.version)
     columns = (*contract.column_names, *technical.names("bronze"))
-    write = BronzeOnce(_append(lakehouse, node.table, checkpoint), lakehouse.configuration.streaming.source, columns)
+    append = _append(lakehouse, node.table, checkpoint, alone)
+    write = BronzeOnce(append, lakehouse.configuration.streaming.source, columns)
     return StreamQuery(node.table, node, checkpoint, lambda: received_events(lakehouse, node), write)
 
 
-def _silver(lakehouse: Lakehouse, pipeline: StreamPipeline, node: StreamSilver) -> list[StreamQuery]:
+def _silver(lakehouse: Lakehouse, pipeline: StreamPipeline, node: StreamSilver, alone: bool) -> list[StreamQuery]:
     contract, quarantine = lakehouse.contract(node.table), quarantine_of(node.table)
     if not contract.key:
         hint = "Mark the columns that tell two events apart with primaryKey: true"
@@ -134,15 +142,10 @@ def _silver(lakehouse: Lakehouse, pipeline: StreamPipeline, node: StreamSilver) 
 
     places = {name: checkpoint_path(lakehouse, pipeline.name, name, node.version) for name in (node.table, quarantine)}
     _check_emptied(lakehouse, pipeline, node, [name for name, place in places.items() if is_new(place)])
+    rows = {node.table: unique, quarantine: rejected}
     return [
-        StreamQuery(node.table, node, places[node.table], unique, _append(lakehouse, node.table, places[node.table])),
-        StreamQuery(
-            quarantine,
-            node,
-            places[quarantine],
-            rejected,
-            _append(lakehouse, quarantine, places[quarantine]),
-        ),
+        StreamQuery(name, node, place, rows[name], _append(lakehouse, name, place, alone))
+        for name, place in places.items()
     ]
 
 
@@ -248,11 +251,9 @@ def delivery_of(lakehouse: Lakehouse) -> Delivery:
     return Delivery(alerts.topic, options, webhook)
 
 
-def _append(lakehouse: Lakehouse, table: str, checkpoint: str) -> AppendOnce:
-    application, folder = application_id(table, table, checkpoint), lakehouse.folder(table)
-    # `run_streams` holds the tables of a warehouse folder; over Connect a server's processes write.
-    alone = folder is not None and not over_connect(lakehouse.spark)
-    return AppendOnce(lakehouse.identifier(table), application, folder, alone)
+def _append(lakehouse: Lakehouse, table: str, checkpoint: str, alone: bool) -> AppendOnce:
+    application = application_id(table, table, checkpoint)
+    return AppendOnce(lakehouse.identifier(table), application, lakehouse.folder(table), alone)
 
 
 def _appended(lakehouse: Lakehouse, table: str) -> DataFrame:

@@ -21,6 +21,7 @@ from databricks_utils.logging import log_context
 from databricks_utils.medallion import Lakehouse, quarantine_of
 from databricks_utils.observability import RunResult, RunStore, TableResult, flush_metrics, span
 from databricks_utils.retry import is_transient
+from databricks_utils.session import over_connect
 from databricks_utils.streaming.broker import check_streaming
 from databricks_utils.streaming.checks import breaches_of, rules_of_table
 from databricks_utils.streaming.definition import StreamBronze, StreamNode, StreamPipeline, StreamSilver
@@ -79,8 +80,10 @@ def run_streams(
     run_id = run_id or uuid4().hex
     with log_context(pipeline=pipeline.name, batch_id=run_id), span(f"run {pipeline.name}", run_id=run_id):
         nodes = pipeline.selected(tables)
-        with lakehouse.held(written_tables(nodes), [], run_id):
-            queries = stream_queries(lakehouse, pipeline, nodes)
+        with lakehouse.held(written_tables(nodes), [], run_id) as is_held:
+            # Over Connect it is processes of the server that write.
+            alone = is_held and not over_connect(lakehouse.spark)
+            queries = stream_queries(lakehouse, pipeline, nodes, alone=alone)
             store, metrics = ProgressStore(lakehouse, run_id), StreamMetrics(pipeline.name)
             run = _StreamRun(lakehouse, queries, store, metrics, on_progress or (lambda _: None))
             if streaming.trigger == "available_now":

@@ -175,8 +175,8 @@ def test_schemas_of_different_environments_do_not_meet(namespace: Namespace) -> 
 def test_without_a_warehouse_folder_nothing_is_locked(tmp_path: Path) -> None:
     remote = Namespace("main", {"silver": "silver"})
 
-    with locked(remote, write=["silver.orders"]), locked(remote, write=["silver.orders"], wait_seconds=0):
-        pass
+    with locked(remote, write=["silver.orders"]) as one, locked(remote, write=["silver.orders"], wait_seconds=0) as two:
+        assert (one, two) == (False, False)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -188,7 +188,11 @@ def test_where_there_are_no_locks_the_run_goes_on_and_says_what_to_mind(
 
     monkeypatch.setattr(fcntl, "flock", unsupported)
 
-    with locked(namespace, write=["silver.orders"], wait_seconds=0):
-        pass
+    with locked(namespace, write=["silver.orders", "silver.sales"], wait_seconds=0) as is_locked:
+        assert not is_locked
 
-    assert "The file system has no locks: let no two runs write the same tables at once" in caplog.text
+    warning = "The file system has no locks: let no two runs write the same tables at once"
+    assert [record.getMessage() for record in caplog.records] == [warning]
+    monkeypatch.undo()
+    with locked(namespace, write=["silver.orders"], wait_seconds=0) as is_locked:
+        assert is_locked
