@@ -18,6 +18,7 @@ from datetime import datetime, timedelta, timezone
 from itertools import islice
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 PACKAGE = "point_of_sale_streams"  # the name that the template's defaults give
 TABLES = ("bronze.sales", "silver.sales", "gold.agg_store_minutes")
@@ -86,16 +87,19 @@ def _warm(lakehouse: Any, table: str) -> float:
 def lag(project: Path, settings: dict[str, str], since: str, until: str) -> dict[str, float]:
     """Return how old the events between two moments were when each table had them, in seconds; and backlog and state.
 
-    Backlog are the events of a topic that bronze had not read when a batch was done, state the bytes of the windows.
+    A table has events when their commit is there for everybody to read, which is later than any column of theirs says:
+    Spark gives the rows of a batch the time of its begin. Backlog are the events of a topic that bronze had not read
+    when a batch was done, state the bytes of the windows.
     """
     _, found = opened(project, settings)
     lakehouse = found.lakehouse()
     found_lags: dict[str, float] = {}
     for table, moment in (("bronze.sales", "timestamp"), ("silver.sales", "event_time")):
-        stamp = "_ingestion_timestamp" if table.startswith("bronze") else "_processing_timestamp"
-        rows = lakehouse.read(table).where(f"{moment} >= TIMESTAMP '{since}'")
-        age = f"(unix_micros({stamp}) - unix_micros({moment})) / 1e6"
-        row = rows.selectExpr(f"percentile_approx({age}, array(0.5, 0.95)) AS p", "count(*) AS n").collect()[0]
+        commits = lakehouse.spark.createDataFrame(_committed(lakehouse.folder(table)), "file STRING, at DOUBLE")
+        stored = lakehouse.read(table).where(f"{moment} >= TIMESTAMP '{since}'")
+        rows = stored.selectExpr(f"unix_micros({moment}) / 1e6 AS occurred", "_metadata.file_name AS file")
+        ages = rows.join(commits, "file").selectExpr("at - occurred AS age")
+        row = ages.selectExpr("percentile_approx(age, array(0.5, 0.95)) AS p", "count(*) AS n").collect()[0]
         found_lags |= {f"{table} p50": row.p[0], f"{table} p95": row.p[1], f"{table} events": float(row.n)}
     batches = (
         lakehouse.read("operations.stream_progress")
@@ -114,6 +118,16 @@ def lag(project: Path, settings: dict[str, str], since: str, until: str) -> dict
         found_lags[f"{name} late"] = _middle(values[-third:])
     lakehouse.spark.stop()
     return found_lags
+
+
+def _committed(table: Path) -> list[tuple[str, float]]:
+    """Return the files of a table, each with the time of its commit in seconds since 1970."""
+    return [
+        (unquote(line["add"]["path"]).rpartition("/")[2], commit.stat().st_mtime)
+        for commit in (table / "_delta_log").glob("*.json")
+        for line in map(json.loads, commit.read_text(encoding="utf-8").splitlines())
+        if "add" in line
+    ]
 
 
 def _middle(values: Sequence[float]) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -53,6 +54,16 @@ class LocalSpark:
     settings: Mapping[str, str] = field(default_factory=dict)
 
 
+def _file_manager(kind: str) -> str:
+    """Return the name of a class of Spark that writes the files of checkpoints; with 4.1 all of them have moved."""
+    try:
+        old = importlib.metadata.version("pyspark").startswith(("3.", "4.0."))
+    except importlib.metadata.PackageNotFoundError:  # a client of Spark Connect alone
+        old = False
+    package = "org.apache.spark.sql.execution.streaming" + ("" if old else ".checkpointing")
+    return f"{package}.{kind}BasedCheckpointFileManager"
+
+
 SESSION: Mapping[str, str] = {
     # Times mean the same on every machine, and the same as on Databricks.
     "spark.sql.session.timeZone": "UTC",
@@ -83,6 +94,12 @@ LOCAL: Mapping[str, str] = {
     "spark.sql.codegen.cache.maxEntries": "2000",
     # Every statement describes its plan for the web page that is switched off; a short description costs least.
     "spark.sql.ui.explainMode": "simple",
+    # Hadoop starts a process, readlink, four times for each file that it renames by the other one of its two interfaces.
+    # Both write a file aside and rename it, so that it is there as a whole or not at all.
+    "spark.sql.streaming.checkpointFileManagerClass": _file_manager("FileSystem"),
+    "spark.delta.logStore.file.impl": "io.delta.storage.LocalLogStore",
+    # Hadoop keeps a checksum of every local file already, and checks it.
+    "spark.sql.streaming.checkpoint.fileChecksum.enabled": "false",
     # Toward pandas and from it without a Python loop over rows.
     "spark.sql.execution.arrow.pyspark.enabled": "true",
 }
@@ -109,6 +126,9 @@ UNTUNED: Mapping[str, str] = {
     "spark.sql.parquet.compression.codec": "snappy",
     "spark.sql.codegen.cache.maxEntries": "100",
     "spark.sql.ui.explainMode": "formatted",
+    "spark.sql.streaming.checkpointFileManagerClass": _file_manager("FileContext"),
+    "spark.delta.logStore.file.impl": "io.delta.storage.HDFSLogStore",
+    "spark.sql.streaming.checkpoint.fileChecksum.enabled": "true",
     "spark.sql.execution.arrow.pyspark.enabled": "false",
     "spark.sql.shuffle.partitions": "200",
     "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=4 -XX:Tier4InvocationThreshold=5000 "

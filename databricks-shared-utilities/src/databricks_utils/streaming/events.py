@@ -69,7 +69,10 @@ def prepare_events(bronze: DataFrame, contract: Contract, lakehouse: Lakehouse, 
     typed = cast_to_contract(read, contract, available=list(dict.fromkeys(names)))
     transformed = lakehouse.transformed(node, typed)
     rules = (*row_rules(contract), *time_rules(lakehouse, contract, node))
-    return label(transformed, rules).select(
+    # Spark looks for valid rows as early as it can: it would parse and check all events for that, with a copy of the
+    # parser for every use of a field, and again for their columns. It does not look into what a generator makes.
+    labelled = label(transformed, rules).withColumn("_is_valid", F.explode(F.array("_is_valid")))
+    return labelled.select(
         *contract.column_names,
         *("_raw", "_corrupt_record", "_source_file", "_ingestion_timestamp", "_batch_id", *POSITION, *_LABELS),
     )
