@@ -94,8 +94,8 @@ LOCAL: Mapping[str, str] = {
     "spark.sql.codegen.cache.maxEntries": "2000",
     # Every statement describes its plan for the web page that is switched off; a short description costs least.
     "spark.sql.ui.explainMode": "simple",
-    # Hadoop starts a process, readlink, four times for each file that it renames by the other one of its two interfaces.
-    # Both write a file aside and rename it, so that it is there as a whole or not at all.
+    # By the other one of its two interfaces Hadoop starts a process, readlink, four times for each file it renames.
+    # With either a file is written aside and renamed, so that it is there as a whole or not at all.
     "spark.sql.streaming.checkpointFileManagerClass": _file_manager("FileSystem"),
     "spark.delta.logStore.file.impl": "io.delta.storage.LocalLogStore",
     # Hadoop keeps a checksum of every local file already, and checks it.
