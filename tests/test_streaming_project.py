@@ -28,6 +28,17 @@ def test_a_fresh_project_passes_its_own_tests(streams: Installed) -> None:
 
 
 @pytest.mark.matrix
+@pytest.mark.parametrize(("runtime", "spark"), [("17.3-lts", "4.0."), ("16.4-lts", "3.5.")])
+def test_a_project_for_an_older_runtime_passes_its_tests(runtime: str, spark: str, bakery: Bakery) -> None:
+    project = install(bakery.bake({"runtime": runtime}, f"streaming-{runtime}", STREAMING))
+
+    version = project.succeed("uv", "run", "python", "-c", "import pyspark; print(pyspark.__version__)")
+
+    assert version.startswith(spark)
+    assert "passed" in project.succeed("make", "test")
+
+
+@pytest.mark.matrix
 def test_events_that_are_produced_arrive_once(streams: Installed) -> None:
     streams.succeed(*streams.command("run", "--env", "local"))
     streams.succeed(*streams.command("produce", "--rate", "20", "--seconds", "5", "--name", "more"))
