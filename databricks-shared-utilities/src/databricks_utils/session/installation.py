@@ -37,7 +37,7 @@ def installed_spark() -> SparkInstallation:
     """Return the pyspark of this Python, without importing it.
 
     Raises:
-        MissingTool: pyspark is not installed, or without its jars (as in databricks-connect).
+        MissingTool: pyspark is not installed as a package, or without its jars (as in databricks-connect).
     """
     spec = importlib.util.find_spec("pyspark")
     if spec is None or not spec.origin:
@@ -52,4 +52,11 @@ def installed_spark() -> SparkInstallation:
             where=str(home),
             hint="databricks-connect replaces pyspark; use an environment of its own for local runs",
         )
-    return SparkInstallation(importlib.metadata.version("pyspark"), home)
+    try:
+        return SparkInstallation(importlib.metadata.version("pyspark"), home)
+    except importlib.metadata.PackageNotFoundError as error:
+        raise MissingTool(
+            "pyspark was found, but not as an installed package that tells its version",
+            where=str(home),
+            hint="Take its folder off PYTHONPATH, and install the local extra: `uv sync --extra local`",
+        ) from error

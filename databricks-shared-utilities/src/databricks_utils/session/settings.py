@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -11,7 +10,9 @@ from importlib import resources
 from pathlib import Path
 from typing import Protocol
 
+from databricks_utils.errors import MissingTool
 from databricks_utils.session.class_archive import archive_file, archive_options
+from databricks_utils.session.installation import installed_spark
 
 
 class SparkSettings(Protocol):
@@ -57,11 +58,11 @@ class LocalSpark:
 def _file_manager(kind: str) -> str:
     """Return the name of a class of Spark that writes the files of checkpoints; with 4.1 all of them have moved."""
     try:
-        old = importlib.metadata.version("pyspark").startswith(("3.", "4.0."))
-    except importlib.metadata.PackageNotFoundError:  # a client of Spark Connect alone
-        old = False
-    package = "org.apache.spark.sql.execution.streaming" + ("" if old else ".checkpointing")
-    return f"{package}.{kind}BasedCheckpointFileManager"
+        series = installed_spark().series
+    except MissingTool:  # a client alone, which starts no local session
+        series = ""
+    package = "streaming" if series in ("3.5", "4.0") else "streaming.checkpointing"
+    return f"org.apache.spark.sql.execution.{package}.{kind}BasedCheckpointFileManager"
 
 
 SESSION: Mapping[str, str] = {
