@@ -88,7 +88,8 @@ def test_no_statement_of_a_run_goes_through_python_or_compares_every_row_with_ev
     # The second run merges: a MERGE reads its table to find what matches, and no more often than Delta Lake must.
     merges = [plan for plan in second if plan.reads["fact_orders"] and any("Join" in step.name for step in plan.steps)]
     assert merges
-    assert max(plan.reads["fact_orders"] for plan in merges) == 1
+    # Once as the table merged into; twice where slices of the facts are picked by those of them that changed.
+    assert max(plan.reads["fact_orders"] for plan in merges) == 2
 
 
 def _needs_a_classic_session(spark_mode: str) -> None:
@@ -120,7 +121,7 @@ def test_a_history_is_made_in_one_scan_and_one_exchange_for_its_members(spark: S
 def test_histories_are_compared_in_one_scan_of_each(spark: SparkSession, tmp_path: Path) -> None:
     wanted, stored = _history(spark, tmp_path, "states"), _history(spark, tmp_path, "before")
 
-    changes = differences(wanted, stored, key_column="customer_key")
+    changes = differences(wanted, stored, ["customer_key"])
 
     # The periods that hold, and their keys against the stored ones.
     assert_plan(changes, reads={"states": 2, "before": 1})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import date, timedelta
 
 from hypothesis import HealthCheck, given, settings
@@ -46,6 +47,45 @@ def test_the_history_equals_a_replay_in_order_of_time_whatever_the_order_of_arri
 
     assert len(result) == len(set(result))
     assert set(result) == replay(one_for_each_moment)
+
+
+NESTED = "member BIGINT, seen DATE, tags ARRAY<STRING>, prices MAP<STRING, DOUBLE>, place STRUCT<a: DOUBLE, b: STRING>"
+#: Values that look alike as text, and equal ones that do not.
+TAGS = ([], [None], ["null"], [""], ["a", "b"], ["a, b"], ["a", None], ["a, null"], None)
+PRICES = ({}, {"a": 1.0, "b": 2.0}, {"b": 2.0, "a": 1.0}, {"a": 1.0}, {"a": None}, {"a": 0.0}, {"a": -0.0}, None)
+PLACES = ((0.0, "x"), (-0.0, "x"), (math.nan, "x"), (None, "x"), (0.0, None), (0.0, "null"), None)
+nested = st.tuples(st.sampled_from(TAGS), st.sampled_from(PRICES), st.sampled_from(PLACES))
+
+
+def same(one: object, other: object) -> bool:
+    if isinstance(one, float) and isinstance(other, float) and math.isnan(one) and math.isnan(other):
+        return True
+    if isinstance(one, tuple) and isinstance(other, tuple):
+        return len(one) == len(other) and all(map(same, one, other))
+    return one == other
+
+
+@settings(max_examples=2, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.lists(st.lists(nested, min_size=2, max_size=6), min_size=60, max_size=60))
+def test_a_change_is_a_change_of_values_not_of_their_texts(
+    spark: SparkSession, histories: list[list[tuple[object, ...]]]
+) -> None:
+    rows = [
+        (m, FIRST + timedelta(days=n), *state) for m, states in enumerate(histories) for n, state in enumerate(states)
+    ]
+
+    found = timeline(
+        spark.createDataFrame(rows, NESTED), keys=["member"], sequence_by="seen", attributes=["tags", "prices", "place"]
+    )
+
+    starts = {(row.member, row.effective_start_date) for row in found.collect()}
+    changed = {
+        (member, FIRST + timedelta(days=day))
+        for member, states in enumerate(histories)
+        for day, state in enumerate(states)
+        if day == 0 or not same(states[day - 1], state)
+    }
+    assert starts == changed
 
 
 def test_of_two_states_at_one_moment_the_choice_does_not_depend_on_their_order(spark: SparkSession) -> None:

@@ -119,6 +119,12 @@ class Contract:
         """Names of the columns in their order."""
         return tuple(column.name for column in self.columns)
 
+    @property
+    def references(self) -> tuple[str, ...]:
+        """The other tables that its columns refer to, as `layer.table`, each once."""
+        referred = (column.reference.rpartition(".")[0] for column in self.columns if column.reference)
+        return tuple(dict.fromkeys(table for table in referred if table != self.name))
+
     def column(self, name: str) -> Column:
         """Return a column.
 

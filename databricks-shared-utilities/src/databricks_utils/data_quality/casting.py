@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -51,7 +51,15 @@ def cast_to_contract(df: DataFrame, contract: Contract, *, available: Sequence[s
     problems = [cast.problem for cast in casts if cast.can_fail]
     cast = df.withColumns({**typed, "_cast_errors": F.expr(joined(problems))})
     # Dropping makes Spark look the frame up, which it cannot while a pipeline is declared; there the columns stay.
-    return cast if schema is None else cast.drop(*_renamed(contract, casts))
+    return cast if schema is None else cast.drop(*_renamed(contract, [item.source for item in casts]))
+
+
+def columns_after_cast(contract: Contract, received: Mapping[str, str]) -> dict[str, str]:
+    """Return the columns that `cast_to_contract` gives and their types, by the types of the columns received."""
+    cast = [column for column in contract.columns if cast_source(column) in received]
+    gone = _renamed(contract, [str(cast_source(column)) for column in cast])
+    left = {name: kind for name, kind in received.items() if name not in gone}
+    return left | {column.name: column.data_type for column in cast}
 
 
 @dataclass(frozen=True)
@@ -116,11 +124,11 @@ def _family(kind: str) -> str | None:
     return "time" if plain in ("date", "timestamp", "timestamp_ntz") else None
 
 
-def _renamed(contract: Contract, casts: Sequence[_Cast]) -> list[str]:
+def _renamed(contract: Contract, cast_from: Iterable[str]) -> list[str]:
     made = [column for column in contract.columns if not cast_source(column)]
     still_read = {text.rpartition(".")[2] for column in made for text in column.sources}
     kept = still_read.union(contract.column_names)
-    return sorted({cast.source for cast in casts} - kept)
+    return sorted({*cast_from} - kept)
 
 
 def _has_format(column: Column) -> bool:

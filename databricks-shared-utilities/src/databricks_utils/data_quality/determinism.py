@@ -14,12 +14,15 @@ _NO_CODE = re.compile(
     """,
     re.DOTALL | re.VERBOSE,
 )
-_CALLS = (
+#: Functions whose answer depends on more than their arguments, as alternatives of a pattern.
+CALLS = (
     "current_catalog|current_database|current_schema|current_timezone|current_user|curdate|input_file_name|"
     "monotonically_increasing_id|now|rand|randn|random|randstr|session_user|shuffle|spark_partition_id|uniform|user|uuid"
 )
-_CLOCK = re.compile(r"\b(current_date|current_time|current_timestamp|localtimestamp)\b", re.IGNORECASE)
-_CALL = re.compile(rf"\b({_CALLS})\s*\(|\b(unix_timestamp)\s*\(\s*\)", re.IGNORECASE)
+#: The same for those that SQL writes without brackets too.
+CLOCKS = "current_date|current_time|current_timestamp|localtimestamp"
+_CLOCK = re.compile(rf"\b({CLOCKS})\b", re.IGNORECASE)
+_CALL = re.compile(rf"\b({CALLS})\s*\(|\b(unix_timestamp)\s*\(\s*\)", re.IGNORECASE)
 _QUERY = re.compile(r"\b(select)\b", re.IGNORECASE)
 
 

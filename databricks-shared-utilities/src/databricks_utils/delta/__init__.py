@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from databricks_utils.delta.commit_log import newest_version, notes
+from databricks_utils.delta.comparison import comparable
 from databricks_utils.delta.lock import locked
 from databricks_utils.delta.maintenance import delete_older, optimize, restore, shallow_clone, vacuum
 from databricks_utils.delta.merge import append, merge_by_key, not_older, overwrite, temporary_view
@@ -16,6 +17,7 @@ from databricks_utils.delta.tables import (
     commits_since,
     create_table,
     ensure_schema,
+    identity_of,
     last_commit,
     literal,
     rows_at,
@@ -32,9 +34,11 @@ __all__ = [
     "append",
     "changed_rows",
     "commits_since",
+    "comparable",
     "create_table",
     "delete_older",
     "ensure_schema",
+    "identity_of",
     "last_commit",
     "literal",
     "locked",

@@ -52,6 +52,16 @@ def notes(folder: Path) -> Iterator[str]:
             yield str(entry["userMetadata"])
 
 
+def table_id(folder: Path) -> str | None:
+    """Return the identity that a table was given when it was made; None where the log does not reach back to it."""
+    path = folder / "_delta_log" / f"{0:020d}.json"
+    try:
+        with path.open(encoding="utf-8") as lines:
+            return next((str(json.loads(line)["metaData"]["id"]) for line in lines if '"metaData"' in line), None)
+    except (OSError, ValueError, KeyError):
+        return None
+
+
 def _versions(folder: Path) -> list[int]:
     log = folder / "_delta_log"
     if not log.is_dir():

@@ -13,11 +13,13 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import NumericType
 
 from databricks_utils.delta.commit_log import newest_version
+from databricks_utils.delta.comparison import comparable
 from databricks_utils.delta.namespace import quoted
 from databricks_utils.delta.tables import Commit, commits_since, last_commit
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql.types import StructType
 
 
 #: Of Spark, which decides what the writer has to be given.
@@ -81,12 +83,13 @@ def merge_by_key(
         The commit; a MERGE that changes nothing may make none, then its metrics are zero.
     """
     compared = [name for name in columns if name not in key] if compared is None else compared
+    types = rows.schema
     on = " AND ".join(f"t.{quoted(name)} <=> s.{quoted(name)}" for name in key)
     clauses = []
     if delete_when:
         clauses.append(f"WHEN MATCHED AND {delete_when} THEN DELETE")
     if compared:
-        differs = " OR ".join(f"NOT (t.{quoted(name)} <=> s.{quoted(name)})" for name in compared)
+        differs = " OR ".join(f"NOT ({_same(name, types)})" for name in compared)
         condition = f"({differs})" + (f" AND ({update_when})" if update_when else "")
         assigned = ", ".join(f"t.{quoted(name)} = s.{quoted(name)}" for name in columns)
         clauses.append(f"WHEN MATCHED AND {condition} THEN UPDATE SET {assigned}")
@@ -102,6 +105,11 @@ def merge_by_key(
     later = commits_since(spark, identifier, before.version, folder=folder)
     own = (commit for commit in later if commit.operation == "MERGE")
     return next(own, Commit(before.version, "MERGE"))
+
+
+def _same(name: str, types: StructType) -> str:
+    stored, offered = (comparable(f"{side}.{quoted(name)}", types[name].dataType) for side in "ts")
+    return f"{stored} <=> {offered}"
 
 
 def overwrite(

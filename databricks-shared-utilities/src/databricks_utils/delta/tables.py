@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from databricks_utils.delta.commit_log import commit_entries, newest_version
+from databricks_utils.delta.commit_log import commit_entries, newest_version, table_id
 from databricks_utils.delta.namespace import Namespace, quoted
 from databricks_utils.errors import InvalidInput
 
@@ -195,6 +195,18 @@ def changed_rows(spark: SparkSession, identifier: str, after: int, until: int) -
         .option("endingVersion", until)
         .table(identifier)
     )
+
+
+def identity_of(spark: SparkSession, identifier: str, *, folder: Path | None = None) -> str:
+    """Return what tells a table from one of the same name that was dropped before it.
+
+    Args:
+        spark: The session.
+        identifier: Quoted table.
+        folder: The table's folder where this process can read it; then the log is read and Spark is not asked.
+    """
+    found = table_id(folder) if folder is not None else None
+    return found or str(spark.sql(f"DESCRIBE DETAIL {identifier}").select("id").collect()[0][0])
 
 
 def rows_at(spark: SparkSession, identifier: str, version: int) -> DataFrame:

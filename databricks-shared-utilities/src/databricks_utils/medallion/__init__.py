@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from databricks_utils.medallion.consistency import check_pipeline
 from databricks_utils.medallion.declarative import declare
 from databricks_utils.medallion.dim_date import calendar_between, with_calendar_columns, with_holidays
 from databricks_utils.medallion.lakehouse import Lakehouse, namespace_of
@@ -19,7 +20,7 @@ from databricks_utils.medallion.pipeline import (
     TableNode,
     Upsert,
 )
-from databricks_utils.medallion.runner import check_pipeline, run_pipeline
+from databricks_utils.medallion.runner import run_pipeline
 from databricks_utils.medallion.scd import timeline
 from databricks_utils.medallion.silver import quarantine_of
 from databricks_utils.medallion.surrogate import UNKNOWN_KEY, surrogate_key, with_unknown_member

@@ -2,34 +2,35 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import reduce
 from typing import TYPE_CHECKING
 
+from pyspark.sql import Window
 from pyspark.sql import functions as F
 
 from databricks_utils.contracts import Contract, struct_type
 from databricks_utils.data_quality import Summary, label, row_rules, summarise
-from databricks_utils.delta import Commit, literal, merge_by_key, not_older, overwrite
-from databricks_utils.errors import InvalidInput
+from databricks_utils.delta import Commit, merge_by_key, overwrite, quoted
 from databricks_utils.medallion import technical
+from databricks_utils.medallion.dependence import Dependence, cast, empty, meaning_of
 from databricks_utils.medallion.increment import Increment
 from databricks_utils.medallion.kept import kept
 from databricks_utils.medallion.lakehouse import Lakehouse
+from databricks_utils.medallion.matching import rows_with
 from databricks_utils.medallion.pipeline import Gold, Replace, Scd2, Upsert, Write
-from databricks_utils.medallion.scd import CURRENT, END, START, differences, timeline
-from databricks_utils.medallion.surrogate import surrogate_key, with_unknown_member
+from databricks_utils.medallion.scd import CURRENT, END, OBSOLETE, START, differences, timeline
+from databricks_utils.medallion.silver import content_of
+from databricks_utils.medallion.surrogate import UNKNOWN_KEY, natural_key, surrogate_key, with_unknown_member
 from databricks_utils.medallion.trail import entered
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-#: Above this many touched slices a whole rewrite is cheaper than a long condition.
-MOST_SLICES = 1000
-
-
-#: Marks a row of a MERGE whose key left the table read.
-GONE = "_gone"
+_LOG = logging.getLogger(__name__)
+#: The value by which a slice is told, beside the columns of the table read.
+SLICE = "_slice"
 
 
 @dataclass(frozen=True)
@@ -59,25 +60,27 @@ class Refreshed:
         return summary.rows if summary.distinct_keys == summary.rows else None
 
 
-def refresh(lakehouse: Lakehouse, node: Gold, increment: Increment) -> Refreshed:
+def refresh(lakehouse: Lakehouse, node: Gold, increment: Increment, dependence: Dependence | None = None) -> Refreshed:
     """Bring a gold table up to date in one commit.
 
     Args:
         lakehouse: The open lakehouse.
         node: The table's definition.
         increment: What to read.
+        dependence: What rows given depend on; where it is not known, all rows are computed.
     """
     contract = lakehouse.contract(node.table)
     entered("create the table")
     lakehouse.ensure_table(contract, technical.columns("gold"))
     entered("compute and write the rows")
+    part = None if increment.after < 0 else dependence
     match node.write:
         case Upsert():
-            return _upsert(lakehouse, node, node.write, contract, increment)
+            return _upsert(lakehouse, node, node.write, contract, increment, part)
         case Replace():
-            return _replace(lakehouse, node, node.write, contract, increment)
+            return _replace(lakehouse, node, node.write, contract, increment, part)
         case Scd2():
-            return _history(lakehouse, node, node.write, contract, increment)
+            return _history(lakehouse, node, node.write, contract, increment, part)
 
 
 def computed(lakehouse: Lakehouse, node: Gold, rows: DataFrame) -> DataFrame:
@@ -92,106 +95,132 @@ def computed(lakehouse: Lakehouse, node: Gold, rows: DataFrame) -> DataFrame:
     else:
         members = lakehouse.transformed(node, rows)
         if isinstance(node.write, Upsert):
-            members = _keyed(members, node.write, contract)
+            members = _newest(_keyed(members, node.write, contract), node.write, contract)
     return _shaped(_with_unknown(members, node.write, contract), contract)
 
 
-def _upsert(lakehouse: Lakehouse, node: Gold, write: Upsert, contract: Contract, increment: Increment) -> Refreshed:
-    identifier = lakehouse.identifier(node.table)
-    if increment.after < 0:
+def _upsert(
+    lakehouse: Lakehouse,
+    node: Gold,
+    write: Upsert,
+    contract: Contract,
+    increment: Increment,
+    dependence: Dependence | None,
+) -> Refreshed:
+    if dependence is None:
         return _written_whole(lakehouse, node, contract, increment)
-    source_key = lakehouse.contract(node.reads).key
+    source = lakehouse.contract(node.reads)
+    natural = natural_key(contract, write.surrogate_key)
+    if not source.key or not set(source.key) <= set(natural) or not _same(dependence, source, contract, source.key):
+        # Rows of other keys may give the same key, and whether one does shows in all rows alone.
+        wanted = computed(lakehouse, node, increment.everything())
+        return _merged(lakehouse, node, contract, wanted, lakehouse.read(node.table))
+    rows = lakehouse.transformed(node, increment.current_rows(source.key))
+    wanted = _shaped(_newest(_keyed(rows, write, contract), write, contract), contract)
+    if set(natural) == set(source.key) and dependence.keeps_rows and increment.keeps_every_key():
+        return _merged(lakehouse, node, contract, wanted, None)
+    with kept(increment.touched(*[F.col(quoted(name)) for name in source.key])) as members:
+        stored = rows_with(lakehouse.read(node.table), members, source.key)
+        if write.unknown_member and write.surrogate_key:
+            stored = stored.where(F.col(quoted(write.surrogate_key)) != UNKNOWN_KEY)
+        return _merged(lakehouse, node, contract, wanted, stored)
 
-    def computed_rows(source: DataFrame) -> DataFrame:
-        return _shaped(_keyed(lakehouse.transformed(node, source), write, contract), contract)
 
-    newer = not_older(write.sequence_by) if write.sequence_by else None
-    compared = [column.name for column in contract.columns if column.name not in contract.key]
+def _replace(
+    lakehouse: Lakehouse,
+    node: Gold,
+    write: Replace,
+    contract: Contract,
+    increment: Increment,
+    dependence: Dependence | None,
+) -> Refreshed:
+    if dependence is None or write.by is None:
+        return _written_whole(lakehouse, node, contract, increment)
+    data_type = struct_type(contract)[write.by].dataType.simpleString()
+    meaning, given = meaning_of(empty(lakehouse.spark, increment.everything().schema), write.expression)
+    meaning = cast(meaning, given, data_type)
+    if "#" in meaning or dependence.cast(write.by, data_type) != meaning or not dependence.stays_within([meaning]):
+        return _computed_whole(lakehouse, node, contract, increment, f"that share {write.by}")
+    if not contract.key:
+        return _computed_whole(lakehouse, node, contract, increment, "by a key, since its contract has none")
+    value = F.expr(write.expression).cast(data_type).alias(write.by)
+    with kept(increment.touched(value)) as slices:
+        picked = increment.everything().withColumn(SLICE, value)
+        rows = rows_with(picked, slices.withColumnRenamed(write.by, SLICE), [SLICE]).drop(SLICE)
+        wanted = _shaped(lakehouse.transformed(node, rows), contract)
+        return _merged(lakehouse, node, contract, wanted, rows_with(lakehouse.read(node.table), slices, [write.by]))
+
+
+def _history(
+    lakehouse: Lakehouse,
+    node: Gold,
+    write: Scd2,
+    contract: Contract,
+    increment: Increment,
+    dependence: Dependence | None,
+) -> Refreshed:
+    if dependence is None:
+        return _written_whole(lakehouse, node, contract, increment)
+    keys = [f"⟨{name}⟩" for name in write.keys]
+    source = lakehouse.contract(node.reads)
+    if not _same(dependence, source, contract, write.keys) or not dependence.stays_within(keys):
+        return _computed_whole(lakehouse, node, contract, increment, f"that share {', '.join(write.keys)}")
+    with kept(increment.touched(*[F.col(quoted(name)) for name in write.keys])) as members:
+        states = rows_with(increment.everything(), members, write.keys)
+        wanted = _shaped(_periods(lakehouse, node, write, contract, states), contract)
+        return _merged(lakehouse, node, contract, wanted, rows_with(lakehouse.read(node.table), members, write.keys))
+
+
+def _merged(
+    lakehouse: Lakehouse, node: Gold, contract: Contract, wanted: DataFrame, stored: DataFrame | None
+) -> Refreshed:
+    """Write the rows that some members should have.
+
+    Args:
+        lakehouse: The open lakehouse.
+        node: The table's definition.
+        contract: The table's contract.
+        wanted: The rows, one for each key.
+        stored: The rows that the table has of the same members, of which those no longer wanted go; None where none can
+            go.
+    """
+    names = [column.name for column in contract.columns]
+    key = _merge_key(node, contract)
     # Written and then checked: computed once for both.
-    with kept(computed_rows(increment.current_rows(source_key))) as rows:
-        offered, gone = rows, increment.deleted_rows(source_key)
-        if gone is not None:
-            # What a key that is gone was made into goes too, unless a key that is left makes the same.
-            leaving = computed_rows(gone).join(rows, list(contract.key), "left_anti").dropDuplicates(list(contract.key))
-            offered = rows.withColumn(GONE, F.lit(False)).unionByName(leaving.withColumn(GONE, F.lit(True)))
+    with kept(wanted) as rows:
         commit = merge_by_key(
             lakehouse.spark,
-            identifier,
-            _stamped(offered),
-            contract.key,
-            columns=[*[column.name for column in contract.columns], *technical.names("gold")],
-            compared=compared,
-            update_when=newer,
-            insert_when=None if gone is None else f"NOT s.{GONE}",
-            delete_when=None if gone is None else f"s.{GONE}",
+            lakehouse.identifier(node.table),
+            _stamped(rows if stored is None else differences(rows, stored, key)),
+            key,
+            columns=[*names, *technical.names("gold")],
+            compared=[name for name in names if name not in key],
+            insert_when=None if stored is None else f"NOT s.{OBSOLETE}",
+            delete_when=None if stored is None else f"s.{OBSOLETE}",
             folder=lakehouse.folder(node.table),
         )
         summary = _summary(lakehouse, contract, commit, rows)
-    return Refreshed(commit.rows_written, summary, one_row_per_key=True)
+    return Refreshed(commit.rows_written, summary, one_row_per_key=set(key) == set(contract.key))
 
 
-def _replace(lakehouse: Lakehouse, node: Gold, write: Replace, contract: Contract, increment: Increment) -> Refreshed:
-    touched = None if increment.after < 0 or write.by is None else _touched(lakehouse, node, write, increment)
-    if touched is None:
-        return _written_whole(lakehouse, node, contract, increment)
-    if not touched:
-        return Refreshed(0, None, one_row_per_key=True)
-    values = ", ".join(touched)
-    expression = write.of or f"`{write.by}`"
-    rows = increment.everything().where(f"{expression} IN ({values})")
-    with kept(_shaped(lakehouse.transformed(node, rows), contract)) as shaped:
-        commit = overwrite(
-            lakehouse.spark,
-            lakehouse.identifier(node.table),
-            _stamped(shaped),
-            where=f"`{write.by}` IN ({values})",
-            folder=lakehouse.folder(node.table),
-        )
-        summary = _summary(lakehouse, contract, commit, shaped)
-    return Refreshed(commit.rows_written, summary, one_row_per_key=write.by in contract.key)
+def _merge_key(node: Gold, contract: Contract) -> tuple[str, ...]:
+    return (node.write.surrogate_key,) if isinstance(node.write, Scd2) else contract.key
 
 
-def _touched(lakehouse: Lakehouse, node: Gold, write: Replace, increment: Increment) -> list[str] | None:
-    """Return SQL literals of the slices to recompute; None when there are too many to name."""
-    expression = write.of or f"`{write.by}`"
-    pieces = [increment.rows_of(lookup) for lookup in increment.moved_lookups()]
-    if increment.after < increment.until:
-        pieces.append(increment.changes())
-    if not pieces:
-        return []
-    slices = [piece.select(F.expr(expression).alias("slice")) for piece in pieces]
-    found = reduce(lambda left, right: left.union(right), slices).where("slice IS NOT NULL").distinct()
-    rows = found.select(F.col("slice").cast("string").alias("text")).limit(MOST_SLICES + 1).collect()
-    if len(rows) > MOST_SLICES:
-        return None
-    data_type = lakehouse.contract(node.table).column(write.by or "").data_type
-    return sorted(f"CAST({literal(row.text)} AS {data_type})" for row in rows)
+def _same(dependence: Dependence, source: Contract, contract: Contract, names: Sequence[str]) -> bool:
+    """Say whether columns hold in the table, in their type, what they hold in the table read."""
+    types, read = struct_type(contract), struct_type(source)
+    known = all(name in types.names and name in read.names for name in names)
+    return known and dependence.passes(names) and all(types[name].dataType == read[name].dataType for name in names)
 
 
-def _history(lakehouse: Lakehouse, node: Gold, write: Scd2, contract: Contract, increment: Increment) -> Refreshed:
-    if increment.after < 0:
-        return _written_whole(lakehouse, node, contract, increment)
-    touched = [increment.changes(), *(increment.rows_of(lookup) for lookup in increment.moved_lookups())]
-    keys = [rows.select(*write.keys) for rows in touched]
-    members = reduce(lambda left, right: left.union(right), keys).distinct()
-    states = increment.everything().join(members, list(write.keys), "left_semi")
-    stored = lakehouse.read(node.table).join(members, list(write.keys), "left_semi")
-    names = [column.name for column in contract.columns]
-    with kept(_shaped(_periods(lakehouse, node, write, contract, states), contract)) as wanted:
-        commit = merge_by_key(
-            lakehouse.spark,
-            lakehouse.identifier(node.table),
-            _stamped(differences(wanted, stored, key_column=write.surrogate_key)),
-            [write.surrogate_key],
-            columns=[*names, *technical.names("gold")],
-            compared=[name for name in names if name != write.surrogate_key],
-            insert_when="NOT s._obsolete",
-            delete_when="s._obsolete",
-            folder=lakehouse.folder(node.table),
-        )
-        summary = _summary(lakehouse, contract, commit, wanted)
-    merged = contract.key == (write.surrogate_key,)
-    return Refreshed(commit.rows_written, summary, one_row_per_key=merged)
+def _computed_whole(lakehouse: Lakehouse, node: Gold, contract: Contract, increment: Increment, rows: str) -> Refreshed:
+    _LOG.warning(
+        "%s is computed whole in each run: it does not show that its rows follow from the rows read %s",
+        node.table,
+        rows,
+    )
+    return _written_whole(lakehouse, node, contract, increment)
 
 
 def _periods(lakehouse: Lakehouse, node: Gold, write: Scd2, contract: Contract, states: DataFrame) -> DataFrame:
@@ -218,25 +247,22 @@ def _written_whole(lakehouse: Lakehouse, node: Gold, contract: Contract, increme
 def _keyed(rows: DataFrame, write: Upsert, contract: Contract) -> DataFrame:
     if write.surrogate_key is None:
         return rows
-    natural = [name for name in contract.key if name != write.surrogate_key] or _natural_key(contract, write)
-    return rows.withColumn(write.surrogate_key, surrogate_key(*natural))
+    return rows.withColumn(write.surrogate_key, surrogate_key(*natural_key(contract, write.surrogate_key)))
 
 
-def _natural_key(contract: Contract, write: Upsert) -> list[str]:
-    natural = [column.name for column in contract.columns if column.unique and column.name != write.surrogate_key]
-    if not natural:
-        raise InvalidInput(
-            f"{contract.name} has no natural key to make {write.surrogate_key} from",
-            where=str(contract.path),
-            hint="Mark the natural key's column with unique: true",
-        )
-    return natural
+def _newest(rows: DataFrame, write: Upsert, contract: Contract) -> DataFrame:
+    """Keep one of the rows that share a key: the greatest sequence, and of those the greatest content."""
+    if write.sequence_by is None:
+        return rows
+    order = [F.col(quoted(write.sequence_by)).desc_nulls_last(), content_of(contract).desc()]
+    ranked = Window.partitionBy(*[quoted(name) for name in natural_key(contract, write.surrogate_key)]).orderBy(*order)
+    return rows.withColumn("_rank", F.row_number().over(ranked)).where("_rank = 1").drop("_rank")
 
 
 def _with_unknown(rows: DataFrame, write: Write, contract: Contract) -> DataFrame:
     if isinstance(write, Replace) or not write.unknown_member or write.surrogate_key is None:
         return rows
-    natural = list(write.keys) if isinstance(write, Scd2) else _natural_key(contract, write)
+    natural = list(write.keys) if isinstance(write, Scd2) else natural_key(contract, write.surrogate_key)
     return with_unknown_member(rows, write.surrogate_key, struct_type(contract), natural)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import reduce
 from typing import TYPE_CHECKING
 
@@ -13,11 +13,12 @@ from pyspark.sql import functions as F
 
 from databricks_utils.delta import Commit, changed_rows, rows_at
 from databricks_utils.medallion.lakehouse import Lakehouse
+from databricks_utils.medallion.matching import rows_with
 from databricks_utils.medallion.pipeline import Gold, Lookup, Silver, as_lookups
 from databricks_utils.medallion.progress import Position
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+    from pyspark.sql import Column, DataFrame
 
 #: Operations that leave all rows where they are.
 _WITHOUT_DELETES = (
@@ -44,6 +45,7 @@ class Increment:
         position: How far it had read before.
         versions: Newest version of each source now.
         full: Everything is to be computed again.
+        identities: Which tables bear the names of the sources and of the table computed.
     """
 
     lakehouse: Lakehouse
@@ -51,6 +53,12 @@ class Increment:
     position: Position
     versions: Mapping[str, int]
     full: bool
+    identities: Mapping[str, str] = field(default_factory=dict)
+
+    def reached(self, version: int) -> Position:
+        """Return how far the table has read once this run's rows are in one of its versions."""
+        own = {self.node.table: identity} if (identity := self.lakehouse.identity(self.node.table)) else {}
+        return Position(self.node.table, self.versions, version, {**self.identities, **own})
 
     @property
     def note(self) -> str:
@@ -129,36 +137,49 @@ class Increment:
             return pieces[0]
         return reduce(lambda left, right: left.unionByName(right), pieces).dropDuplicates(list(key))
 
+    def touched(self, *columns: Column) -> DataFrame:
+        """Return the different values of columns in all rows to look at: changed ones before and after, and gone ones.
+
+        Args:
+            columns: Columns of the table read, or computed from them.
+        """
+        pieces = [] if self.after == self.until else [self.changes()]
+        pieces += [self.rows_of(lookup) for lookup in self.moved_lookups()]
+        chosen = [piece.select(*columns) for piece in pieces or [self.everything().where("false")]]
+        return reduce(lambda left, right: left.union(right), chosen).distinct()
+
     def moved_lookups(self) -> tuple[Lookup, ...]:
         """Return the lookups that changed since the last run and say which rows this concerns."""
         return tuple(
             lookup
             for lookup in as_lookups(self.node.lookups)
-            if lookup.on is not None and self._seen(lookup) < self.versions[lookup.table]
+            if lookup.columns and self._seen(lookup) < self.versions[lookup.table]
         )
 
-    def rows_of(self, lookup: Lookup) -> DataFrame:
-        """Return the rows of the table read that share a value with a changed row of a lookup."""
-        if lookup.on is None:
+    def rows_of(self, lookup: Lookup, among: DataFrame | None = None) -> DataFrame:
+        """Return the rows that share a value with a changed row of a lookup, NULL being a value too.
+
+        Args:
+            lookup: It has moved.
+            among: Rows of the table read, in the lookup's types; as they are stored by default.
+        """
+        if not lookup.columns:
             raise ValueError(f"{lookup.table} has no column to find rows by")
         identifier = self.lakehouse.identifier(lookup.table)
         feed = changed_rows(self.lakehouse.spark, identifier, self._seen(lookup), self.versions[lookup.table])
-        return self.everything().join(feed.select(lookup.on).distinct(), lookup.on, "left_semi")
+        return rows_with(self.everything() if among is None else among, feed, lookup.columns)
 
     def _seen(self, lookup: Lookup) -> int:
         return self.position.sources.get(lookup.table, -1)
 
-    def deleted_rows(self, key: Sequence[str]) -> DataFrame | None:
-        """Return the rows whose keys are gone since the last run, as they were last; None when none can be.
+    def keeps_every_key(self) -> bool:
+        """Say whether no key of the table read can be gone since the last run.
 
         Silver only grows in a run, so that keys go only when somebody deletes, restores or refreshes it.
         """
-        if self.after < 0 or self.after == self.until:
-            return None
-        commits = self.lakehouse.commits_since(self.node.reads, self.after)
-        if all(_keeps_every_key(commit) for commit in commits):
-            return None
-        return self._last_images(key).where("_change_type = 'delete'").drop(*CHANGE_COLUMNS)
+        if self.after == self.until:
+            return True
+        return all(_keeps_every_key(commit) for commit in self.lakehouse.commits_since(self.node.reads, self.after))
 
     def _newest(self, key: Sequence[str]) -> DataFrame:
         """Keep the last image of each changed key; a key whose last change is a delete drops out."""
@@ -201,10 +222,18 @@ def plan_increment(
     versions = {table: lakehouse.version(table) for table in dict.fromkeys(node.inputs)}
     if isinstance(node, Silver) and not lakehouse.contract(node.table).key:
         position = resumed(lakehouse, position)
-    never = not position.sources or lakehouse.version(node.table) < 0
+    identities = _identities(lakehouse, (*versions, node.table))
+    never = not position.sources or lakehouse.version(node.table) < max(position.version, 0)
     rewound = any(versions.get(table, -1) < version for table, version in position.sources.items())
-    increment = Increment(lakehouse, node, position, versions, full_refresh or never or rewound)
+    # Under the name of what was read or written there may be another table now, with any number of versions.
+    remade = any(identities.get(table) != identity for table, identity in position.identities.items())
+    increment = Increment(lakehouse, node, position, versions, full_refresh or never or rewound or remade, identities)
     if not increment.nothing_new:
         for table in versions:
             lakehouse.exists(table)  # so that its name can be used in SQL
     return increment
+
+
+def _identities(lakehouse: Lakehouse, tables: Sequence[str]) -> dict[str, str]:
+    found = {table: lakehouse.identity(table) for table in tables}
+    return {table: identity for table, identity in found.items() if identity}

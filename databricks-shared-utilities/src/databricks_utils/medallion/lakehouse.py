@@ -19,6 +19,7 @@ from databricks_utils.delta import (
     add_missing_columns,
     commits_since,
     create_table,
+    identity_of,
     last_commit,
     locked,
     newest_version,
@@ -71,6 +72,12 @@ class Lakehouse:
             found = newest_version(folder)
             return -1 if found is None else found
         return last_commit(self.spark, self.identifier(table)).version if self.exists(table) else -1
+
+    def identity(self, table: str) -> str | None:
+        """Return what tells a table from one of the same name dropped before it; None when it does not exist."""
+        if not self.exists(table):
+            return None
+        return identity_of(self.spark, self.identifier(table), folder=self.folder(table))
 
     def commits_since(self, table: str, version: int) -> list[Commit]:
         """Return the commits of a table after a version, newest first."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
+from databricks_utils.contracts import Contract
 from databricks_utils.errors import InputProblems, InvalidInput, LakehouseError
 
 if TYPE_CHECKING:
@@ -14,6 +17,7 @@ if TYPE_CHECKING:
 
 #: A pure function of DataFrames; keyword-only arguments are filled from the configuration's parameters.
 Transform = Callable[..., "DataFrame"]
+_LIBRARY = Path(__file__).parents[1]
 
 
 @dataclass(frozen=True)
@@ -44,12 +48,17 @@ class Lookup:
 
     Args:
         table: `layer.table`.
-        on: The column that both the lookup and the table read share. When rows of the lookup change, the rows
-            with these values are computed again; without it a change of the lookup has no effect on old rows.
+        on: The column that both the lookup and the table read share, or several. When rows of the lookup change, the
+            rows with these values are computed again; without it a change of the lookup has no effect on old rows.
     """
 
     table: str
-    on: str | None = None
+    on: str | Sequence[str] | None = None
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns by which rows are found; none where a change of the lookup has no effect on old rows."""
+        return (self.on,) if isinstance(self.on, str) else tuple(self.on or ())
 
 
 @dataclass(frozen=True)
@@ -80,6 +89,11 @@ class Replace:
 
     by: str | None = None
     of: str | None = None
+
+    @property
+    def expression(self) -> str:
+        """SQL over the table read that gives `by`."""
+        return self.of or f"`{self.by}`"
 
 
 @dataclass(frozen=True)
@@ -112,6 +126,12 @@ class TableNode:
 
     name: str
     layer: str
+    #: File and line of the definition.
+    place: str
+
+    def __post_init__(self) -> None:
+        """Note where the table is defined, for messages."""
+        object.__setattr__(self, "place", _caller())
 
     @property
     def table(self) -> str:
@@ -179,6 +199,18 @@ def as_lookups(lookups: Sequence[Lookup | str]) -> tuple[Lookup, ...]:
 AnyNode = TypeVar("AnyNode", bound=TableNode)
 
 
+def _caller() -> str:
+    """Return file and line of the first call that does not come from this library."""
+    frame = inspect.currentframe()
+    while frame is not None:
+        path = Path(frame.f_code.co_filename)
+        # The initializer of a dataclass has no file.
+        if path.is_file() and not path.is_relative_to(_LIBRARY):
+            return f"{path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path}:{frame.f_lineno}"
+        frame = frame.f_back
+    return "the pipeline definition"
+
+
 class Flow(Generic[AnyNode]):
     """Tables in the order that follows from what they read. It checks itself when it is made.
 
@@ -213,6 +245,16 @@ class Flow(Generic[AnyNode]):
     def edges(self) -> tuple[tuple[str, str], ...]:
         """Pairs (table read, table written)."""
         return tuple((source, node.table) for node in self for source in node.inputs)
+
+    def prerequisites(self, node: TableNode, contracts: Mapping[str, Contract]) -> tuple[str, ...]:
+        """Return the tables of the flow that are written before a table: what it reads and what its contract refers to.
+
+        A reference is checked when the table has been written, so what it refers to must be there by then.
+        """
+        contract = contracts.get(node.table)
+        referred = contract.references if contract else ()
+        known = {other.table for other in self.nodes} - {node.table}
+        return tuple(dict.fromkeys((*node.inputs, *(table for table in referred if table in known))))
 
     def node(self, table: str) -> AnyNode:
         """Return one table's definition.

@@ -11,16 +11,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from pyspark.sql import functions as F
+
 from databricks_utils.contracts import parse_schema
-from databricks_utils.delta import append, create_table, literal, locked, small_frame
+from databricks_utils.delta import add_missing_columns, append, create_table, literal, locked, small_frame
 
 if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, Row
+
     from databricks_utils.medallion.lakehouse import Lakehouse
 
 TABLE = "operations.progress"
+_NOTED = ("source_version", "target_version", "source_id", "target_id")
 SCHEMA = (
     "table_name STRING, source_name STRING, source_version BIGINT, "
-    "target_version BIGINT, run_id STRING, sequence BIGINT"
+    "target_version BIGINT, run_id STRING, sequence BIGINT, source_id STRING, target_id STRING"
 )
 
 
@@ -32,11 +37,14 @@ class Position:
         table: `layer.table`.
         sources: Newest version read, by source table.
         version: Version of the table that holds the result.
+        identities: Which table bore the name of each source, and the table's own, when that was read and written; an
+            older note does not say.
     """
 
     table: str
     sources: Mapping[str, int] = field(default_factory=dict)
     version: int = -1
+    identities: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -55,23 +63,44 @@ def load_progress(lakehouse: Lakehouse) -> Progress:
     """Return the newest position of every table."""
     if not lakehouse.exists(TABLE):
         return Progress()
-    rows = lakehouse.spark.sql(
-        f"SELECT table_name, source_name, max_by(struct(source_version, target_version), sequence) AS newest, "
-        f"max(sequence) AS sequence FROM {lakehouse.identifier(TABLE)} GROUP BY table_name, source_name"
-    ).collect()
-    sources: dict[str, dict[str, int]] = {}
-    versions: dict[str, int] = {}
-    for row in rows:
-        sources.setdefault(row.table_name, {})[row.source_name] = row.newest.source_version
-        versions[row.table_name] = max(versions.get(row.table_name, -1), row.newest.target_version)
-    positions = {table: Position(table, found, versions[table]) for table, found in sources.items()}
-    return Progress(positions, max((row.sequence for row in rows), default=0))
+    newest = F.max_by(F.struct(*_NOTED), "sequence").alias("newest")
+    rows = _notes(lakehouse).groupBy("table_name", "source_name").agg(newest, F.max("sequence").alias("sequence"))
+    found = rows.collect()
+    tables: dict[str, list[Row]] = {}
+    for row in found:
+        tables.setdefault(row.table_name, []).append(row)
+    positions = {table: _position(table, notes) for table, notes in tables.items()}
+    return Progress(positions, max((row.sequence for row in found), default=0))
+
+
+def _notes(lakehouse: Lakehouse) -> DataFrame:
+    """Return all notes; those that an older version wrote say nothing of what a table was."""
+    notes = lakehouse.read(TABLE)
+    missing = [name for name in parse_schema(SCHEMA).names if name not in notes.columns]
+    return notes.withColumns({name: F.lit(None).cast("string") for name in missing}) if missing else notes
+
+
+def _position(table: str, notes: Sequence[Row]) -> Position:
+    sources = {row.source_name: row.newest.source_version for row in notes}
+    latest = max(notes, key=lambda row: int(row.newest.target_version)).newest
+    identities = {row.source_name: row.newest.source_id for row in notes} | {table: latest.target_id}
+    known = {name: identity for name, identity in identities.items() if identity}
+    return Position(table, sources, latest.target_version, known)
 
 
 def save_progress(lakehouse: Lakehouse, progress: Progress, moved: Sequence[Position], run_id: str) -> None:
     """Append the positions a run has reached, in one commit."""
     rows = [
-        (position.table, source, version, position.version, run_id, progress.sequence + 1)
+        (
+            position.table,
+            source,
+            version,
+            position.version,
+            run_id,
+            progress.sequence + 1,
+            position.identities.get(source),
+            position.identities.get(position.table),
+        )
         for position in moved
         for source, version in position.sources.items()
     ]
@@ -80,7 +109,9 @@ def save_progress(lakehouse: Lakehouse, progress: Progress, moved: Sequence[Posi
     schema = parse_schema(SCHEMA)
     frame = small_frame(lakehouse.spark, rows, schema)
     with locked(lakehouse.namespace, write=[TABLE]):
-        if not lakehouse.exists(TABLE):
+        if lakehouse.exists(TABLE):
+            add_missing_columns(lakehouse.spark, lakehouse.identifier(TABLE), schema)
+        else:
             create_table(lakehouse.spark, lakehouse.namespace, TABLE, schema=schema)
         append(lakehouse.spark, lakehouse.identifier(TABLE), frame, folder=lakehouse.folder(TABLE))
 
@@ -101,4 +132,4 @@ def rewound(lakehouse: Lakehouse, progress: Progress, table: str, version: int) 
     )
     newest = max((row.sequence for row in rows), default=-1)
     read = {row.source_name: row.source_version for row in rows if row.sequence == newest}
-    return Position(table, {**unread, **read}, version)
+    return Position(table, {**unread, **read}, version, progress.of(table).identities)

@@ -12,15 +12,16 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from graphlib import TopologicalSorter
-from typing import Any
 from uuid import uuid4
 
-from databricks_utils.errors import InputProblems, InvalidInput, LakehouseError, RunFailed
+from databricks_utils.errors import RunFailed
 from databricks_utils.logging import log_context
+from databricks_utils.medallion.dependence import Dependence
 from databricks_utils.medallion.failure import RUNBOOK, cause_of, explained, kind_name, kind_of
 from databricks_utils.medallion.lakehouse import Lakehouse
-from databricks_utils.medallion.pipeline import Flow, Node, Pipeline
+from databricks_utils.medallion.pipeline import Node, Pipeline
 from databricks_utils.medallion.progress import Position, Progress, load_progress, save_progress
+from databricks_utils.medallion.rehearsal import rehearse
 from databricks_utils.medallion.steps import Clock, Step, run_step
 from databricks_utils.medallion.trail import followed
 from databricks_utils.observability import RunResult, RunStore, TableResult, span
@@ -29,25 +30,6 @@ _LOG = logging.getLogger(__name__)
 
 #: Called with each table's result as soon as it is known.
 Listener = Callable[[TableResult], None]
-
-
-def check_pipeline(pipeline: Flow[Any], lakehouse_contracts: Mapping[str, object]) -> None:
-    """Compare definition and contracts before Spark starts.
-
-    Raises:
-        InputProblems: A table has no contract.
-    """
-    problems: list[LakehouseError] = [
-        InvalidInput(
-            f"{node.table} has no contract",
-            where=f"contracts/{node.layer}/{node.name}.yaml",
-            hint=f"Write one, or take {node.table} out of the pipeline definition",
-        )
-        for node in pipeline
-        if node.table not in lakehouse_contracts
-    ]
-    if problems:
-        raise InputProblems(problems)
 
 
 def run_pipeline(
@@ -72,17 +54,21 @@ def run_pipeline(
         on_table: Called with each table's result.
 
     Raises:
+        InputProblems: A transformation does not fit its contract, or cannot be computed from changed rows alone.
         TableBusy: Another run holds one of the tables.
         RunFailed: The tables are written and the note about it is not.
     """
     nodes = pipeline.selected(tables)
     clock = Clock()
     run_id = run_id or uuid4().hex
+    dependences = rehearse(lakehouse, nodes)
     with log_context(pipeline=pipeline.name, batch_id=run_id), span(f"run {pipeline.name}", run_id=run_id):
         # Held until the positions are noted: who comes next must know how far these tables have read.
         with lakehouse.held([node.table for node in nodes], [table for node in nodes for table in node.inputs], run_id):
             progress = load_progress(lakehouse)
-            walk = _Walk(lakehouse, nodes, progress, full_refresh, run_id, on_table or (lambda _: None))
+            walk = _Walk(
+                lakehouse, pipeline, nodes, dependences, progress, full_refresh, run_id, on_table or (lambda _: None)
+            )
             steps = walk.run()
             moved = [step.position for step in steps if step.position]
             with _recording(run_id, "how far its tables have read"):
@@ -122,7 +108,9 @@ def _recording(run_id: str, what: str) -> Iterator[None]:
 @dataclass
 class _Walk:
     lakehouse: Lakehouse
+    pipeline: Pipeline
     nodes: Sequence[Node]
+    dependences: Mapping[str, Dependence]
     progress: Progress
     full_refresh: bool
     run_id: str
@@ -131,8 +119,9 @@ class _Walk:
 
     def run(self) -> list[Step]:
         chosen = {node.table: node for node in self.nodes}
+        order = {table: self.pipeline.prerequisites(node, self.lakehouse.contracts) for table, node in chosen.items()}
         sorter = TopologicalSorter(
-            {table: [source for source in node.inputs if source in chosen] for table, node in chosen.items()}
+            {table: [other for other in before if other in chosen] for table, before in order.items()}
         )
         sorter.prepare()
         running: dict[Future[Step], str] = {}
@@ -158,7 +147,8 @@ class _Walk:
         position: Position = self.progress.of(node.table)
         with followed() as trail:
             try:
-                return run_step(self.lakehouse, node, position, full_refresh=self.full_refresh)
+                dependence = self.dependences.get(node.table)
+                return run_step(self.lakehouse, node, position, dependence, full_refresh=self.full_refresh)
             except Exception as error:  # one table's failure, whatever it is, must not hide the others
                 _LOG.error("table failed", exc_info=error, extra={"event": "table_failed", "status": "failed"})
                 told = explained(error, trail, self.run_id)

@@ -13,12 +13,17 @@ from typing import TYPE_CHECKING
 from pyspark.sql import Window
 from pyspark.sql import functions as F
 
+from databricks_utils.data_quality.analysis import visible_schema
+from databricks_utils.delta import comparable, quoted
+from databricks_utils.medallion.matching import rows_without
 from databricks_utils.medallion.surrogate import surrogate_key
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
 
 START, END, CURRENT = "effective_start_date", "effective_end_date", "is_current"
+#: Marks a row of a MERGE that takes its key away.
+OBSOLETE = "_obsolete"
 
 
 def timeline(
@@ -33,8 +38,8 @@ def timeline(
     """Turn the states of members into the periods in which they held.
 
     A period starts with a state that differs from the one before, or that follows a deletion; a state equal to the
-    one before adds nothing. Of several states with the same sequence the one with the greatest content hash counts,
-    so that the choice does not depend on row order; a deletion counts before any of them.
+    one before adds nothing. Of several states with the same sequence the one with the greatest content counts, column
+    by column, so that the choice does not depend on row order; a deletion counts before any of them.
 
     Args:
         states: One row for each state received: keys, sequence, attributes and what `delete_when` names.
@@ -55,7 +60,7 @@ def timeline(
         *attributes,
         F.col(sequence_by).alias(START),
         deleted.alias("_deleted"),
-        _content(attributes).alias("_content"),
+        _content(states, attributes).alias("_content"),
     )
     by_time = Window.partitionBy(*keys).orderBy(START)
     boundaries = (
@@ -77,28 +82,26 @@ def _one_for_each_moment(marked: DataFrame, keys: Sequence[str]) -> DataFrame:
     return marked.withColumn("_rank", F.row_number().over(ranked)).where("_rank = 1")
 
 
-def _content(attributes: Sequence[str]) -> Column:
-    """Hash the attributes; lengths keep neighbours apart and `~` keeps NULL apart from an empty text."""
-    parts = []
-    for name in attributes:
-        text = F.col(name).cast("string")
-        parts.append(F.coalesce(F.concat(F.length(text).cast("string"), F.lit(":"), text), F.lit("~")))
-    return F.sha2(F.concat(F.lit(""), *parts), 256)
+def _content(states: DataFrame, attributes: Sequence[str]) -> Column:
+    """Return the attributes as one value that can be compared, none of them changed on its way."""
+    types = visible_schema(states)
+    given = [quoted(name) if types is None else comparable(quoted(name), types[name].dataType) for name in attributes]
+    return F.expr(f"struct({', '.join(['true', *given])})")
 
 
-def differences(wanted: DataFrame, stored: DataFrame, *, key_column: str) -> DataFrame:
-    """Compare the periods a member should have with those stored.
+def differences(wanted: DataFrame, stored: DataFrame, key: Sequence[str]) -> DataFrame:
+    """Compare the rows that members should have with those stored.
 
     Args:
-        wanted: Periods from `timeline` of the touched members, with the surrogate key.
-        stored: The dimension's rows of the same members.
-        key_column: The surrogate key both share.
+        wanted: Rows of the touched members, one for each key.
+        stored: The table's rows of the same members.
+        key: Columns that both share.
 
     Returns:
         The wanted rows and, for stored rows that no longer hold, a row with only the key filled; `_obsolete` BOOLEAN
         tells them apart.
     """
-    obsolete = stored.join(wanted.select(key_column), key_column, "left_anti").select(key_column)
-    return wanted.withColumn("_obsolete", F.lit(False)).unionByName(
-        obsolete.withColumn("_obsolete", F.lit(True)), allowMissingColumns=True
+    obsolete = rows_without(stored, wanted, key).select(*[quoted(name) for name in key]).distinct()
+    return wanted.withColumn(OBSOLETE, F.lit(False)).unionByName(
+        obsolete.withColumn(OBSOLETE, F.lit(True)), allowMissingColumns=True
     )

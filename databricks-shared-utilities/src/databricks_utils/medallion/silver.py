@@ -10,9 +10,9 @@ from pyspark.errors import AnalysisException
 from pyspark.sql import Window
 from pyspark.sql import functions as F
 
-from databricks_utils.contracts import Contract
+from databricks_utils.contracts import Contract, data_type
 from databricks_utils.data_quality import Summary, cast_to_contract, label, row_rules, summarise
-from databricks_utils.delta import append, create_table, merge_by_key, not_older, overwrite
+from databricks_utils.delta import append, comparable, create_table, merge_by_key, not_older, overwrite, quoted
 from databricks_utils.errors import RunFailed
 from databricks_utils.medallion import technical
 from databricks_utils.medallion.increment import Increment
@@ -22,7 +22,7 @@ from databricks_utils.medallion.pipeline import Silver, Upsert
 from databricks_utils.medallion.trail import entered
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+    from pyspark.sql import Column, DataFrame
 
 CARRIED = (
     "_raw",
@@ -64,9 +64,11 @@ def prepare(
         The contract's columns, `_raw` STRING (the row as received, of bad rows only), the carried technical columns,
         `_validation_errors` and `_validation_warnings` ARRAY<STRING>, `_is_valid` BOOLEAN; as many rows as came in.
     """
-    raw = bronze.withColumn("_raw", F.struct(*[F.col(name) for name in received]))
-    typed = cast_to_contract(raw, contract, available=received)
-    transformed = lakehouse.transformed(node, typed)
+    return _checked(typed(bronze, contract, received), contract, lakehouse, node)
+
+
+def _checked(rows: DataFrame, contract: Contract, lakehouse: Lakehouse, node: Silver) -> DataFrame:
+    transformed = lakehouse.transformed(node, rows)
     marked = transformed.withColumn("_malformed", F.col("_corrupt_record").isNotNull())
     # Rows are kept for several statements: what only the quarantine wants is not kept of the many that are good.
     received_text = F.when(~F.col("_is_valid"), F.to_json("_raw", {"ignoreNullFields": "false"}))
@@ -78,6 +80,12 @@ def prepare(
         "_validation_warnings",
         "_is_valid",
     )
+
+
+def typed(bronze: DataFrame, contract: Contract, received: Sequence[str]) -> DataFrame:
+    """Return bronze rows as a transformation is given them: in the contract's types, with `_raw` as received."""
+    raw = bronze.withColumn("_raw", F.struct(*[F.col(name) for name in received]))
+    return cast_to_contract(raw, contract, available=received)
 
 
 def refine(lakehouse: Lakehouse, node: Silver, increment: Increment) -> Refined:
@@ -131,16 +139,21 @@ def newest_by_key(rows: DataFrame, contract: Contract, sequence_by: str | None) 
     """
     if not contract.key:
         return rows
-    content = F.xxhash64(*[F.col(column.name) for column in contract.columns])
     sequence = [F.col(sequence_by).desc_nulls_last()] if sequence_by else []
     order = [
         *sequence,
         F.col("_ingestion_timestamp").desc_nulls_last(),
         F.col("_source_file").desc(),
-        content.desc(),
+        content_of(contract).desc(),
     ]
     ranked = Window.partitionBy(*contract.key).orderBy(*order)
     return rows.withColumn("_rank", F.row_number().over(ranked)).where("_rank = 1")
+
+
+def content_of(contract: Contract) -> Column:
+    """Return a hash of a contract's columns, the same for equal values."""
+    values = [comparable(quoted(column.name), data_type(column.data_type)) for column in contract.columns]
+    return F.expr(f"xxhash64({', '.join(values)})")
 
 
 def accepted(unique: DataFrame, contract: Contract) -> DataFrame:
@@ -242,7 +255,9 @@ def _reprocess(
     written = [*columns, "_validation_warnings"]
     total = 0
     for lookup in increment.moved_lookups():
-        labelled = prepare(increment.rows_of(lookup), contract, received, lakehouse, node)
+        # Values are compared in their types: as received, 7 may be written 07.
+        found = increment.rows_of(lookup, typed(increment.everything(), contract, received))
+        labelled = _checked(found, contract, lakehouse, node)
         unique = newest_by_key(labelled.where("_is_valid"), contract, node.write.sequence_by)
         total += merge_by_key(
             lakehouse.spark,

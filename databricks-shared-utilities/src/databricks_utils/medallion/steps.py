@@ -10,6 +10,7 @@ from datetime import datetime, timezone
 from databricks_utils.data_quality import RuleResult, decide, quality_score, run_table_rules, table_rules
 from databricks_utils.logging import log_context
 from databricks_utils.medallion.bronze import ingest
+from databricks_utils.medallion.dependence import Dependence
 from databricks_utils.medallion.gold import refresh
 from databricks_utils.medallion.increment import Increment, plan_increment
 from databricks_utils.medallion.lakehouse import Lakehouse
@@ -31,8 +32,22 @@ class Step:
     position: Position | None = None
 
 
-def run_step(lakehouse: Lakehouse, node: Node, position: Position, *, full_refresh: bool = False) -> Step:
+def run_step(
+    lakehouse: Lakehouse,
+    node: Node,
+    position: Position,
+    dependence: Dependence | None = None,
+    *,
+    full_refresh: bool = False,
+) -> Step:
     """Run one table, again after a pause where the error can pass by itself.
+
+    Args:
+        lakehouse: The open lakehouse.
+        node: The table's definition.
+        position: How far it has read.
+        dependence: What the rows of its transformation depend on.
+        full_refresh: Compute it from all rows.
 
     Raises:
         LakehouseError: The table cannot be computed; nothing of it is half written.
@@ -40,7 +55,7 @@ def run_step(lakehouse: Lakehouse, node: Node, position: Position, *, full_refre
     execution = lakehouse.configuration.execution
     with log_context(table=node.table), span(f"table {node.table}", table=node.table):
         step = retry(
-            lambda: _run_once(lakehouse, node, position, full_refresh),
+            lambda: _run_once(lakehouse, node, position, dependence, full_refresh),
             attempts=execution.retries + 1,
             delay_seconds=execution.retry_delay_seconds,
             when=is_transient,
@@ -57,7 +72,9 @@ def run_step(lakehouse: Lakehouse, node: Node, position: Position, *, full_refre
         return step
 
 
-def _run_once(lakehouse: Lakehouse, node: Node, position: Position, full_refresh: bool) -> Step:
+def _run_once(
+    lakehouse: Lakehouse, node: Node, position: Position, dependence: Dependence | None, full_refresh: bool
+) -> Step:
     started = Clock()
     if isinstance(node, Bronze):
         return _bronze(lakehouse, node, started)
@@ -70,7 +87,7 @@ def _run_once(lakehouse: Lakehouse, node: Node, position: Position, full_refresh
     work = (
         _silver(lakehouse, node, increment, started)
         if isinstance(node, Silver)
-        else _gold(lakehouse, node, increment, started)
+        else _gold(lakehouse, node, increment, dependence, started)
     )
     counted = work.counted
     rules = (*work.rules, *_table_rules(lakehouse, node, started, work))
@@ -85,7 +102,7 @@ def _run_once(lakehouse: Lakehouse, node: Node, position: Position, full_refresh
         breaches=decision.reasons if decision.status == "breached" else (),
         target_version=version,
     )
-    return Step(result, Position(node.table, increment.versions, version))
+    return Step(result, increment.reached(version))
 
 
 @dataclass(frozen=True)
@@ -118,8 +135,10 @@ def _silver(lakehouse: Lakehouse, node: Silver, increment: Increment, started: C
     return _Work(counted, refined.summary.rules, refined.summary.distinct_keys, known_rows)
 
 
-def _gold(lakehouse: Lakehouse, node: Gold, increment: Increment, started: Clock) -> _Work:
-    refreshed = refresh(lakehouse, node, increment)
+def _gold(
+    lakehouse: Lakehouse, node: Gold, increment: Increment, dependence: Dependence | None, started: Clock
+) -> _Work:
+    refreshed = refresh(lakehouse, node, increment, dependence)
     checked = refreshed.summary.rows if refreshed.summary else refreshed.rows_written
     counted = TableResult(
         node.table,

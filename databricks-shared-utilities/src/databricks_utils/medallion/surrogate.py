@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
+from databricks_utils.contracts import Contract
+from databricks_utils.errors import InvalidInput
+
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
     from pyspark.sql.types import StructType
@@ -24,6 +27,25 @@ def surrogate_key(*columns: str) -> Column:
     """
     marks = F.concat(*[F.when(F.col(name).isNull(), F.lit("1")).otherwise(F.lit("0")) for name in columns])
     return F.xxhash64(marks, *[F.col(name) for name in columns]).bitwiseAND(F.lit(2**63 - 1))
+
+
+def natural_key(contract: Contract, surrogate: str | None) -> tuple[str, ...]:
+    """Return the columns that tell a contract's members apart without the surrogate key.
+
+    Raises:
+        InvalidInput: The surrogate key is the only one.
+    """
+    natural = tuple(name for name in contract.key if name != surrogate)
+    if natural:
+        return natural
+    unique = tuple(column.name for column in contract.columns if column.unique and column.name != surrogate)
+    if not unique:
+        raise InvalidInput(
+            f"{contract.name} has no natural key to make {surrogate} from",
+            where=str(contract.path),
+            hint="Mark the natural key's column with unique: true",
+        )
+    return unique
 
 
 def with_unknown_member(rows: DataFrame, key: str, schema: StructType, natural_keys: Sequence[str] = ()) -> DataFrame:

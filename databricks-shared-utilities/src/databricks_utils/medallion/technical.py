@@ -23,13 +23,21 @@ QUARANTINE = (
 GOLD = "_processing_timestamp TIMESTAMP"
 
 
+_LAYERS = {"bronze": BRONZE, "silver": SILVER, "gold": GOLD, "quarantine": QUARANTINE}
+
+
 def columns(layer: str) -> StructType:
     """Return the technical columns of `bronze`, `silver`, `gold` or `quarantine` as a schema."""
     from databricks_utils.contracts import parse_schema
 
-    return parse_schema({"bronze": BRONZE, "silver": SILVER, "gold": GOLD, "quarantine": QUARANTINE}[layer])
+    return parse_schema(_LAYERS[layer])
+
+
+def types(layer: str) -> dict[str, str]:
+    """Return the technical columns of a layer and their DDL types."""
+    return dict(part.split(" ", 1) for part in _LAYERS[layer].split(", "))
 
 
 def names(layer: str) -> tuple[str, ...]:
     """Return the names of the technical columns of a layer."""
-    return tuple(columns(layer).names)
+    return tuple(types(layer))
