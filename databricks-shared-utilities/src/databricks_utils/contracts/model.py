@@ -54,6 +54,7 @@ class Column:
         reference: The column it refers to, as `layer.table.column`.
         options: ODCS `logicalTypeOptions`.
         examples: Sample values.
+        received_as: Its name in files and events, where that is another one.
     """
 
     name: str
@@ -69,6 +70,7 @@ class Column:
     reference: str | None = None
     options: Mapping[str, object] = field(default_factory=dict)
     examples: tuple[object, ...] = ()
+    received_as: str | None = None
 
 
 @dataclass(frozen=True)
@@ -118,6 +120,11 @@ class Contract:
     def column_names(self) -> tuple[str, ...]:
         """Names of the columns in their order."""
         return tuple(column.name for column in self.columns)
+
+    @property
+    def received_names(self) -> Mapping[str, str]:
+        """The name in files or events of each column, by the column's own name, in their order."""
+        return {column.name: column.received_as or column.name for column in self.columns}
 
     def column(self, name: str) -> Column:
         """Return a column.

@@ -15,8 +15,10 @@ from graphlib import TopologicalSorter
 from typing import Any
 from uuid import uuid4
 
+from databricks_utils.contracts import Contract
 from databricks_utils.errors import InputProblems, InvalidInput, LakehouseError, RunFailed
 from databricks_utils.logging import log_context
+from databricks_utils.medallion.column_checks import column_problems
 from databricks_utils.medallion.failure import RUNBOOK, cause_of, explained, kind_name, kind_of
 from databricks_utils.medallion.lakehouse import Lakehouse
 from databricks_utils.medallion.pipeline import Flow, Node, Pipeline
@@ -31,11 +33,11 @@ _LOG = logging.getLogger(__name__)
 Listener = Callable[[TableResult], None]
 
 
-def check_pipeline(pipeline: Flow[Any], lakehouse_contracts: Mapping[str, object]) -> None:
+def check_pipeline(pipeline: Flow[Any], lakehouse_contracts: Mapping[str, Contract]) -> None:
     """Compare definition and contracts before Spark starts.
 
     Raises:
-        InputProblems: A table has no contract.
+        InputProblems: A table has no contract, or a column asks for what no text can become.
     """
     problems: list[LakehouseError] = [
         InvalidInput(
@@ -46,6 +48,7 @@ def check_pipeline(pipeline: Flow[Any], lakehouse_contracts: Mapping[str, object
         for node in pipeline
         if node.table not in lakehouse_contracts
     ]
+    problems += column_problems(pipeline, lakehouse_contracts)
     if problems:
         raise InputProblems(problems)
 
