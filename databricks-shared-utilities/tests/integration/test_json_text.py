@@ -99,18 +99,20 @@ def entries_of(text: str) -> list[tuple[str, str | None]] | None:
         return None
     if re.search(r"[\ud800-\udfff]", json.dumps(PAIRS.decode(text), ensure_ascii=False)):
         return None  # half of a pair, which UTF-8 cannot hold
-    found: list[tuple[str, str | None]] = []
-    skip = re.compile(rf"[{BLANKS},:{{]*")
-    at = skip.match(text).end()  # type: ignore[union-attr]  # it matches nothing at least
+
+    def behind(signs: str, at: int) -> int:
+        found = re.compile(f"[{BLANKS}{signs}]*").match(text, at)
+        return found.end() if found else at
+
+    entries: list[tuple[str, str | None]] = []
+    at = behind("{", 0)
     while text[at] != "}":
         key, at = READER.raw_decode(text, at)
-        begin = skip.match(text, at).end()  # type: ignore[union-attr]  # as above
-        begin = text.find("{", at, begin + 1) if "{" in text[at:begin] else begin
+        begin = behind(":", at)
         value, at = READER.raw_decode(text, begin)
-        written = value if text[begin] == '"' else None if value is None else text[begin:at]
-        found.append((key, written))
-        at = re.compile(rf"[{BLANKS},]*").match(text, at).end()  # type: ignore[union-attr]  # as above
-    return found
+        entries.append((key, value if text[begin] == '"' or value is None else text[begin:at]))
+        at = behind(",", at)
+    return entries
 
 
 def expected(text: str) -> tuple[str | None, str | None, str | None, str | None]:
@@ -122,7 +124,8 @@ def expected(text: str) -> tuple[str | None, str | None, str | None, str | None]
     for wanted in KEYS.values():
         same = [n for n, (key, _) in enumerate(entries) if key == wanted]
         alike = [n for n, (key, _) in enumerate(entries) if key.strip(BLANKS).lower() == wanted.lower()]
-        places.append((same or alike or [None])[-1])
+        found = same or alike
+        places.append(found[-1] if found else None)
     first, second = (None if place is None else entries[place][1] for place in places)
     others = [json.dumps({key: value})[1:-1] for n, (key, value) in enumerate(entries) if n not in places]
     return first, second, "{" + ",".join(others) + "}" if others else None, None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -35,6 +36,8 @@ from databricks_utils.medallion.trail import entered
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
+#: Files that are looked at side by side, which pays where they are compressed.
+AT_ONCE = 4
 DISCOVERED = "path STRING, modificationTime TIMESTAMP, length BIGINT, content BINARY"
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
@@ -125,7 +128,9 @@ class _BatchWriter:
         if not self.discovered:
             self._append(spark, batch, number)
             return
-        files = [examined(row.path, self.source, self.keys) for row in sorted(batch.select("path").collect())]
+        paths = sorted(row.path for row in batch.select("path").collect())
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            files = list(pool.map(lambda path: examined(path, self.source, self.keys), paths))
         damaged = [DamagedFile(file.path, file.damage) for file in files if file.damage]
         sound = [file for file in files if not file.damage]
         damaged += with_open_quotes(spark, sound, self.source.delimiter) if self.source.format == "csv" else ()

@@ -90,8 +90,10 @@ def examined(path: str, source: Files, keys: Mapping[str, str]) -> DeliveredFile
 def local_path(path: str) -> Path | None:
     """Return where this process finds a file that Spark names; None where it is not in its file system.
 
-    A stream names a file as it is; `_metadata.file_path` writes blanks and signs of it as %20 and the like.
+    A stream names a file as it is; `_metadata.file_path` writes blanks and signs of it as %20 and the like. Databricks
+    shows volumes to processes under the path that follows their scheme.
     """
+    path = path.removeprefix("dbfs:") if path.startswith("dbfs:/Volumes/") else path
     found = re.fullmatch(r"(?:file:/+)?/*(.*)", path, re.DOTALL)
     if found is None or (re.match(r"[a-z][a-z0-9+.-]+:/", path) and not path.startswith("file:")):
         return None

@@ -29,7 +29,7 @@ def problems_of(pipeline: Pipeline | StreamPipeline, *contracts: Contract) -> li
 @pytest.mark.parametrize("file_format", ["parquet", "CSV", "xml", ""])
 def test_files_of_another_format_are_refused_when_they_are_defined(file_format: str) -> None:
     with pytest.raises(InvalidInput, match=f"Files of format {file_format!r} are not read"):
-        Files("orders", format=file_format)  # type: ignore[arg-type]  # as a careless author writes it
+        Files("orders", format=file_format)
 
 
 @pytest.mark.parametrize("delimiter", ["", "||", r"\t", '"', "\n", "\r", "\0"])

@@ -11,7 +11,7 @@ import pytest
 
 from databricks_utils.medallion import Files
 from databricks_utils.medallion.damage import BatchNote, DamagedFile, RemarkedFile, read_note
-from databricks_utils.medallion.delivered_file import DeliveredFile, examined
+from databricks_utils.medallion.delivered_file import DeliveredFile, examined, local_path
 
 TEXT = b"order_id,amount\n" + b"1,5.00\n" * 5_000
 KEYS = {"order_id": "order_id", "amount": "amount (EUR)"}
@@ -28,7 +28,7 @@ def looked_at(folder: Path, name: str, content: bytes, **source: object) -> Deli
     path = folder / name
     path.write_bytes(content)
     source.setdefault("format", "json" if ".json" in name else "csv")
-    return examined(f"file:{path}", Files("orders", **source), KEYS)  # type: ignore[arg-type]  # as a test gives them
+    return examined(f"file:{path}", Files("orders", **source), KEYS)
 
 
 @pytest.mark.parametrize(
@@ -135,6 +135,7 @@ def test_what_lies_elsewhere_is_left_to_spark() -> None:
     path = "abfss://c@a.dfs.core.windows.net/x.csv.gz"
 
     assert examined(path, Files("orders"), KEYS) == DeliveredFile(path, by_line=False)
+    assert local_path("dbfs:/Volumes/main/landing/x.csv") == Path("/Volumes/main/landing/x.csv")
 
 
 def test_the_note_of_a_commit_brings_the_files_back() -> None:
