@@ -115,7 +115,7 @@ def test_rows_are_those_that_python_reads_or_their_file_is_set_aside(spark: Spar
         paths[file.as_uri()] = text
 
     seen = [examined(path, SOURCE, KEYS) for path in paths]
-    aside = {file.path for file in with_open_quotes(spark, seen, ",")}
+    aside = {file.path for file in with_open_quotes(spark, seen, SOURCE)}
     rows = read_files(spark, [file for file in seen if file.path not in aside and not file.damage], SOURCE, KEYS)
     assert rows is not None
     found: defaultdict[str, Counter[Row]] = defaultdict(Counter)

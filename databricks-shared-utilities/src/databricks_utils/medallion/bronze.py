@@ -133,27 +133,27 @@ class _BatchWriter:
             files = list(pool.map(lambda path: examined(path, self.source, self.keys), paths))
         damaged = [DamagedFile(file.path, file.damage) for file in files if file.damage]
         sound = [file for file in files if not file.damage]
-        damaged += with_open_quotes(spark, sound, self.source.delimiter) if self.source.format == "csv" else ()
         try:
             self._take(spark, sound, damaged, number)
         except Exception:
             # Only now is each file read alone: on the way without accidents all are read together, once.
-            by_path = {file.path: file for file in _without(sound, damaged)}
+            by_path = {file.path: file for file in sound}
             found = damaged_among([*by_path], lambda paths: self._read(spark, [by_path[path] for path in paths]))
             if not found:
                 raise
-            self._take(spark, sound, [*damaged, *found], number)
+            self._take(spark, _without(sound, found), [*damaged, *found], number)
 
     def _take(
         self, spark: SparkSession, files: Sequence[DeliveredFile], damaged: Sequence[DamagedFile], number: int
     ) -> None:
-        taken = _without(files, damaged)
+        unclosed = with_open_quotes(spark, files, self.source)
+        taken, aside = _without(files, unclosed), (*damaged, *unclosed)
         rows = self._read(spark, taken)
-        if damaged:
-            aside = rows_of_damaged(spark, damaged, tuple(self.keys))
-            rows = aside if rows is None else rows.unionByName(aside)
+        if aside:
+            told = rows_of_damaged(spark, aside, tuple(self.keys))
+            rows = told if rows is None else rows.unionByName(told)
         remarked = tuple(RemarkedFile(file.path, file.remark) for file in taken if file.remark)
-        self._append(spark, rows, number, BatchNote(tuple(damaged), remarked).text())
+        self._append(spark, rows, number, BatchNote(aside, remarked).text())
 
     def _append(self, spark: SparkSession, rows: DataFrame | None, number: int, note: str | None = None) -> None:
         if rows is None:

@@ -68,15 +68,15 @@ def read_csv_texts(texts: DataFrame, delimiter: str, keys: Mapping[str, str]) ->
     return _received(with_csv_fields(texts.select("value", _file()), keys, delimiter), keys)
 
 
-def with_open_quotes(spark: SparkSession, files: Sequence[DeliveredFile], delimiter: str) -> tuple[DamagedFile, ...]:
-    """Return those of the CSV files that have a quote which is never closed; their rows cannot be told apart."""
+def with_open_quotes(spark: SparkSession, files: Sequence[DeliveredFile], source: Files) -> tuple[DamagedFile, ...]:
+    """Return those of the files that have a quote which is never closed, as CSV; their rows cannot be told apart."""
     # Spark writes a name in another way than it was given.
     doubtful = {local_path(file.path): file.path for file in files if not file.by_line}
-    if not doubtful:
+    if not doubtful or source.format != "csv":
         return ()
     texts = spark.read.text([as_pattern(path) for path in doubtful.values()], wholetext=True).select("value", _file())
     reason = "a quote is never closed, in the row that begins in line {}"
-    found = unclosed_quotes(texts, delimiter).collect()
+    found = unclosed_quotes(texts, source.delimiter).collect()
     return tuple(
         DamagedFile(doubtful.get(local_path(row._source_file), row._source_file), reason.format(row._line))
         for row in found
