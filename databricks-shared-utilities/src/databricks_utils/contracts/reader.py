@@ -132,17 +132,7 @@ class _Reading:
                 "Exactly one table with properties was expected",
                 "Write one contract for each table",
             )
-        name = str(table.get("physicalName") or table.get("name", ""))
-        if name != self.source.path.stem:
-            self._problem(
-                ("schema", "0", "name"),
-                f"The table is called {name!r}",
-                f"Name it like the file: {self.source.path.stem}",
-            )
-        if not TABLE_NAME.fullmatch(name):
-            self._problem(
-                ("schema", "0", "name"), f"No table can be called {name!r}", "Take letters, digits and _ only"
-            )
+        name = self._name(table)
         columns = tuple(self._column(position, item) for position, item in enumerate(table.get("properties") or []))
         self._check_names(columns)
         check_table_keys(self.layer, values, table, self._problem)
@@ -168,6 +158,16 @@ class _Reading:
             path=self.source.path,
             statements=statements,
         )
+
+    def _name(self, table: Mapping[str, Any]) -> str:
+        name = str(table.get("physicalName") or table.get("name", ""))
+        at = ("schema", "0", "name")
+        if name != self.source.path.stem:
+            hint = f"Name it like the file: {self.source.path.stem}"
+            self._problem(at, f"The table is called {name!r}", hint)
+        if not TABLE_NAME.fullmatch(name):
+            self._problem(at, f"No table can be called {name!r}", "Take letters, digits and _ only")
+        return name
 
     def _column(self, position: int, item: Mapping[str, Any]) -> Column:
         at = ("schema", "0", "properties", str(position))

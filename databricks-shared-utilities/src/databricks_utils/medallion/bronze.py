@@ -75,7 +75,6 @@ def ingest(lakehouse: Lakehouse, node: Bronze) -> Ingested:
     folder = _landing_folder(lakehouse, node)
     checkpoint = checkpoint_of(lakehouse, node)
     entered("append the rows of new files", lambda: _batch_of(checkpoint, folder))
-    system = node.source.system
     query = (
         _stream(lakehouse, node, folder)
         .writeStream.option("checkpointLocation", checkpoint)
@@ -85,7 +84,6 @@ def ingest(lakehouse: Lakehouse, node: Bronze) -> Ingested:
                 identifier,
                 contract.received_names,
                 node,
-                system,
                 generation_of(checkpoint),
                 _reads_files(lakehouse),
                 lakehouse.folder(node.table),
@@ -97,9 +95,11 @@ def ingest(lakehouse: Lakehouse, node: Bronze) -> Ingested:
     query.awaitTermination()
     commits = lakehouse.commits_since(node.table, before)
     notes = [read_note(commit.note) for commit in reversed(commits)]
-    damaged = tuple(file for note in notes for file in note.damaged)
-    remarked = tuple(file for note in notes for file in note.remarked)
-    return Ingested(sum(commit.rows_written for commit in commits), damaged, remarked)
+    return Ingested(
+        sum(commit.rows_written for commit in commits),
+        tuple(file for note in notes for file in note.damaged),
+        tuple(file for note in notes for file in note.remarked),
+    )
 
 
 class _BatchWriter:
@@ -110,7 +110,6 @@ class _BatchWriter:
         identifier: str,
         keys: Mapping[str, str],
         node: Bronze,
-        system: str,
         generation: str,
         discovered: bool,
         folder: Path | None,
@@ -118,7 +117,6 @@ class _BatchWriter:
         self.identifier = identifier
         self.keys = dict(keys)
         self.source = node.source
-        self.system = system
         self.application = f"{node.table}:{generation}"
         self.discovered = discovered
         self.folder = folder
@@ -180,7 +178,7 @@ class _BatchWriter:
             "_ingestion_timestamp": F.expr(f"timestamp_micros({moment})"),
             # By the clock, since rows are kept for so many days; in UTC, whatever the session's time zone.
             "_ingestion_date": F.expr(f"DATE'{_EPOCH + timedelta(microseconds=now):%Y-%m-%d}'"),
-            "_source_system": F.lit(self.system),
+            "_source_system": F.lit(self.source.system),
             "_batch_id": F.lit(f"{self.application.rpartition(':')[2][:8]}-{number:06d}"),
         }
         return rows.withColumns(stamps).select(*self.keys, *technical.names("bronze"))
