@@ -12,13 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import reduce
-from operator import or_
 from typing import TYPE_CHECKING
 
 import pyspark
 from pyspark.sql import functions as F
 
-from databricks_utils.data_quality.sql_text import string_literal
+from databricks_utils.data_quality.sql_text import quoted_name, string_literal
 from databricks_utils.medallion.rescued import others_as_object
 
 if TYPE_CHECKING:
@@ -64,8 +63,9 @@ def readable(text: Column) -> Column:
 
 def garbled(columns: Sequence[str]) -> Column:
     """Return the condition that a text has a mark in the place of a letter in one of the columns."""
-    marked = (F.coalesce(F.col(name).contains(REPLACED), F.lit(False)) for name in columns)
-    return reduce(or_, marked, F.lit(False))
+    # As text, since Connect cannot send a condition as deep as a table is wide.
+    marked = (f"coalesce(contains({quoted_name(name)}, {string_literal(REPLACED)}), false)" for name in columns)
+    return F.expr(" OR ".join(marked) or "false")
 
 
 def with_object_fields(rows: DataFrame, text: str, keys: Mapping[str, str]) -> DataFrame:
