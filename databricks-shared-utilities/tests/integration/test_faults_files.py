@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bz2
 import csv
 import gzip
 import json
@@ -12,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
+from urllib.parse import quote
 
 import pytest
 from little_shop import SECOND, SHOP, closed, land, landing, opened, succeeded
@@ -28,6 +30,11 @@ HEADER = "order_id,customer_id,ordered_on,amount,revision\n"
 DAY = 86_400
 #: Signs of patterns, of encoded names and of addresses, in names of sound files.
 ODD_NAMES = ("50%20off.csv", "a#b.csv", "x[1].csv", "{a,b}.csv", "what?*.csv")
+#: Files that no row can be taken from.
+ASIDE = (
+    *("cut.csv.gz", "plain.csv.gz", "wide letters.csv"),
+    *("10:30.csv", "open.csv", "semicolons.csv", "wide row.csv"),
+)
 
 
 @pytest.fixture
@@ -79,6 +86,14 @@ def damaged(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> It
     (orders / "short line.csv").write_text(HEADER + order(60) + "61,10,2024-0")
     for number, name in enumerate(ODD_NAMES):
         (orders / name).write_text(HEADER + order(70 + number))
+    (orders / "x.csv.bz2").write_bytes(bz2.compress((HEADER + order(63)).encode()))
+    (orders / "blank first.csv").write_text("\n \n" + HEADER + order(64))
+    (orders / "breaks.csv").write_text(HEADER.replace("\n", ",note\n") + order(65).replace("\n", ',"please\nring"\n'))
+    (orders / "own names.csv").write_text("_corrupt_record,_metadata," + HEADER + "x,y," + order(66))
+    (orders / "10:30.csv").write_text(HEADER + order(90))
+    (orders / "open.csv").write_text(HEADER + order(91) + order(92, '"1.00') + order(93))
+    (orders / "semicolons.csv").write_text((HEADER + order(94)).replace(",", ";"))
+    (orders / "wide row.csv").write_text(HEADER + order(95) + "," * 30_000 + "\n")
     (orders / "folder.csv").mkdir()
     (orders / "folder.csv" / "part-1.csv").write_text(HEADER + order(62))
     states = '{"customer_id":40,"seen_on":"2024-01-01","city":"Oslo"}\n'
@@ -99,17 +114,20 @@ def damaged(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> It
 def test_damaged_files_are_set_aside_by_name_and_the_rest_is_taken_in(damaged: Damaged) -> None:
     orders, customers = (result_of(damaged.first, f"bronze.{name}") for name in ("orders", "customers"))
 
-    assert [notice.partition(":")[0] for notice in sorted(orders.breaches)] == [
-        "cut.csv.gz was set aside",
-        "plain.csv.gz was set aside",
-        "wide letters.csv was set aside",
+    notices = dict(notice.partition(" was set aside: ")[::2] for notice in orders.breaches)
+    assert sorted(notices) == sorted(ASIDE)
+    assert all("Have it delivered again under a new name" in notice for notice in notices.values())
+    assert "0 of 5 columns found in its header; delimiter ';'?" in notices["semicolons.csv"]
+    assert "a quote is never closed, in the row that begins in line 3" in notices["open.csv"]
+    assert "Spark cannot read it (" in notices["wide row.csv"]
+    assert [notice.partition(":")[0] for notice in customers.breaches] == [
+        "cut.jsonl.gz was set aside",
+        "latin.jsonl is not as expected",
     ]
-    assert all("Have it delivered again under a new name" in notice for notice in orders.breaches)
-    assert [notice.partition(":")[0] for notice in customers.breaches] == ["cut.jsonl.gz was set aside"]
     assert damaged.first.exit_code == 3
-    # Four rows of the first file, a whole and a cut line, one in the folder, the odd names, and three damaged files.
-    sound = 4 + 2 + 1 + len(ODD_NAMES)
-    assert (orders.rows_written, orders.rows_valid, orders.rows_quarantined) == (sound + 3, sound, 3)
+    # Four rows of the first file, a whole and a cut line, one in the folder, the odd names, and four sound files.
+    sound = 4 + 2 + 1 + len(ODD_NAMES) + 4
+    assert (orders.rows_written, orders.rows_valid, orders.rows_quarantined) == (sound + len(ASIDE), sound, len(ASIDE))
 
 
 def test_nothing_of_a_damaged_file_is_half_read(damaged: Damaged) -> None:
@@ -119,9 +137,7 @@ def test_nothing_of_a_damaged_file_is_half_read(damaged: Damaged) -> None:
     assert result_of(run, "silver.customers").balanced
     assert {file: count for (file, _), count in damaged.quarantine.items()} == {
         "1.csv": 1,
-        "cut.csv.gz": 1,
-        "plain.csv.gz": 1,
-        "wide%20letters.csv": 1,
+        **{quote(name): 1 for name in ASIDE},
         "short%20line.csv": 1,
         "half.jsonl": 1,
         "latin.jsonl": 1,
@@ -132,7 +148,7 @@ def test_nothing_of_a_damaged_file_is_half_read(damaged: Damaged) -> None:
 def test_what_is_delivered_again_is_complete(damaged: Damaged) -> None:
     assert succeeded(damaged.second).exit_code == 0
     assert orders_in(damaged.shop) == {
-        *(1, 2, 3, 50, 60, 62),
+        *(1, 2, 3, 50, 60, *range(62, 67)),
         *range(70, 70 + len(ODD_NAMES)),
         *range(1000, 9000),
     }

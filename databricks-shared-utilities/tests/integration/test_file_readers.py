@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 
+from databricks_utils.medallion import Files
+from databricks_utils.medallion.delivered_file import examined
 from databricks_utils.medallion.file_readers import read_files
 
-COLUMNS = ("id", "name", "size")
+KEYS = {name: name for name in ("id", "name", "size")}
 
 
-def rows_of(spark: SparkSession, paths: list[Path], file_format: str = "csv") -> list[tuple[str | None, ...]]:
-    frame = read_files(spark, [path.as_uri() for path in paths], file_format, COLUMNS)
+def frame_of(
+    spark: SparkSession, paths: list[Path], file_format: Literal["csv", "json"] = "csv", keys: Mapping[str, str] = KEYS
+) -> DataFrame | None:
+    source = Files("files", format=file_format)
+    return read_files(spark, [examined(path.as_uri(), source, keys) for path in paths], source, keys)
+
+
+def rows_of(
+    spark: SparkSession, paths: list[Path], file_format: Literal["csv", "json"] = "csv", keys: Mapping[str, str] = KEYS
+) -> list[tuple[str | None, ...]]:
+    frame = frame_of(spark, paths, file_format, keys)
     assert frame is not None
     return sorted((tuple(row)[:5] for row in frame.collect()), key=str)
 
@@ -52,15 +66,28 @@ def test_empty_files_and_files_with_only_a_header_give_no_rows(spark: SparkSessi
     empty.write_text("")
     header.write_text("id,name,size\n")
 
-    assert read_files(spark, [empty.as_uri()], "csv", COLUMNS) is None
+    assert frame_of(spark, [empty]) is None
     assert rows_of(spark, [empty, header]) == []
 
 
 def test_a_compressed_file_with_a_byte_order_mark_is_read(spark: SparkSession, tmp_path: Path) -> None:
-    file = tmp_path / "file.csv.gz"
-    file.write_bytes(gzip.compress("\ufeffid,name,size\n1,é,10\n".encode()))
+    for name, pack in (("file.csv.gz", gzip.compress), ("file.csv.bz2", bz2.compress)):
+        (tmp_path / name).write_bytes(pack("\ufeffid,name,size\n1,é,10\n".encode()))
 
-    assert rows_of(spark, [file]) == [("1", "é", "10", None, None)]
+        assert rows_of(spark, [tmp_path / name]) == [("1", "é", "10", None, None)]
+
+
+def test_columns_have_the_names_of_the_contract_and_not_those_of_the_files(spark: SparkSession, tmp_path: Path) -> None:
+    keys = {"id": "order.id", "price": "unit price (EUR)", "note": "_metadata"}
+    lines, quoted, objects = (tmp_path / name for name in ("lines.csv", "quoted.csv", "objects.jsonl"))
+    lines.write_text("_corrupt_record,ORDER.ID, Unit price (EUR) ,_metadata\nx,1,1.10,a\n")
+    quoted.write_text('_corrupt_record,ORDER.ID, Unit price (EUR) ,_metadata\nx,1,1.10,"a\nb"\n')
+    objects.write_text('{"_corrupt_record":"x","ORDER.ID":1," Unit price (EUR) ":1.10,"_metadata":"a"}\n')
+    rescued = '{"_corrupt_record":"x"}'
+
+    assert rows_of(spark, [lines], keys=keys) == [("1", "1.10", "a", rescued, None)]
+    assert rows_of(spark, [quoted], keys=keys) == [("1", "1.10", "a\nb", rescued, None)]
+    assert rows_of(spark, [objects], "json", keys=keys) == [("1", "1.10", "a", rescued, None)]
 
 
 def test_json_lines_keep_unexpected_keys_and_broken_lines(spark: SparkSession, tmp_path: Path) -> None:

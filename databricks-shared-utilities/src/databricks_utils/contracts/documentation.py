@@ -69,7 +69,8 @@ def _facts(contract: Contract) -> str:
 def _row(contract: Contract, column: Column) -> str:
     key = str(contract.key.index(column.name) + 1) if column.name in contract.key else ""
     required = "yes" if column.required or key else ""
-    description = _cell(column.description + (f" → `{column.reference}`" if column.reference else ""))
+    received = f" Received as `{column.received_as}`." if column.received_as else ""
+    description = _cell(column.description + received + (f" → `{column.reference}`" if column.reference else ""))
     return (
         f"| `{column.name}` | {column.data_type} | {key} | {required} | {description} | {column.classification or ''} |"
     )

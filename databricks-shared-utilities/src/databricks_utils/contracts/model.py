@@ -54,6 +54,7 @@ class Column:
         reference: The column it refers to, as `layer.table.column`.
         options: ODCS `logicalTypeOptions`.
         examples: Sample values.
+        received_as: Its name in files and events, where that is another one.
     """
 
     name: str
@@ -69,6 +70,7 @@ class Column:
     reference: str | None = None
     options: Mapping[str, object] = field(default_factory=dict)
     examples: tuple[object, ...] = ()
+    received_as: str | None = None
 
 
 @dataclass(frozen=True)
@@ -124,6 +126,11 @@ class Contract:
         """The other tables that its columns refer to, as `layer.table`, each once."""
         referred = (column.reference.rpartition(".")[0] for column in self.columns if column.reference)
         return tuple(dict.fromkeys(table for table in referred if table != self.name))
+
+    @property
+    def received_names(self) -> Mapping[str, str]:
+        """The name in files or events of each column, by the column's own name, in their order."""
+        return {column.name: column.received_as or column.name for column in self.columns}
 
     def column(self, name: str) -> Column:
         """Return a column.

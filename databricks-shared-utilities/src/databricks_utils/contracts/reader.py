@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from databricks_utils.config import Source, read_source
+from databricks_utils.contracts.columns import TABLE_NAME, check_columns, received_name
 from databricks_utils.contracts.model import Column, Contract
 from databricks_utils.contracts.odcs_schema import schema_problems
 from databricks_utils.contracts.quality import QualityReading, one_line
@@ -131,17 +132,13 @@ class _Reading:
                 "Exactly one table with properties was expected",
                 "Write one contract for each table",
             )
-        name = str(table.get("physicalName") or table.get("name", ""))
-        if name != self.source.path.stem:
-            self._problem(
-                ("schema", "0", "name"),
-                f"The table is called {name!r}",
-                f"Name it like the file: {self.source.path.stem}",
-            )
+        name = self._name(table)
         columns = tuple(self._column(position, item) for position, item in enumerate(table.get("properties") or []))
         self._check_names(columns)
         check_table_keys(self.layer, values, table, self._problem)
         freshness = self._freshness(values.get("slaProperties") or [], columns)
+        cluster_by = self._cluster_by(values, table, columns)
+        check_columns(columns, cluster_by, self._problem)
         rules, statements = QualityReading(self._problem).read(table)
         return Contract(
             layer=self.layer,
@@ -156,11 +153,21 @@ class _Reading:
             declared_rules=rules,
             freshness_hours=freshness[0],
             freshness_column=freshness[1],
-            cluster_by=self._cluster_by(values, table, columns),
+            cluster_by=cluster_by,
             tags=tuple(str(tag) for tag in [*(values.get("tags") or []), *(table.get("tags") or [])]),
             path=self.source.path,
             statements=statements,
         )
+
+    def _name(self, table: Mapping[str, Any]) -> str:
+        name = str(table.get("physicalName") or table.get("name", ""))
+        at = ("schema", "0", "name")
+        if name != self.source.path.stem:
+            hint = f"Name it like the file: {self.source.path.stem}"
+            self._problem(at, f"The table is called {name!r}", hint)
+        if not TABLE_NAME.fullmatch(name):
+            self._problem(at, f"No table can be called {name!r}", "Take letters, digits and _ only")
+        return name
 
     def _column(self, position: int, item: Mapping[str, Any]) -> Column:
         at = ("schema", "0", "properties", str(position))
@@ -188,6 +195,7 @@ class _Reading:
             reference=self._reference(at, item.get("relationships") or []),
             options=dict(item.get("logicalTypeOptions") or {}),
             examples=tuple(item.get("examples") or ()),
+            received_as=received_name(position, self.layer, item, self._problem),
         )
 
     def _reference(self, at: tuple[str, ...], relationships: Sequence[Mapping[str, Any]]) -> str | None:

@@ -26,8 +26,8 @@ OPTION_KEYS = {
     "required": "Remove it, and write a row rule",
     "defaultTimezone": "Remove it; times without a zone are UTC, and a transformation can shift them",
 }
-#: The custom property this library reads; all others belong to other tools.
-CLUSTER_BY = "clusterBy"
+#: The custom properties this library reads, of a table and of a column; all others belong to other tools.
+CLUSTER_BY, SOURCE = "clusterBy", "source"
 
 
 def check_column_keys(position: int, column: Mapping[str, Any], complain: Complaint) -> None:
@@ -44,6 +44,9 @@ def check_column_keys(position: int, column: Mapping[str, Any], complain: Compla
         place = (*at, "customProperties", str(number))
         if close_to_ours(item.get("property")):
             complain(place, f"{CLUSTER_BY} is about the table", "Put it under the contract's customProperties")
+        elif item.get("property") != SOURCE and close_to(SOURCE, item.get("property")):
+            message = f"Unknown custom property {item.get('property')!r}"
+            complain((*place, "property"), message, f"Did you mean {SOURCE}, the name in files and events?")
 
 
 def check_table_keys(layer: str, values: Mapping[str, Any], table: Mapping[str, Any], complain: Complaint) -> None:
@@ -62,9 +65,14 @@ def check_table_keys(layer: str, values: Mapping[str, Any], table: Mapping[str, 
 
 
 def close_to_ours(name: object) -> bool:
-    """Say whether somebody meant the custom property this library reads."""
+    """Say whether somebody meant the custom property of tables that this library reads."""
+    return close_to(CLUSTER_BY, name)
+
+
+def close_to(ours: str, name: object) -> bool:
+    """Say whether somebody meant one of the custom properties this library reads."""
     plain = "".join(letter for letter in str(name).lower() if letter.isalnum())
-    return bool(difflib.get_close_matches(plain, [CLUSTER_BY.lower()], 1, cutoff=0.8))
+    return bool(difflib.get_close_matches(plain, [ours.lower()], 1, cutoff=0.8))
 
 
 def _check_bronze(values: Mapping[str, Any], table: Mapping[str, Any], complain: Complaint) -> None:

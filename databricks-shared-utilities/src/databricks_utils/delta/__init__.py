@@ -10,6 +10,7 @@ from databricks_utils.delta.merge import append, merge_by_key, not_older, overwr
 from databricks_utils.delta.namespace import Namespace, quoted
 from databricks_utils.delta.small_frame import small_frame
 from databricks_utils.delta.tables import (
+    APPENDED_PROPERTIES,
     TABLE_PROPERTIES,
     Commit,
     add_missing_columns,
@@ -27,6 +28,7 @@ from databricks_utils.delta.tables import (
 )
 
 __all__ = [
+    "APPENDED_PROPERTIES",
     "TABLE_PROPERTIES",
     "Commit",
     "Namespace",

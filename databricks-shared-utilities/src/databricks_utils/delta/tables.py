@@ -16,11 +16,15 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
     from pyspark.sql.types import StructField, StructType
 
-#: Every table this library creates can be read incrementally and deletes without rewriting files.
+#: Tables whose rows are merged can be read incrementally, and rows are replaced without rewriting files. Readers must
+#: know deletion vectors.
 TABLE_PROPERTIES: Mapping[str, str] = {
     "delta.enableChangeDataFeed": "true",
     "delta.enableDeletionVectors": "true",
 }
+#: Tables that rows are appended to have nothing that an old or simple reader of Delta Lake refuses, whatever the place
+#: enables by itself.
+APPENDED_PROPERTIES: Mapping[str, str] = {**TABLE_PROPERTIES, "delta.enableDeletionVectors": "false"}
 
 
 @dataclass(frozen=True)
@@ -85,14 +89,14 @@ def create_table(
         namespace: Names of the environment.
         table: `layer.table`.
         statement: `CREATE TABLE IF NOT EXISTS … USING DELTA …` without LOCATION; the location is appended locally.
-        schema: Used when no statement is given.
+        schema: Used when no statement is given, for a table that rows are appended to.
     """
     ensure_schema(spark, namespace, table.partition(".")[0])
     if statement is None:
         if schema is None:
             raise ValueError("create_table needs a statement or a schema")
         columns = ", ".join(f"{quoted(item.name)} {item.dataType.simpleString()}" for item in schema)
-        properties = ", ".join(f"'{key}' = '{value}'" for key, value in TABLE_PROPERTIES.items())
+        properties = ", ".join(f"'{key}' = '{value}'" for key, value in APPENDED_PROPERTIES.items())
         statement = (
             f"CREATE TABLE IF NOT EXISTS {namespace.identifier(table)} ({columns}) "
             f"USING DELTA TBLPROPERTIES ({properties})"

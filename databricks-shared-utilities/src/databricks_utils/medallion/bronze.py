@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
-from functools import reduce
-from operator import or_
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,21 +16,28 @@ from pyspark.sql import functions as F
 from databricks_utils.delta import append
 from databricks_utils.errors import InvalidInput
 from databricks_utils.medallion import technical
+from databricks_utils.medallion.auto_loader import auto_loader_rows, finished
 from databricks_utils.medallion.checkpoint import ANY_AGE, generation_of
-from databricks_utils.medallion.damage import DamagedFile, damaged_files, from_note, noted, rows_of_damaged
-from databricks_utils.medallion.file_readers import read_files
+from databricks_utils.medallion.damage import (
+    BatchNote,
+    DamagedFile,
+    RemarkedFile,
+    damaged_among,
+    read_note,
+    rows_of_damaged,
+)
+from databricks_utils.medallion.delivered_file import DeliveredFile, examined
+from databricks_utils.medallion.file_readers import read_files, with_open_quotes
+from databricks_utils.medallion.json_text import garbled
 from databricks_utils.medallion.lakehouse import Lakehouse
 from databricks_utils.medallion.pipeline import Bronze
 from databricks_utils.medallion.trail import entered
 
 if TYPE_CHECKING:
-    from pyspark.sql import Column, DataFrame, SparkSession
-    from pyspark.sql.streaming.readwriter import DataStreamReader
+    from pyspark.sql import DataFrame, SparkSession
 
-#: What a reader of UTF-8 puts in the place of bytes that are none (U+FFFD).
-REPLACED = "\ufffd"
-#: What programs add to a file's name while they write it. Spark itself passes over names that begin with _ or a dot.
-UNFINISHED = ("tmp", "temp", "part", "partial", "filepart", "crdownload")
+#: Files that are looked at side by side, which pays where they are compressed.
+AT_ONCE = 4
 DISCOVERED = "path STRING, modificationTime TIMESTAMP, length BIGINT, content BINARY"
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
@@ -43,10 +49,12 @@ class Ingested:
     Args:
         rows: Rows appended, one for each damaged file among them.
         damaged: Files set aside.
+        remarked: Files taken in that people should know about.
     """
 
     rows: int
     damaged: tuple[DamagedFile, ...] = ()
+    remarked: tuple[RemarkedFile, ...] = ()
 
 
 def ingest(lakehouse: Lakehouse, node: Bronze) -> Ingested:
@@ -67,8 +75,6 @@ def ingest(lakehouse: Lakehouse, node: Bronze) -> Ingested:
     folder = _landing_folder(lakehouse, node)
     checkpoint = checkpoint_of(lakehouse, node)
     entered("append the rows of new files", lambda: _batch_of(checkpoint, folder))
-    columns = tuple(column.name for column in contract.columns)
-    system = node.source.system
     query = (
         _stream(lakehouse, node, folder)
         .writeStream.option("checkpointLocation", checkpoint)
@@ -76,9 +82,8 @@ def ingest(lakehouse: Lakehouse, node: Bronze) -> Ingested:
         .foreachBatch(
             _BatchWriter(
                 identifier,
-                columns,
+                contract.received_names,
                 node,
-                system,
                 generation_of(checkpoint),
                 _reads_files(lakehouse),
                 lakehouse.folder(node.table),
@@ -89,8 +94,12 @@ def ingest(lakehouse: Lakehouse, node: Bronze) -> Ingested:
     )
     query.awaitTermination()
     commits = lakehouse.commits_since(node.table, before)
-    damaged = tuple(file for commit in reversed(commits) for file in from_note(commit.note))
-    return Ingested(sum(commit.rows_written for commit in commits), damaged)
+    notes = [read_note(commit.note) for commit in reversed(commits)]
+    return Ingested(
+        sum(commit.rows_written for commit in commits),
+        tuple(file for note in notes for file in note.damaged),
+        tuple(file for note in notes for file in note.remarked),
+    )
 
 
 class _BatchWriter:
@@ -99,17 +108,15 @@ class _BatchWriter:
     def __init__(
         self,
         identifier: str,
-        columns: tuple[str, ...],
+        keys: Mapping[str, str],
         node: Bronze,
-        system: str,
         generation: str,
         discovered: bool,
         folder: Path | None,
     ) -> None:
         self.identifier = identifier
-        self.columns = columns
+        self.keys = dict(keys)
         self.source = node.source
-        self.system = system
         self.application = f"{node.table}:{generation}"
         self.discovered = discovered
         self.folder = folder
@@ -120,14 +127,31 @@ class _BatchWriter:
             self._append(spark, batch, number)
             return
         paths = sorted(row.path for row in batch.select("path").collect())
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            files = list(pool.map(lambda path: examined(path, self.source, self.keys), paths))
+        damaged = [DamagedFile(file.path, file.damage) for file in files if file.damage]
+        sound = [file for file in files if not file.damage]
         try:
-            self._append(spark, self._read(spark, paths), number)
+            self._take(spark, sound, damaged, number)
         except Exception:
-            # Files are examined only now: on the way without accidents each is read once.
-            damaged = damaged_files(paths)
-            if not damaged:
+            # Only now is each file read alone: on the way without accidents all are read together, once.
+            by_path = {file.path: file for file in sound}
+            found = damaged_among([*by_path], lambda paths: self._read(spark, [by_path[path] for path in paths]))
+            if not found:
                 raise
-            self._append(spark, self._without(spark, paths, damaged), number, noted(damaged))
+            self._take(spark, _without(sound, found), [*damaged, *found], number)
+
+    def _take(
+        self, spark: SparkSession, files: Sequence[DeliveredFile], damaged: Sequence[DamagedFile], number: int
+    ) -> None:
+        unclosed = with_open_quotes(spark, files, self.source)
+        taken, aside = _without(files, unclosed), (*damaged, *unclosed)
+        rows = self._read(spark, taken)
+        if aside:
+            told = rows_of_damaged(spark, aside, tuple(self.keys))
+            rows = told if rows is None else rows.unionByName(told)
+        remarked = tuple(RemarkedFile(file.path, file.remark) for file in taken if file.remark)
+        self._append(spark, rows, number, BatchNote(aside, remarked).text())
 
     def _append(self, spark: SparkSession, rows: DataFrame | None, number: int, note: str | None = None) -> None:
         if rows is None:
@@ -142,28 +166,27 @@ class _BatchWriter:
             folder=self.folder,
         )
 
-    def _read(self, spark: SparkSession, paths: Sequence[str]) -> DataFrame | None:
-        return read_files(spark, paths, self.source.format, self.columns, delimiter=self.source.delimiter)
-
-    def _without(self, spark: SparkSession, paths: Sequence[str], damaged: Sequence[DamagedFile]) -> DataFrame:
-        aside = rows_of_damaged(spark, damaged, self.columns)
-        left = self._read(spark, sorted({*paths} - {file.path for file in damaged}))
-        return aside if left is None else left.unionByName(aside)
+    def _read(self, spark: SparkSession, files: Sequence[DeliveredFile]) -> DataFrame | None:
+        return read_files(spark, files, self.source, self.keys)
 
     def _stamped(self, rows: DataFrame, number: int, now: int, moment: int) -> DataFrame:
         # What is no UTF-8 arrives with marks in the place of letters: the row is kept, and not taken for good.
-        received = (*self.columns, "_rescued_data")
-        garbled = reduce(or_, [F.coalesce(F.col(name).contains(REPLACED), F.lit(False)) for name in received])
-        line = F.to_json(F.struct(*[F.col(name) for name in self.columns]))
+        line = F.to_json(F.struct(*[F.col(name) for name in self.keys]))
+        broken = F.when(garbled((*self.keys, "_rescued_data")), line)
         stamps = {
-            "_corrupt_record": F.coalesce("_corrupt_record", F.when(garbled, line)),
+            "_corrupt_record": F.coalesce("_corrupt_record", broken),
             "_ingestion_timestamp": F.expr(f"timestamp_micros({moment})"),
             # By the clock, since rows are kept for so many days; in UTC, whatever the session's time zone.
             "_ingestion_date": F.expr(f"DATE'{_EPOCH + timedelta(microseconds=now):%Y-%m-%d}'"),
-            "_source_system": F.lit(self.system),
+            "_source_system": F.lit(self.source.system),
             "_batch_id": F.lit(f"{self.application.rpartition(':')[2][:8]}-{number:06d}"),
         }
-        return rows.withColumns(stamps).select(*self.columns, *technical.names("bronze"))
+        return rows.withColumns(stamps).select(*self.keys, *technical.names("bronze"))
+
+
+def _without(files: Sequence[DeliveredFile], damaged: Sequence[DamagedFile]) -> list[DeliveredFile]:
+    aside = {file.path for file in damaged}
+    return [file for file in files if file.path not in aside]
 
 
 def clock() -> int:
@@ -199,44 +222,7 @@ def _stream(lakehouse: Lakehouse, node: Bronze, folder: str) -> DataFrame:
             .select("path")
             .where(finished("path"))
         )
-    return _auto_loader(reader, lakehouse, node, folder, most)
-
-
-def _auto_loader(reader: DataStreamReader, lakehouse: Lakehouse, node: Bronze, folder: str, most: int) -> DataFrame:
-    columns = ", ".join(f"`{column.name}` STRING" for column in lakehouse.contract(node.table).columns)
-    stream = reader.format("cloudFiles").schema(f"{columns}, _corrupt_record STRING")
-    for key, value in auto_loader_options(node, most).items():
-        stream = stream.option(key, value)
-    return stream.load(folder).withColumn("_source_file", F.col("_metadata.file_path")).where(finished("_source_file"))
-
-
-def finished(column: str) -> Column:
-    """Return the condition that a file's name is none that it bears only while it is written.
-
-    A file is read once, as it is then. Under its final name it is another file, which a later run reads whole.
-
-    Args:
-        column: The column with the file's path.
-    """
-    return ~F.lower(column).rlike(rf"\.({'|'.join(UNFINISHED)})$")
-
-
-def auto_loader_options(node: Bronze, max_files_per_batch: int) -> dict[str, str]:
-    """Return the options with which Auto Loader gives the same columns as the local reader.
-
-    Source: Databricks documentation, "Auto Loader options".
-    """
-    options = {
-        "cloudFiles.format": node.source.format,
-        "cloudFiles.maxFilesPerTrigger": str(max_files_per_batch),
-        "pathGlobFilter": node.source.glob,
-        "rescuedDataColumn": "_rescued_data",
-        "columnNameOfCorruptRecord": "_corrupt_record",
-        "mode": "PERMISSIVE",
-    }
-    if node.source.format == "csv":
-        options |= {"header": "true", "sep": node.source.delimiter, "quote": '"', "escape": '"'}
-    return options
+    return auto_loader_rows(lakehouse.spark, node, lakehouse.contract(node.table).received_names, folder, most)
 
 
 def _reads_files(lakehouse: Lakehouse) -> bool:

@@ -15,6 +15,7 @@ from databricks_utils.contracts import Contract
 from databricks_utils.data_quality.casting import columns_after_cast
 from databricks_utils.errors import InputProblems, InvalidInput, LakehouseError
 from databricks_utils.medallion import technical
+from databricks_utils.medallion.column_checks import column_problems
 from databricks_utils.medallion.pipeline import (
     Bronze,
     Flow,
@@ -44,13 +45,15 @@ def check_pipeline(pipeline: Flow[Any], contracts: Mapping[str, Contract]) -> No
         contracts: Contracts by `layer.table`.
 
     Raises:
-        InputProblems: A table has no contract, or the definition names a column that is not there.
+        InputProblems: A table has no contract, the definition names a column that is not there, or a column asks for
+            what no text can become.
     """
     problems: list[LakehouseError] = [_without_contract(node) for node in pipeline if node.table not in contracts]
     if isinstance(pipeline, Pipeline):
         for node in pipeline:
             if node.table in contracts and all(table in contracts for table in node.inputs):
                 problems += _Reading(node, contracts).problems()
+    problems += column_problems(pipeline, contracts)
     problems += _circles(pipeline, contracts)
     if problems:
         raise InputProblems(problems)

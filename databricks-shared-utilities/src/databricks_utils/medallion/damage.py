@@ -1,31 +1,29 @@
-"""Files that cannot be read to their end: found when a batch fails, named, and set aside as one row each.
+"""Files that cannot be taken in: set aside as one row each, which says why, and noted with the batch.
 
-A file is read whole or not at all: Spark gives an error in the middle of a cut-off archive, and the commit of the batch
-does not happen. Then the batch's files are examined here, and what is left of the batch is read without the damaged
-ones. The row of a damaged file goes through bronze into the quarantine of silver, with the file's name.
+A file is taken in as a whole or not at all. The row of one that is not goes through bronze into the quarantine of
+silver, with the file's name.
 """
 
 from __future__ import annotations
 
-import bz2
-import gzip
 import json
-import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
-from databricks_utils.medallion.file_readers import local_path
+from databricks_utils.medallion.delivered_file import local_path
+from databricks_utils.medallion.failure import cause_of, kind_of
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 #: Begins `_corrupt_record` of the row that stands for a whole file.
 MARK = "the whole file is damaged: "
-CHUNK_BYTES = 1 << 20
+#: Kinds of failure that say nothing about the file that was read.
+OF_THE_PLACE = ("disk-full", "no-permission", "memory", "conflict", "connection")
 
 
 @dataclass(frozen=True)
@@ -41,17 +39,50 @@ class DamagedFile:
     reason: str
 
     def __str__(self) -> str:
-        name = (local_path(self.path) or Path(self.path)).name
-        return f"{name} was set aside: {self.reason}. Have it delivered again under a new name"
+        return f"{name_of(self.path)} was set aside: {self.reason}. Have it delivered again under a new name"
 
 
-def damaged_files(paths: Sequence[str]) -> tuple[DamagedFile, ...]:
-    """Return those of the files that cannot be read to their end.
+@dataclass(frozen=True)
+class RemarkedFile:
+    """A file that was taken in, and that people should know about.
 
-    Files that this process may not open are not damaged, and files outside of its file system are not examined.
+    Args:
+        path: The file, as Spark names it.
+        remark: What is odd about it.
     """
-    examined = ((path, _reason(local)) for path in paths if (local := local_path(path)) is not None)
-    return tuple(DamagedFile(path, reason) for path, reason in examined if reason is not None)
+
+    path: str
+    remark: str
+
+    def __str__(self) -> str:
+        return f"{name_of(self.path)} is not as expected: {self.remark}"
+
+
+@dataclass(frozen=True)
+class BatchNote:
+    """What the commit of a batch says about its files."""
+
+    damaged: tuple[DamagedFile, ...] = ()
+    remarked: tuple[RemarkedFile, ...] = ()
+
+    def text(self) -> str | None:
+        """Return the note as it is kept with the commit; None where there is nothing to say."""
+        told = {name: files for name, files in asdict(self).items() if files}
+        return json.dumps(told) if told else None
+
+
+def read_note(note: str | None) -> BatchNote:
+    """Return what the note of a commit says about files."""
+    if not note or not ('"damaged"' in note or '"remarked"' in note):
+        return BatchNote()
+    told = json.loads(note)
+    damaged = tuple(DamagedFile(**file) for file in told.get("damaged", ()))
+    return BatchNote(damaged, tuple(RemarkedFile(**file) for file in told.get("remarked", ())))
+
+
+def name_of(path: str) -> str:
+    """Return the name of a file that Spark names."""
+    return (local_path(path) or Path(path)).name
 
 
 def rows_of_damaged(spark: SparkSession, files: Sequence[DamagedFile], columns: Sequence[str]) -> DataFrame:
@@ -63,41 +94,25 @@ def rows_of_damaged(spark: SparkSession, files: Sequence[DamagedFile], columns: 
     return rows.select(*empty, "_corrupt_record", "_source_file")
 
 
-def noted(files: Sequence[DamagedFile]) -> str | None:
-    """Return damaged files as the note of a commit; None where there are none."""
-    return json.dumps({"damaged": [asdict(file) for file in files]}) if files else None
+def damaged_among(paths: Sequence[str], read: Callable[[Sequence[str]], DataFrame | None]) -> tuple[DamagedFile, ...]:
+    """Return those of the files that Spark fails to read, found by reading halves of them.
 
+    Args:
+        paths: The files, as Spark names them.
+        read: Gives the rows of some of them.
 
-def from_note(note: str | None) -> tuple[DamagedFile, ...]:
-    """Return the damaged files that the note of a commit names."""
-    if not note or '"damaged"' not in note:
-        return ()
-    return tuple(DamagedFile(**file) for file in json.loads(note)["damaged"])
-
-
-def _reason(path: Path) -> str | None:
+    Raises:
+        Exception: What failed has to do with the place and not with a file, such as a full disk.
+    """
     try:
-        with _opened(path) as file:
-            start = file.read(CHUNK_BYTES)
-            while file.read(CHUNK_BYTES):
-                pass
-    except FileNotFoundError:
-        return "it was gone before it could be read"
-    except EOFError:
-        return "its compressed content ends in the middle"
-    except (gzip.BadGzipFile, zlib.error) as error:
-        return f"its compressed content is broken ({error})"
-    except OSError as error:
-        # bz2 has no error of its own; an error of the system has a number.
-        return None if error.errno else f"its compressed content is broken ({error})"
-    except ValueError as error:
-        return f"its compressed content is broken ({error})"
-    return "it is no UTF-8 text, perhaps UTF-16 or no text at all" if b"\x00" in start else None
-
-
-def _opened(path: Path) -> IO[bytes]:
-    if path.suffix == ".gz":
-        return gzip.open(path, "rb")  # type: ignore[return-value]  # it is one in all that is used here
-    if path.suffix == ".bz2":
-        return bz2.open(path, "rb")
-    return path.open("rb")
+        rows = read(paths)
+        if rows is not None:
+            rows.write.format("noop").mode("overwrite").save()
+    except Exception as error:
+        if kind_of(error).name in OF_THE_PLACE:
+            raise
+        if len(paths) == 1:
+            return (DamagedFile(paths[0], f"Spark cannot read it ({cause_of(error)})"),)
+        half = len(paths) // 2
+        return (*damaged_among(paths[:half], read), *damaged_among(paths[half:], read))
+    return ()

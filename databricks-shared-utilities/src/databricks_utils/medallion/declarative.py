@@ -16,7 +16,8 @@ from databricks_utils.config import Configuration
 from databricks_utils.contracts import Contract
 from databricks_utils.data_quality import row_rules
 from databricks_utils.medallion import technical
-from databricks_utils.medallion.bronze import auto_loader_options, finished
+from databricks_utils.medallion.auto_loader import auto_loader_rows, finished
+from databricks_utils.medallion.file_readers import read_csv_texts, read_objects
 from databricks_utils.medallion.gold import computed
 from databricks_utils.medallion.lakehouse import Lakehouse
 from databricks_utils.medallion.pipeline import Bronze, Gold, Pipeline, Silver
@@ -118,31 +119,15 @@ def with_expectations(dp: Any, contract: Contract, function: Any) -> Any:
 
 def _stream(lakehouse: Lakehouse, node: Bronze) -> DataFrame:
     folder = f"{lakehouse.configuration.storage.landing}/{node.source.folder}"
-    if lakehouse.configuration.ingestion.reader == "auto_loader":
-        return _with_file(_auto_loader(lakehouse, node).load(folder))
-    columns = ", ".join(f"`{column.name}` STRING" for column in lakehouse.contract(node.table).columns)
-    reader = (
-        lakehouse.spark.readStream.schema(f"{columns}, _corrupt_record STRING")
-        .option("pathGlobFilter", node.source.glob)
-        .option("mode", "PERMISSIVE")
-        .option("columnNameOfCorruptRecord", "_corrupt_record")
-    )
-    if node.source.format == "csv":
-        # Without Auto Loader columns are taken by position; the job's reader takes them by name.
-        reader = reader.option("header", "true").option("sep", node.source.delimiter).option("escape", '"')
-    return _with_file(
-        reader.format(node.source.format).load(folder).withColumn("_rescued_data", F.lit(None).cast("string"))
-    )
-
-
-def _auto_loader(lakehouse: Lakehouse, node: Bronze) -> Any:
-    columns = ", ".join(f"`{column.name}` STRING" for column in lakehouse.contract(node.table).columns)
-    reader = lakehouse.spark.readStream.format("cloudFiles").schema(f"{columns}, _corrupt_record STRING")
-    return reader.options(**auto_loader_options(node, lakehouse.configuration.ingestion.max_files_per_batch))
-
-
-def _with_file(rows: DataFrame) -> DataFrame:
-    return rows.withColumn("_source_file", F.col("_metadata.file_path")).where(finished("_source_file"))
+    keys, ingestion = lakehouse.contract(node.table).received_names, lakehouse.configuration.ingestion
+    if ingestion.reader == "auto_loader":
+        return auto_loader_rows(lakehouse.spark, node, keys, folder, ingestion.max_files_per_batch)
+    reader = lakehouse.spark.readStream.option("pathGlobFilter", node.source.glob)
+    if node.source.format == "json":
+        rows = read_objects(reader.text(folder), keys)
+    else:
+        rows = read_csv_texts(reader.text(folder, wholetext=True), node.source.delimiter, keys)
+    return rows.where(finished("_source_file"))
 
 
 def dataset_name(lakehouse: Lakehouse, table: str) -> str:

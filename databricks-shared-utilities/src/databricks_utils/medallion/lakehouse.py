@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from databricks_utils.config import Configuration
 from databricks_utils.contracts import Contract, create_table_sql, struct_type
 from databricks_utils.delta import (
+    APPENDED_PROPERTIES,
     TABLE_PROPERTIES,
     Commit,
     Namespace,
@@ -129,7 +130,8 @@ class Lakehouse:
                 wanted = wanted.add(item)
             add_missing_columns(self.spark, self.identifier(contract.name), wanted)
             return False
-        statement = create_table_sql(contract, self.identifier(contract.name), TABLE_PROPERTIES, technical=technical)
+        properties = APPENDED_PROPERTIES if contract.layer == "bronze" else TABLE_PROPERTIES
+        statement = create_table_sql(contract, self.identifier(contract.name), properties, technical=technical)
         create_table(self.spark, self.namespace, contract.name, statement)
         return True
 

@@ -20,6 +20,10 @@ Transform = Callable[..., "DataFrame"]
 _LIBRARY = Path(__file__).parents[1]
 
 
+#: Formats of delivered files.
+FORMATS = ("csv", "json")
+
+
 @dataclass(frozen=True)
 class Files:
     """Files of one kind below a folder of the landing zone.
@@ -31,8 +35,11 @@ class Files:
         folder: Sub-folder of `storage.landing`.
         format: `csv` (with a header line) or `json` (one object a line).
         glob: Which file names count.
-        delimiter: Field separator of CSV files.
+        delimiter: Field separator of CSV files, one character.
         system: Name of the system that delivers the files; it becomes `_source_system`.
+
+    Raises:
+        InvalidInput: The format is none of these, or the delimiter cannot be one.
     """
 
     folder: str
@@ -40,6 +47,15 @@ class Files:
     glob: str = "*"
     delimiter: str = ","
     system: str = "files"
+
+    def __post_init__(self) -> None:
+        where = f"Files({self.folder!r})"
+        if self.format not in FORMATS:
+            hint = f"Write {' or '.join(FORMATS)}; other files must be turned into one of these before they are landed"
+            raise InvalidInput(f"Files of format {self.format!r} are not read", where=where, hint=hint)
+        if len(self.delimiter) != 1 or self.delimiter in '"\r\n\0':
+            hint = r'Write one character, for example ";" or "\t"'
+            raise InvalidInput(f"{self.delimiter!r} cannot separate fields", where=where, hint=hint)
 
 
 @dataclass(frozen=True)

@@ -164,7 +164,7 @@ def _bronze(lakehouse: Lakehouse, node: Bronze, started: Clock) -> Step:
         rows_valid=rows - aside,
         rows_written=rows,
         rows_quarantined=aside,
-        breaches=tuple(str(file) for file in ingested.damaged),
+        breaches=tuple(str(file) for file in (*ingested.damaged, *ingested.remarked)),
         target_version=lakehouse.version(node.table),
     )
     return Step(result)

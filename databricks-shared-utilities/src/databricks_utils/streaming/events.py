@@ -11,6 +11,7 @@ from databricks_utils.contracts import Contract, parse_schema
 from databricks_utils.data_quality import Rule, cast_to_contract, label, row_rules
 from databricks_utils.data_quality.casting import cast_source
 from databricks_utils.medallion import Lakehouse, technical
+from databricks_utils.medallion.json_text import garbled, readable, with_object_fields
 from databricks_utils.streaming.definition import StreamSilver, with_watermark
 
 if TYPE_CHECKING:
@@ -47,12 +48,9 @@ def prepare_events(bronze: DataFrame, contract: Contract, lakehouse: Lakehouse, 
         The contract's columns, `_raw` STRING, the technical columns of bronze, the position of the event, and
         `_validation_errors`, `_validation_warnings`, `_is_valid`; as many rows as came in.
     """
-    names = [source for column in contract.columns if (source := cast_source(column))]
-    fields = ", ".join(f"`{name}` STRING" for name in dict.fromkeys(names))
-    options = {"mode": "PERMISSIVE", "columnNameOfCorruptRecord": "_corrupt_record"}
-    parsed = bronze.select(
-        F.from_json(F.col("value").cast("string"), f"{fields}, _corrupt_record STRING", options).alias("_event"),
-        F.col("value").cast("string").alias("_raw"),
+    keys = event_keys(contract)
+    received = bronze.select(
+        readable(F.col("value").cast("string")).alias("_raw"),
         F.col("topic").alias("_topic"),
         F.col("partition").alias("_partition"),
         F.col("offset").alias("_offset"),
@@ -62,11 +60,10 @@ def prepare_events(bronze: DataFrame, contract: Contract, lakehouse: Lakehouse, 
         "_ingestion_timestamp",
         "_batch_id",
     )
-    # An empty value and a JSON array of nothing give no event and no broken record either.
-    read = parsed.select("_event.*", *_AROUND).withColumn(
-        "_malformed", F.expr("_corrupt_record IS NOT NULL OR _raw IS NULL OR ltrim(_raw) NOT LIKE '{%'")
-    )
-    typed = cast_to_contract(read, contract, available=list(dict.fromkeys(names)))
+    fields = with_object_fields(received, "_raw", keys).select(*keys, "_corrupt_record", *_AROUND)
+    # What is no UTF-8 arrives with marks in the place of letters, and is not taken for good.
+    read = fields.withColumn("_malformed", F.col("_corrupt_record").isNotNull() | garbled([*keys]))
+    typed = cast_to_contract(read, contract, available=list(keys))
     transformed = lakehouse.transformed(node, typed)
     rules = (*row_rules(contract), *time_rules(lakehouse, contract, node))
     # Spark looks for valid rows as early as it can: it would parse and check all events for that, with a copy of the
@@ -76,6 +73,12 @@ def prepare_events(bronze: DataFrame, contract: Contract, lakehouse: Lakehouse, 
         *contract.column_names,
         *("_raw", "_corrupt_record", "_source_file", "_ingestion_timestamp", "_batch_id", *POSITION, *_LABELS),
     )
+
+
+def event_keys(contract: Contract) -> dict[str, str]:
+    """Return the key of an event that each received column is read from, by the column's name."""
+    sources = [(source, column) for column in contract.columns if (source := cast_source(column))]
+    return {source: column.received_as or source for source, column in reversed(sources)}
 
 
 def time_rules(lakehouse: Lakehouse, contract: Contract, node: StreamSilver) -> tuple[Rule, ...]:
