@@ -29,6 +29,7 @@ NAMES = {f"a{sign}b": f"a{sign}b" for sign in SIGNS} | {"größe": "größe", "2
 NAMES |= {"unit_price": "unit price (EUR)", "dotted": "a.b[0]", "blank": " Blank ", "own": "_metadata"}
 TYPES = ("BOOLEAN", "TINYINT", "DOUBLE", "DECIMAL(20,3)", "DATE", "TIMESTAMP", "TIMESTAMP_NTZ", "BINARY")
 MADE = {"tags": "ARRAY<STRING>", "pairs": "ARRAY<STRUCT<key: STRING, value: INT>>", "part": "STRUCT<a: INT, b: STRING>"}
+MADE |= {"labels": "MAP<STRING, INT>", "deep": "ARRAY<STRUCT<m: MAP<STRING, MAP<INT, STRING>>>>"}
 KEY = (Column("id", "STRING", required=True, primary_key=True), Column("day", "DATE"))
 HISTORY = (
     Column("effective_start_date", "DATE"),
@@ -50,7 +51,11 @@ def structured(rows: DataFrame) -> DataFrame:
     number = F.expr("try_cast(day(day) AS INT)")
     pair = F.struct(text.alias("key"), number.alias("value"))
     part = F.struct(number.alias("a"), text.alias("b"))
-    return rows.withColumns({"tags": F.array(text), "pairs": F.array(pair), "part": part})
+    # The same maps in both deliveries of a day, in another order.
+    labels = F.expr("IF(_batch_id LIKE '%0', map('a', 1, 'b', day(day)), map('b', day(day), 'a', 1))")
+    deep = F.array(F.struct(F.create_map(F.lit("x"), F.create_map(F.coalesce(number, F.lit(0)), text)).alias("m")))
+    made = {"tags": F.array(text), "pairs": F.array(pair), "part": part, "labels": labels, "deep": deep}
+    return rows.withColumns(made)
 
 
 def contracts() -> dict[str, Contract]:
@@ -100,6 +105,7 @@ def test_every_accepted_name_and_type_goes_through_every_step_of_two_runs(spark:
         assert {day: [row[name] for name in NAMES] for day, row in rows.items()} == {
             day: [f"{price} {source}" for source in NAMES.values()] for day, price in prices.items()
         }, table
+        assert [row["labels"] for row in rows.values()] == [{"a": 1, "b": day} for day in rows]
         assert rows[3]["pairs"][0].asDict() == {"key": "3.30 unit price (EUR)", "value": 3}
     history = shop.read("gold.dim_odd").where("odd_key >= 0").orderBy("day").collect()
     assert [(row.day.day, row.is_current) for row in history] == [(1, False), (2, False), (3, True)]

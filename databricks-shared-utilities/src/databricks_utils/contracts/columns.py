@@ -77,16 +77,11 @@ def _check_type(at: tuple[str, ...], column: Column, clustered: bool, complain: 
     if not is_data_type(column.data_type):
         return  # That is said already.
     kind = data_type(column.data_type).simpleString()
-    if "map<" in kind:
-        hint = (
-            "Write ARRAY<STRUCT<key: STRING, value: STRING>>, which map_entries makes of a map, or STRING, by to_json"
-        )
-        complain((*at, "physicalType"), "Maps cannot be compared, so no run could tell which rows have changed", hint)
-    elif column.primary_key and kind.partition("<")[0] in ("array", "struct"):
+    if column.primary_key and kind.partition("<")[0] in ("array", "map", "struct"):
         complain(
             (*at, "physicalType"),
             f"A key cannot be {column.data_type}",
             "Make a key of its parts, or STRING by to_json",
         )
-    elif clustered and kind.partition("<")[0] in ("array", "struct", "binary", "boolean"):
+    elif clustered and kind.partition("<")[0] in ("array", "map", "struct", "binary", "boolean"):
         complain((*at, "physicalType"), f"A table cannot be clustered by {column.data_type}", "Take another column")
