@@ -11,6 +11,7 @@ import click
 from databricks_utils.cli import actions
 from databricks_utils.cli.options import opened_with, project_options
 from databricks_utils.cli.project import Project
+from databricks_utils.cli.refusal import tell
 from databricks_utils.cli.spark_server import spark_down, spark_up
 from databricks_utils.errors import LakehouseError
 from databricks_utils.logging import redacted
@@ -31,8 +32,7 @@ def command_line(project: Project[Any], arguments: Sequence[str]) -> int:
         click.echo("Stopped.", err=True)
         return 130
     except LakehouseError as error:
-        click.echo(f"Error: {redacted(str(error))}", err=True)
-        return error.exit_code
+        return tell(error)
     except Exception as error:  # the outermost frame: a user gets a sentence, and a traceback on request
         return _unexpected(error, arguments)
     return outcome if isinstance(outcome, int) else 0
