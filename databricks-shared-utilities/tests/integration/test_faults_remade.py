@@ -74,3 +74,17 @@ def test_a_table_that_was_made_again_without_its_rows_is_filled_from_all_of_its_
     succeeded(run_pipeline(shop, SHOP))
 
     assert contents(shop) == before
+
+
+def test_files_are_read_again_into_a_bronze_table_made_again(shop: Lakehouse) -> None:
+    succeeded(run_pipeline(shop, SHOP))
+    before = contents(shop)
+    drop(shop, "bronze.orders")
+    version = drop(shop, "bronze.customers")
+    # What a process leaves that dies between making the table and reading a file.
+    shop.ensure_table(shop.contract("bronze.customers"), technical.columns("bronze"))
+    grow(shop, "bronze.customers", version)
+
+    succeeded(run_pipeline(shop, SHOP))
+
+    assert contents(shop) == before

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 import uuid
 from collections.abc import Mapping, Sequence
@@ -17,7 +18,7 @@ from databricks_utils.delta import append
 from databricks_utils.errors import InvalidInput
 from databricks_utils.medallion import technical
 from databricks_utils.medallion.auto_loader import auto_loader_rows, finished
-from databricks_utils.medallion.checkpoint import ANY_AGE, generation_of
+from databricks_utils.medallion.checkpoint import ANY_AGE, fills_another, generation_of
 from databricks_utils.medallion.damage import (
     BatchNote,
     DamagedFile,
@@ -36,6 +37,7 @@ from databricks_utils.medallion.trail import entered
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
+_LOG = logging.getLogger(__name__)
 #: Files that are looked at side by side, which pays where they are compressed.
 AT_ONCE = 4
 DISCOVERED = "path STRING, modificationTime TIMESTAMP, length BIGINT, content BINARY"
@@ -69,11 +71,12 @@ def ingest(lakehouse: Lakehouse, node: Bronze) -> Ingested:
     """
     contract = lakehouse.contract(node.table)
     entered("create the table")
-    lakehouse.ensure_table(contract, technical.columns("bronze"))
+    created = lakehouse.ensure_table(contract, technical.columns("bronze"))
     identifier = lakehouse.identifier(node.table)
     before = lakehouse.version(node.table)
     folder = _landing_folder(lakehouse, node)
     checkpoint = checkpoint_of(lakehouse, node)
+    _begin_anew(lakehouse, node, checkpoint, created)
     entered("append the rows of new files", lambda: _batch_of(checkpoint, folder))
     query = (
         _stream(lakehouse, node, folder)
@@ -238,6 +241,16 @@ def _landing_folder(lakehouse: Lakehouse, node: Bronze) -> str:
             hint="Create it, or correct storage.landing in the configuration",
         )
     return f"{landing}/{node.source.folder}"
+
+
+def _begin_anew(lakehouse: Lakehouse, node: Bronze, checkpoint: str, created: bool) -> None:
+    """Put a checkpoint aside that filled a table which is gone, so that all files are read into the one there is."""
+    if not fills_another(checkpoint, str(lakehouse.identity(node.table)), is_new=created):
+        return
+    aside = Path(f"{checkpoint}.{uuid.uuid4().hex[:8]}")
+    Path(checkpoint).rename(aside)
+    _LOG.warning("%s was dropped and made again: all files are read again (old checkpoint: %s)", node.table, aside)
+    fills_another(checkpoint, str(lakehouse.identity(node.table)), is_new=created)
 
 
 def checkpoint_of(lakehouse: Lakehouse, node: Bronze) -> str:

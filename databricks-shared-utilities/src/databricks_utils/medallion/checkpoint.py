@@ -24,12 +24,31 @@ def generation_of(checkpoint: str) -> str:
     Args:
         checkpoint: The folder, in a place that this process can write to as a folder.
     """
-    marker = generation_file(checkpoint)
-    if marker.is_file():
-        return marker.read_text(encoding="utf-8").strip()
-    name = uuid.uuid4().hex
-    marker.parent.mkdir(parents=True, exist_ok=True)
-    partial = marker.with_name(f".generation-{name}")
-    partial.write_text(name, encoding="utf-8")
-    partial.replace(marker)
-    return name
+    return _noted(generation_file(checkpoint), uuid.uuid4().hex)
+
+
+def fills_another(checkpoint: str, identity: str, *, is_new: bool) -> bool:
+    """Say whether a checkpoint has filled another table than the one of its name now, whose rows are gone.
+
+    What it has read it does not read again, so the table would lack it. The first table is noted in the checkpoint.
+
+    Args:
+        checkpoint: The folder.
+        identity: Of the table, from `identity_of`.
+        is_new: The table was made a moment ago; then every checkpoint that was used before filled another.
+    """
+    note = Path(checkpoint) / "table"
+    if is_new and generation_file(checkpoint).is_file() and not note.is_file():
+        return True
+    return _noted(note, identity) != identity
+
+
+def _noted(note: Path, text: str) -> str:
+    """Return what a note in a checkpoint says; write it where there is none."""
+    if note.is_file():
+        return note.read_text(encoding="utf-8").strip()
+    note.parent.mkdir(parents=True, exist_ok=True)
+    partial = note.with_name(f".{note.name}-{uuid.uuid4().hex}")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(note)
+    return text
