@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from databricks_utils.contracts import parse_schema
-from databricks_utils.delta import append, create_table, literal, locked, small_frame
+from databricks_utils.delta import append_records, literal
 
 if TYPE_CHECKING:
     from databricks_utils.medallion.lakehouse import Lakehouse
@@ -75,14 +75,7 @@ def save_progress(lakehouse: Lakehouse, progress: Progress, moved: Sequence[Posi
         for position in moved
         for source, version in position.sources.items()
     ]
-    if not rows:
-        return
-    schema = parse_schema(SCHEMA)
-    frame = small_frame(lakehouse.spark, rows, schema)
-    with locked(lakehouse.namespace, write=[TABLE]):
-        if not lakehouse.exists(TABLE):
-            create_table(lakehouse.spark, lakehouse.namespace, TABLE, schema=schema)
-        append(lakehouse.spark, lakehouse.identifier(TABLE), frame, folder=lakehouse.folder(TABLE))
+    append_records(lakehouse.spark, lakehouse.namespace, TABLE, rows, parse_schema(SCHEMA))
 
 
 def rewound(lakehouse: Lakehouse, progress: Progress, table: str, version: int) -> Position:

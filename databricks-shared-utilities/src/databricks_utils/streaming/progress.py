@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
-from databricks_utils.delta import add_missing_columns, append, create_table, table_exists
+from databricks_utils.contracts import parse_schema
+from databricks_utils.delta import append_records
 from databricks_utils.medallion import Lakehouse
 
 if TYPE_CHECKING:
@@ -175,22 +176,8 @@ class ProgressStore:
 
     def save(self, batches: Sequence[BatchProgress]) -> None:
         """Append reports; the table is created when absent."""
-        from databricks_utils.contracts import parse_schema
-
-        if not batches:
-            return
-        spark, namespace, schema = self.lakehouse.spark, self.lakehouse.namespace, parse_schema(SCHEMA)
-        if table_exists(spark, namespace, TABLE):
-            add_missing_columns(spark, namespace.identifier(TABLE), schema)
-        else:
-            create_table(spark, namespace, TABLE, schema=schema)
         rows = [self._row(batch) for batch in batches]
-        append(
-            spark,
-            namespace.identifier(TABLE),
-            spark.createDataFrame(rows, schema).coalesce(1),
-            folder=namespace.location(TABLE),
-        )
+        append_records(self.lakehouse.spark, self.lakehouse.namespace, TABLE, rows, parse_schema(SCHEMA))
 
     def _row(self, batch: BatchProgress) -> tuple[object, ...]:
         return (
