@@ -25,13 +25,14 @@ from databricks_utils.streaming.definition import (
 )
 from databricks_utils.streaming.delivery import Delivery
 from databricks_utils.streaming.events import (
+    bronze_columns,
     prepare_events,
     quarantine_columns,
     rejected_events,
     silver_columns,
     unique_events,
 )
-from databricks_utils.streaming.source import received_events, secrets_of_place
+from databricks_utils.streaming.source import bronze_rows, received_events, secrets_of_place
 from databricks_utils.streaming.writer import AlertOnce, AppendOnce, BronzeOnce, SetByKey
 
 if TYPE_CHECKING:
@@ -115,9 +116,9 @@ def written_tables(nodes: Sequence[StreamNode]) -> list[str]:
 
 def _bronze(lakehouse: Lakehouse, pipeline: StreamPipeline, node: StreamBronze, alone: bool) -> StreamQuery:
     contract = lakehouse.contract(node.table)
-    lakehouse.ensure_table(contract, technical.columns("bronze"))
+    lakehouse.ensure_table(contract, bronze_columns())
     checkpoint = checkpoint_path(lakehouse, pipeline.name, node.table, node.version)
-    columns = (*contract.column_names, *technical.names("bronze"))
+    columns = (*contract.column_names, *bronze_columns().names)
     append = _append(lakehouse, node.table, checkpoint, alone)
     write = BronzeOnce(append, lakehouse.configuration.streaming.source, columns)
     return StreamQuery(node.table, node, checkpoint, lambda: received_events(lakehouse, node), write)
@@ -135,10 +136,11 @@ def _silver(lakehouse: Lakehouse, pipeline: StreamPipeline, node: StreamSilver, 
         create_table(lakehouse.spark, lakehouse.namespace, quarantine, schema=quarantine_columns())
 
     def unique() -> DataFrame:
-        return silver_rows(lakehouse, node, _appended(lakehouse, node.reads))
+        return silver_rows(lakehouse, node, bronze_rows(_appended(lakehouse, node.reads)))
 
     def rejected() -> DataFrame:
-        return rejected_events(prepare_events(_appended(lakehouse, node.reads), contract, lakehouse, node))
+        received = bronze_rows(_appended(lakehouse, node.reads))
+        return rejected_events(prepare_events(received, contract, lakehouse, node))
 
     places = {name: checkpoint_path(lakehouse, pipeline.name, name, node.version) for name in (node.table, quarantine)}
     _check_emptied(lakehouse, pipeline, node, [name for name, place in places.items() if is_new(place)])
@@ -170,9 +172,10 @@ def _check_emptied(lakehouse: Lakehouse, pipeline: StreamPipeline, node: StreamS
     filled = [name for name in begun if lakehouse.version(name) > 0]
     if not filled or not lakehouse.exists(node.reads):
         return
-    first, last = F.min("_arrived_at").alias("first"), F.max("_arrived_at").alias("last")
+    # Both tables have from bronze when an event was written there, whatever clock its own times are of.
+    first, last = F.min("_ingestion_timestamp").alias("first"), F.max("_ingestion_timestamp").alias("last")
     held = {name: lakehouse.read(name).agg(first, last).collect()[0] for name in filled}
-    arrived = F.min(F.coalesce("timestamp", "_ingestion_timestamp"))
+    arrived = F.min("_ingestion_timestamp")
     written = F.date_format(arrived, "yyyy-MM-dd'T'HH:mm:ss.SSSSSSXXX")
     oldest = lakehouse.read(node.reads).agg(arrived.alias("at"), written.alias("text")).collect()[0]
     again = {name: row for name, row in held.items() if row.last and oldest.at and row.last >= oldest.at}
@@ -180,7 +183,7 @@ def _check_emptied(lakehouse: Lakehouse, pipeline: StreamPipeline, node: StreamS
         return
     deletions = [
         f"DELETE FROM {lakehouse.identifier(name)}"
-        + ("" if row.first >= oldest.at else f" WHERE _arrived_at >= '{oldest.text}'")
+        + ("" if row.first >= oldest.at else f" WHERE _ingestion_timestamp >= '{oldest.text}'")
         for name, row in again.items()
     ]
     # A key that no longer arises is not set again, so that its row would stay.

@@ -232,7 +232,12 @@ def _messages(lakehouse: Lakehouse, pipeline: StreamPipeline, alerts: EventAlert
     received = lakehouse.spark.readStream.format("kafka").options(**options).load()
     nothing = F.lit(None).cast("string")
     shaped = received.withColumns(
-        {"_source_file": nothing, "_batch_id": nothing, "_ingestion_timestamp": F.col("timestamp")}
+        {
+            "_source_file": nothing,
+            "_batch_id": nothing,
+            "_ingestion_timestamp": F.current_timestamp(),
+            "_timestamp_type": F.col("timestampType"),
+        }
     )
     valid = prepare_events(shaped, contract, lakehouse, node).where("_is_valid")
     found = alerts.transform(valid.select(*contract.column_names), **lakehouse.parameters_for(alerts))

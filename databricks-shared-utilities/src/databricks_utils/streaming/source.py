@@ -30,8 +30,9 @@ def received_events(lakehouse: Lakehouse, node: StreamBronze, secrets: SecretPro
     """Return the stream of a topic.
 
     Returns:
-        The columns of `RECEIVED` and `_source_file` STRING. `timestamp` is the broker's; files and rates have no
-        broker, so it is NULL there, as are partition and offset. Of a file every line is an event.
+        The columns of `RECEIVED`, `_source_file` STRING and `_timestamp_type` INT. `timestamp` is the record's, and its
+        type says whose clock that is of: 0 the producer's, 1 the broker's. Files and rates have no broker, so both are
+        NULL there, as are partition and offset. Of a file every line is an event.
 
     Raises:
         InvalidInput: The folder of the events does not exist, or the broker's section is wrong.
@@ -46,11 +47,19 @@ def received_events(lakehouse: Lakehouse, node: StreamBronze, secrets: SecretPro
     return _from_files(lakehouse, node)
 
 
+def bronze_rows(rows: DataFrame) -> DataFrame:
+    """Return rows of a bronze table with the column that one of an earlier release lacks until its stream runs."""
+    if "_timestamp_type" in rows.columns:
+        return rows
+    return rows.withColumn("_timestamp_type", F.lit(None).cast("int"))
+
+
 def _from_broker(lakehouse: Lakehouse, node: StreamBronze, secrets: SecretProvider) -> DataFrame:
     options = source_options(lakehouse.configuration.streaming, node.topic, secrets)
     stream = lakehouse.spark.readStream.format("kafka").options(**options).load()
     names = ("key", "value", "topic", "partition", "offset", "timestamp")
-    return stream.select(*names, F.lit(None).cast("string").alias("_source_file"))
+    nowhere, kind = F.lit(None).cast("string").alias("_source_file"), F.col("timestampType").alias("_timestamp_type")
+    return stream.select(*names, nowhere, kind)
 
 
 def _from_files(lakehouse: Lakehouse, node: StreamBronze) -> DataFrame:
@@ -92,4 +101,5 @@ def _shaped(rows: DataFrame, node: StreamBronze, value: Column, file: Column) ->
         F.lit(None).cast("bigint").alias("offset"),
         F.lit(None).cast("timestamp").alias("timestamp"),
         file.alias("_source_file"),
+        F.lit(None).cast("int").alias("_timestamp_type"),
     )
