@@ -15,7 +15,7 @@ from rich.table import Table
 
 from databricks_utils.observability import RunResult
 from databricks_utils.streaming import Balance, BatchProgress
-from databricks_utils.streaming.runner import Listener
+from databricks_utils.streaming.pace import Listener
 
 #: Pause between two lines where nobody looks at a terminal.
 LINE_SECONDS = 10.0

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from pyspark.sql import functions as F
 
 from databricks_utils.medallion import Lakehouse, quarantine_of
-from databricks_utils.streaming.broker import source_options
+from databricks_utils.streaming.broker import BROKERS, source_options
 from databricks_utils.streaming.definition import StreamBronze, StreamPipeline, StreamSilver
 from databricks_utils.streaming.events import late_events, prepare_events, rejected_events
-from databricks_utils.streaming.source import bronze_rows, secrets_of_place
+from databricks_utils.streaming.source import bronze_rows, record_content, secrets_of_place
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -110,8 +110,8 @@ def _placed(rows: DataFrame) -> DataFrame:
 
 
 def _repeated(bronze: DataFrame) -> int:
-    content = [F.xxhash64(name).alias(f"{name}_content") for name in ("key", "value")]
-    placed = bronze.where("offset IS NOT NULL").groupBy("topic", "partition", "offset", "timestamp", *content).count()
+    content = record_content().alias("content")
+    placed = bronze.where("offset IS NOT NULL").groupBy("topic", "partition", "offset", content).count()
     return int(placed.agg(F.coalesce(F.sum(F.col("count") - 1), F.lit(0))).collect()[0][0])
 
 
@@ -126,12 +126,12 @@ def _surplus(quarantine: DataFrame, received: DataFrame, silver: DataFrame) -> i
 def _missing(lakehouse: Lakehouse, node: StreamBronze, bronze: DataFrame) -> int:
     """Count the records of the broker that bronze lacks: of the same offset and another content it has not this one."""
     streaming = lakehouse.configuration.streaming
-    if streaming.source not in ("kafka", "event_hubs"):
+    if streaming.source not in BROKERS:
         return 0
     options = source_options(streaming, node.topic, secrets_of_place())
     options = {key: value for key, value in options.items() if key not in STREAM_ONLY}
     held = lakehouse.spark.read.format("kafka").options(**options).option("startingOffsets", "earliest").load()
-    content = F.xxhash64(F.struct("key", "value", "timestamp")).alias("content")
+    content = record_content().alias("content")
     kept = bronze.where(F.col("topic") == node.topic).select("partition", "offset", content)
     first = kept.groupBy("partition").agg(F.min("offset").alias("first"))
     records = held.select("partition", "offset", content).join(first, "partition", "left")

@@ -12,7 +12,7 @@ from databricks_utils.config import resolve_secret
 from databricks_utils.delta import create_table
 from databricks_utils.errors import InvalidInput
 from databricks_utils.medallion import Lakehouse, quarantine_of, technical
-from databricks_utils.streaming.broker import connection_options
+from databricks_utils.streaming.broker import BROKERS, connection_options
 from databricks_utils.streaming.checkpoint import application_id, checkpoint_path, is_new
 from databricks_utils.streaming.definition import (
     StreamAlerts,
@@ -33,6 +33,7 @@ from databricks_utils.streaming.events import (
     unique_events,
 )
 from databricks_utils.streaming.source import bronze_rows, received_events, secrets_of_place
+from databricks_utils.streaming.topics import TopicWatch
 from databricks_utils.streaming.writer import AlertOnce, AppendOnce, BronzeOnce, SetByKey
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ class StreamQuery:
         rows: Builds the streaming frame.
         write: Writes one batch.
         output_mode: Spark's output mode.
+        watch: Looks whether the topic that it reads is still the same; None where it reads none.
     """
 
     name: str
@@ -61,13 +63,19 @@ class StreamQuery:
     rows: Callable[[], DataFrame]
     write: Write
     output_mode: Literal["append", "update"] = "append"
+    watch: TopicWatch | None = None
 
     def start(self, interval_seconds: float | None) -> StreamingQuery:
         """Start the query.
 
         Args:
             interval_seconds: Pause between batches; None ends the query when nothing is left.
+
+        Raises:
+            RunFailed: Its topic was deleted and created again.
         """
+        if self.watch is not None:
+            self.watch.look()
         writer = (
             self.rows()
             .writeStream.queryName(self.name)
@@ -120,8 +128,16 @@ def _bronze(lakehouse: Lakehouse, pipeline: StreamPipeline, node: StreamBronze, 
     checkpoint = checkpoint_path(lakehouse, pipeline.name, node.table, node.version)
     columns = (*contract.column_names, *bronze_columns().names)
     append = _append(lakehouse, node.table, checkpoint, alone)
-    write = BronzeOnce(append, lakehouse.configuration.streaming.source, columns)
-    return StreamQuery(node.table, node, checkpoint, lambda: received_events(lakehouse, node), write)
+    source = lakehouse.configuration.streaming.source
+    where = f"StreamBronze({node.name!r}, topic={node.topic!r}, version={node.version})"
+    return StreamQuery(
+        node.table,
+        node,
+        checkpoint,
+        lambda: received_events(lakehouse, node),
+        BronzeOnce(append, source, columns),
+        watch=TopicWatch(lakehouse, node.topic, checkpoint, where, node.table) if source in BROKERS else None,
+    )
 
 
 def _silver(lakehouse: Lakehouse, pipeline: StreamPipeline, node: StreamSilver, alone: bool) -> list[StreamQuery]:
@@ -246,7 +262,7 @@ def delivery_of(lakehouse: Lakehouse) -> Delivery:
     """Return who is told about alerts, as the configuration says; secrets are looked up here and not before."""
     streaming, secrets = lakehouse.configuration.streaming, secrets_of_place()
     alerts = streaming.alerts
-    if alerts.topic and streaming.source not in ("kafka", "event_hubs"):
+    if alerts.topic and streaming.source not in BROKERS:
         hint = "Take source: kafka or event_hubs, or remove the topic"
         raise InvalidInput("A topic for alerts needs a broker", where="config: streaming.alerts.topic", hint=hint)
     options = connection_options(streaming, alerts.topic, secrets) if alerts.topic else {}

@@ -6,17 +6,14 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from itertools import groupby
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from pyspark.errors import StreamingQueryException
-
 from databricks_utils.data_quality import RuleResult
-from databricks_utils.errors import InvalidInput
+from databricks_utils.errors import LakehouseError
 from databricks_utils.logging import log_context
 from databricks_utils.medallion import Lakehouse, quarantine_of
 from databricks_utils.observability import RunResult, RunStore, TableResult, flush_metrics, span
@@ -29,21 +26,21 @@ from databricks_utils.streaming.failure import described, explained, is_over_soo
 from databricks_utils.streaming.late import LateEvents
 from databricks_utils.streaming.metrics import StreamMetrics
 from databricks_utils.streaming.outcome import StreamOutcome, stream_result
+from databricks_utils.streaming.pace import (
+    ASK_SECONDS,
+    SAVE_SECONDS,
+    WATCH_SECONDS,
+    Listener,
+    check_duration,
+    wait_for_an_end,
+)
 from databricks_utils.streaming.progress import BatchProgress, ProgressReader, ProgressStore
 from databricks_utils.streaming.queries import StreamQuery, stream_queries, written_tables
 
 if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
     from pyspark.sql.streaming.query import StreamingQuery
 
 _LOG = logging.getLogger(__name__)
-#: How often running queries are asked how they are.
-ASK_SECONDS = 1
-#: How often what they said is written to the table.
-SAVE_SECONDS = 30.0
-
-#: Called with the newest reports, by table.
-Listener = Callable[[dict[str, BatchProgress]], None]
 
 
 def run_streams(
@@ -110,28 +107,6 @@ def run_streams(
     return result
 
 
-def check_duration(for_seconds: float | None, *, endless: bool) -> None:
-    """Refuse a time for a run that has an end of its own.
-
-    Raises:
-        InvalidInput: Both are given.
-    """
-    if for_seconds is not None and not endless:
-        hint = "Add --set streaming.trigger=processing_time, or leave the time out"
-        raise InvalidInput("A run that ends by itself has no time to run for", where="streaming.trigger", hint=hint)
-
-
-def wait_for_an_end(spark: SparkSession) -> None:
-    """Wait until a query of the session ends, at most for a second.
-
-    The session tells of the failures of all its queries, those of others and of long ago among them. Who waits for some
-    asks each of its own.
-    """
-    with suppress(StreamingQueryException):
-        spark.streams.awaitAnyTermination(ASK_SECONDS)
-    spark.streams.resetTerminated()
-
-
 @dataclass
 class _StreamRun:
     lakehouse: Lakehouse
@@ -157,7 +132,7 @@ class _StreamRun:
         }
         self.newest: dict[str, BatchProgress] = {}
         self.unsaved: list[BatchProgress] = []
-        self.saved_at = self.begin
+        self.saved_at = self.watched_at = self.begin
 
     def to_the_end(self) -> None:
         """Work off what is there, each table after those it reads."""
@@ -193,6 +168,7 @@ class _StreamRun:
                             running.pop(name)
                         else:
                             running[name] = (query, again)
+                self._watch([query for query, _ in running.values()])
         finally:
             self._drain(running)
             self._finish()
@@ -231,6 +207,22 @@ class _StreamRun:
         except Exception as error:  # as above
             self._failed(query, error)
         self._listen([handle])
+        self._look(query)
+
+    def _watch(self, running: Sequence[StreamQuery]) -> None:
+        """Look now and then whether topics are still those that were read."""
+        if time.monotonic() - self.watched_at > WATCH_SECONDS:
+            for query in running:
+                self._look(query)
+            self.watched_at = time.monotonic()
+
+    def _look(self, query: StreamQuery) -> None:
+        if query.watch is None or query.name in self.errors:
+            return
+        try:
+            query.watch.look_again()
+        except LakehouseError as error:
+            self._failed(query, error)
 
     def _again(
         self, query: StreamQuery, handle: StreamingQuery, interval: float | None, seen: Exception | None = None
@@ -307,6 +299,7 @@ class _StreamRun:
         return query.name in self.blocked
 
     def _failed(self, query: StreamQuery, error: BaseException) -> None:
+        error = _cause(query, error)
         self.errors[query.name] = described(error)
         # Where the cause is known, the stack of the JVM says nothing more.
         trace = None if explained(error) else error
@@ -337,3 +330,14 @@ class _StreamRun:
             blocked=query.name in self.blocked,
         )
         return stream_result(query.node, outcome, self.started_at, self.lakehouse.version(query.name))
+
+
+def _cause(query: StreamQuery, error: BaseException) -> BaseException:
+    """Return what an error of a query came from: of a topic that was created again Spark says many things."""
+    if query.watch is None or isinstance(error, LakehouseError):
+        return error
+    try:
+        query.watch.look()
+    except LakehouseError as changed:
+        return changed
+    return error

@@ -11,7 +11,7 @@ from databricks_utils.config import DatabricksSecrets, EnvironmentSecrets, Secre
 from databricks_utils.errors import InvalidInput
 from databricks_utils.medallion import Lakehouse
 from databricks_utils.medallion.checkpoint import ANY_AGE
-from databricks_utils.streaming.broker import on_databricks, source_options
+from databricks_utils.streaming.broker import BROKERS, on_databricks, source_options
 from databricks_utils.streaming.definition import StreamBronze
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def received_events(lakehouse: Lakehouse, node: StreamBronze, secrets: SecretPro
         InvalidInput: The folder of the events does not exist, or the broker's section is wrong.
     """
     source = lakehouse.configuration.streaming.source
-    if source in ("kafka", "event_hubs"):
+    if source in BROKERS:
         return _from_broker(lakehouse, node, secrets or secrets_of_place())
     if source == "rate":
         return _generated(lakehouse, node)
@@ -52,6 +52,11 @@ def bronze_rows(rows: DataFrame) -> DataFrame:
     if "_timestamp_type" in rows.columns:
         return rows
     return rows.withColumn("_timestamp_type", F.lit(None).cast("int"))
+
+
+def record_content() -> Column:
+    """Return a number that tells two records of the same offset apart: one of key, value and time."""
+    return F.xxhash64(F.struct("key", "value", "timestamp"))
 
 
 def _from_broker(lakehouse: Lakehouse, node: StreamBronze, secrets: SecretProvider) -> DataFrame:

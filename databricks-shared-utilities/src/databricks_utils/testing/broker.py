@@ -133,15 +133,33 @@ class KafkaBroker:
         from confluent_kafka.cimpl import NewTopic
 
         # The client must outlive its answer, so it has a name here.
-        admin = self._admin()
+        admin = self.admin()
         admin.create_topics([NewTopic(name, partitions, 1)])[name].result(START_SECONDS)
+
+    def delete_topic(self, name: str) -> None:
+        """Delete a topic with all that it holds; one of the same name that is created then is another topic."""
+        admin = self.admin()
+        admin.delete_topics([name])[name].result(START_SECONDS)
 
     def add_partitions(self, name: str, total: int) -> None:
         """Give a topic more partitions, up to `total`; what it holds stays where it is."""
         from confluent_kafka.cimpl import NewPartitions
 
-        admin = self._admin()
+        admin = self.admin()
         admin.create_partitions([NewPartitions(name, total)])[name].result(START_SECONDS)
+
+    def admin(self) -> AdminClient:
+        """Return a client that administers the broker.
+
+        Raises:
+            MissingTool: The client is not installed.
+        """
+        try:
+            from confluent_kafka.admin import AdminClient
+        except ImportError:
+            hint = "Install the extra: databricks-shared-utilities[kafka]"
+            raise MissingTool("The client of Kafka is not installed", hint=hint) from None
+        return AdminClient({"bootstrap.servers": self.bootstrap_servers, "log_level": 0})
 
     def __enter__(self) -> KafkaBroker:
         return self.start()
@@ -201,17 +219,9 @@ class KafkaBroker:
         from confluent_kafka import KafkaException
 
         try:
-            return bool(self._admin().list_topics(timeout=2).brokers)
+            return bool(self.admin().list_topics(timeout=2).brokers)
         except KafkaException:
             return False
-
-    def _admin(self) -> AdminClient:
-        try:
-            from confluent_kafka.admin import AdminClient
-        except ImportError:
-            hint = "Install the extra: databricks-shared-utilities[kafka]"
-            raise MissingTool("The client of Kafka is not installed", hint=hint) from None
-        return AdminClient({"bootstrap.servers": self.bootstrap_servers, "log_level": 0})
 
 
 def _identifier() -> str:
