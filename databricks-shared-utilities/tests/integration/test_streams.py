@@ -21,6 +21,7 @@ from databricks_utils.medallion import Lakehouse
 from databricks_utils.observability import RunResult
 from databricks_utils.streaming import balances, checkpoint_path, forget_last_batch, run_streams, stream_queries, writer
 from databricks_utils.streaming.events import prepare_events
+from databricks_utils.streaming.summary import stream_summaries
 
 POISON = ["not json", "[]", "", '{"sale_id": "s9"}', sale(7, "10:01:20", "much"), sale(8, "10:01:20", -1)]
 
@@ -112,6 +113,24 @@ def test_progress_is_kept_as_a_table(settled: Settled) -> None:
     assert {name for name, *_ in found} >= {*TILLS.tables}
     assert [(batch, read) for name, batch, read, _ in found if name == "bronze.sales"][:2] == [(0, 3), (1, 8)]
     assert max(int(str(state)) for name, _, _, state in found if name == "silver.sales") == 4
+
+
+def test_the_streams_of_a_run_are_added_up_for_its_page(settled: Settled) -> None:
+    tills, run = settled
+
+    found = {stream.query: stream for stream in stream_summaries(tills, run.run_id)}
+
+    assert next(iter(found)).startswith("bronze.")
+    assert {name: stream.rows for name, stream in found.items() if name.startswith("bronze.")} == {
+        "bronze.sales": 11,
+        "bronze.payments": 3,
+    }
+    assert (found["silver.sales"].batches, found["silver.sales"].state_rows) == (2, 4)
+    # The events are of 2024.
+    assert (found["silver.sales"].event_age_seconds or 0) > 10**6
+    assert found["bronze.sales"].event_age_seconds is None
+    assert all(stream.rate > 0 for stream in found.values())
+    assert stream_summaries(tills, "another run") == ()
 
 
 def test_metrics_agree_with_the_table_of_progress(tills: Lakehouse, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -128,7 +128,7 @@ def _state(group: click.Group, project: Project[Any]) -> None:
     @click.option("--check", is_flag=True, help="Change nothing; fail when it is not what is written down.")
     @project_options
     def state(check: bool, **options: Any) -> int:
-        return actions.state(opened_with(project, options), check)
+        return actions.state(opened_with(project, options, writes=True), check)
 
 
 def _alert(group: click.Group, project: Project[Any]) -> None:
@@ -171,7 +171,7 @@ def _docs(group: click.Group, project: Project[Any]) -> None:
     @click.option("--check", is_flag=True, help="Change nothing; fail when the documents are out of date.")
     @project_options
     def docs(check: bool, **options: Any) -> int:
-        return actions.docs(opened_with(project, options), check)
+        return actions.docs(opened_with(project, options, writes=True), check)
 
 
 def _maintain(group: click.Group, project: Project[Any]) -> None:

@@ -81,14 +81,12 @@ CAUSES = (
 
 def explained(error: BaseException) -> str | None:
     """Return what is wrong and what to do about it, or None where the error has to speak for itself."""
-    if isinstance(error, LakehouseError):
-        return str(error)
     text = str(error)
     for cause in CAUSES:
         found = re.search(cause.pattern, text)
         if found:
             return f"{found.expand(cause.message)}. {cause.hint}"
-    return None
+    return text if isinstance(error, LakehouseError) else None
 
 
 def described(error: BaseException) -> str:
