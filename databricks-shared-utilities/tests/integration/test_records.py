@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timezone
@@ -109,7 +109,8 @@ def test_a_writer_of_records_waits_for_another_process_that_holds_its_table(till
         waiting.seen.clear()
         before = tills.version(table)
         with another_process_holds(tills.namespace, table) as release, ThreadPoolExecutor(2) as pool:
-            written, told = pool.submit(write, tills), pool.submit(waiting.seen.wait, 60)
+            written: Future[object] = pool.submit(write, tills)
+            told: Future[object] = pool.submit(waiting.seen.wait, 60)
             done, _ = wait([written, told], return_when=FIRST_COMPLETED)
             waited = told in done and tills.version(table) == before
             release()

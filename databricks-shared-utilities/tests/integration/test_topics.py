@@ -15,6 +15,8 @@ from pyspark.sql import SparkSession
 
 from databricks_utils.medallion import Lakehouse
 from databricks_utils.streaming import StreamBronze, StreamPipeline, balances, client, run_streams, runner
+from databricks_utils.streaming.pace import Listener
+from databricks_utils.streaming.progress import BatchProgress
 from databricks_utils.testing import KafkaBroker
 
 pytestmark = pytest.mark.broker
@@ -181,11 +183,11 @@ def test_the_proof_sees_what_was_never_read_of_a_topic_that_was_created_again_un
     broker.delete_topic(PAYMENTS)
 
 
-def once(action: Callable[[], object]) -> Callable[[dict[str, object]], None]:
+def once(action: Callable[[], object]) -> Listener:
     """Return what makes a run call an action after the first batch of bronze."""
     left = [action]
 
-    def listen(newest: dict[str, object]) -> None:
+    def listen(newest: dict[str, BatchProgress]) -> None:
         if "bronze.sales" in newest and left:
             left.pop()()
 

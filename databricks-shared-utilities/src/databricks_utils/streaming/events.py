@@ -98,18 +98,23 @@ def time_rules(lakehouse: Lakehouse, contract: Contract, node: StreamSilver) -> 
     """
     name = node.watermark.column
     column, minutes = f"`{name}`", lakehouse.configuration.streaming.future_minutes
-    future = f"{column} <= _arrived_at + INTERVAL '{minutes}' MINUTE"
     number, unit = node.watermark.delay.split()
-    late = f"{column} >= _sent_at - INTERVAL '{number}' {unit.removesuffix('s').upper()}"
-    where = str(contract.path)
-    rules = (
-        Rule(f"{name}_not_future", name, "expression", "error", future, where),
-        Rule(late_rule(node), name, "expression", "error", late, where),
+    predicates = (
+        f"{column} <= _arrived_at + INTERVAL '{minutes}' MINUTE",
+        f"{column} >= _sent_at - INTERVAL '{number}' {unit.removesuffix('s').upper()}",
+        f"{column} IS NOT NULL",
     )
-    given = contract.column(name)
-    if given.required or name in contract.key:
-        return rules
-    return (*rules, Rule(f"{name}_not_null", name, "not_null", "error", f"{column} IS NOT NULL", where))
+    # A column that its contract requires has the last of these rules from there.
+    named = zip(names_of_time_rules(contract, node), predicates, strict=False)
+    return tuple(Rule(rule, name, "expression", "error", text, str(contract.path)) for rule, text in named)
+
+
+def names_of_time_rules(contract: Contract, node: StreamSilver) -> tuple[str, ...]:
+    """Return the names of the rules about the time of an event."""
+    name = node.watermark.column
+    is_required = contract.column(name).required or name in contract.key
+    names = (f"{name}_not_future", late_rule(node), f"{name}_not_null")
+    return names[:2] if is_required else names
 
 
 def late_rule(node: StreamSilver) -> str:

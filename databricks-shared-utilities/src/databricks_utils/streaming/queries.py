@@ -12,6 +12,7 @@ from databricks_utils.config import resolve_secret
 from databricks_utils.delta import create_table
 from databricks_utils.errors import InvalidInput
 from databricks_utils.medallion import Lakehouse, quarantine_of, technical
+from databricks_utils.streaming.agreement import check_streams
 from databricks_utils.streaming.broker import BROKERS, connection_options
 from databricks_utils.streaming.checkpoint import application_id, checkpoint_path, is_new
 from databricks_utils.streaming.definition import (
@@ -100,9 +101,10 @@ def stream_queries(
         alone: This process writes the batches itself, and locks keep every other one from the tables meanwhile.
 
     Raises:
-        InvalidInput: A table has no contract or no key, the source is configured wrongly, or a silver table with a new
-            checkpoint still holds what it would be given again.
+        InvalidInput: A table has no contract, or one that does not agree with the definition, the source is configured
+            wrongly, or a silver table with a new checkpoint still holds what it would be given again.
     """
+    check_streams(pipeline, lakehouse.contracts)
     queries: list[StreamQuery] = []
     for node in nodes:
         if isinstance(node, StreamBronze):
@@ -142,11 +144,6 @@ def _bronze(lakehouse: Lakehouse, pipeline: StreamPipeline, node: StreamBronze, 
 
 def _silver(lakehouse: Lakehouse, pipeline: StreamPipeline, node: StreamSilver, alone: bool) -> list[StreamQuery]:
     contract, quarantine = lakehouse.contract(node.table), quarantine_of(node.table)
-    if not contract.key:
-        hint = "Mark the columns that tell two events apart with primaryKey: true"
-        raise InvalidInput(
-            f"{node.table} has no key, so that duplicates cannot be told", where=str(contract.path), hint=hint
-        )
     lakehouse.ensure_table(contract, silver_columns())
     if not lakehouse.exists(quarantine):
         create_table(lakehouse.spark, lakehouse.namespace, quarantine, schema=quarantine_columns())

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 #: Columns of every bronze table of a stream, which its contract declares.
 RECEIVED = "key BINARY, value BINARY, topic STRING, partition INT, offset BIGINT, timestamp TIMESTAMP"
+#: Those of them that everything behind bronze needs.
+NEEDED = ("value", "topic", "partition", "offset", "timestamp")
 
 
 def secrets_of_place() -> SecretProvider:
@@ -55,8 +57,8 @@ def bronze_rows(rows: DataFrame) -> DataFrame:
 
 
 def record_content() -> Column:
-    """Return a number that tells two records of the same offset apart: one of key, value and time."""
-    return F.xxhash64(F.struct("key", "value", "timestamp"))
+    """Return a number that tells two records of the same offset apart: one of value and time."""
+    return F.xxhash64(F.struct("value", "timestamp"))
 
 
 def _from_broker(lakehouse: Lakehouse, node: StreamBronze, secrets: SecretProvider) -> DataFrame:
