@@ -15,7 +15,7 @@ from databricks_utils.streaming.broker import connection_options
 _LOG = logging.getLogger(__name__)
 #: Ways to sign in with a user and a password, and the user where it is always the same.
 PASSWORDS = {"event_hubs_sas": "$ConnectionString", "sasl_plain": None, "sasl_scram": None}
-ANSWER_SECONDS = 10
+ANSWER_SECONDS = 5
 #: What a broker answers that gives its topics no ids; they came with Kafka 2.8.
 NO_ID = "AAAAAAAAAAAAAAAAAAAAAA"
 
