@@ -144,7 +144,7 @@ def test_streams_start_again_as_their_compute_allows_and_never_twice_at_once(pro
             # Databricks starts it again by itself, and refuses tries and limits of its own.
             assert limits == {}, name
             assert "timeout_seconds" not in jobs["streams"], name
-            assert jobs.keys() == {"streams", "check", "pipeline", "alerts"}, name
+            assert jobs.keys() == {"streams", "smoke", "check", "pipeline", "alerts"}, name
             assert jobs["alerts"]["continuous"] == {"pause_status": "PAUSED"}, name
         else:
             assert limits == {
@@ -154,6 +154,9 @@ def test_streams_start_again_as_their_compute_allows_and_never_twice_at_once(pro
                 "timeout_seconds": 7200,
             }, name
             assert jobs["streams"]["timeout_seconds"] > limits["timeout_seconds"], name
+            # A start that meets the run before is left out: nothing can pile up while runs take longer than their pace.
+            assert jobs["streams"]["queue"] == {"enabled": False}, name
+            assert jobs["streams"]["notification_settings"]["no_alert_for_skipped_runs"] is True, name
             assert jobs.keys() == {"streams", "check", "pipeline"}, name
         for other in ("check", "pipeline"):
             # What has found a breach once finds it again, so that a second try would only cost.
@@ -161,6 +164,25 @@ def test_streams_start_again_as_their_compute_allows_and_never_twice_at_once(pro
             assert jobs[other]["timeout_seconds"] > 0, name
             assert jobs[other]["queue"] == {"enabled": True}, name
     assert kinds == {True, False}
+
+
+def test_a_cluster_of_streams_does_not_autoscale(projects: Projects) -> None:
+    for name, bundle in bundles(projects):
+        clusters = [item["new_cluster"] for job in jobs_of(bundle).values() for item in job.get("job_clusters", [])]
+        assert ["autoscale" in cluster for cluster in clusters] == [False] * len(clusters), name
+        assert all(int(cluster["num_workers"]) > 0 for cluster in clusters), name
+
+
+def test_streams_without_end_are_tried_by_a_run_that_ends(projects: Projects) -> None:
+    for name, bundle in bundles(projects):
+        jobs = jobs_of(bundle)
+        if "smoke" not in jobs:
+            continue
+        (streams,), (smoke,) = (
+            [task["python_wheel_task"]["parameters"] for task in jobs[kind]["tasks"]] for kind in ("streams", "smoke")
+        )
+        assert sorted(smoke) == sorted([*streams, "--set=streaming.trigger=available_now"]), name
+        assert jobs["smoke"].keys() & {"continuous", "schedule", "trigger"} == set(), name
 
 
 def test_streams_run_by_themselves_in_lab_and_prod_only(projects: Projects) -> None:

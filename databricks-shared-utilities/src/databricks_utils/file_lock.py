@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import os
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -84,3 +86,23 @@ def is_released(path: Path, within_seconds: float) -> bool:
             return False
         time.sleep(_LOOK_SECONDS)
     return True
+
+
+def end_holder(path: Path, process: int, within_seconds: float) -> None:
+    """End the process that holds the lock of a file, by force if it does not end in order.
+
+    Args:
+        path: The file.
+        process: Its holder.
+        within_seconds: How long to wait for each of the two.
+
+    Raises:
+        LakehouseError: Somebody holds the lock still.
+    """
+    for how in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process, how)
+        if is_released(path, within_seconds):
+            return
+    hint = f"End process {process} by hand"
+    raise LakehouseError(f"Process {process} cannot be ended", where=str(path), hint=hint)

@@ -11,8 +11,8 @@ from little_tills import TILLS, opened
 from pyspark.sql import DataFrame, SparkSession
 
 from databricks_utils.contracts import struct_type
-from databricks_utils.medallion import Lakehouse, technical
-from databricks_utils.streaming.events import prepare_events, rejected_events, unique_events
+from databricks_utils.medallion import Lakehouse
+from databricks_utils.streaming.events import bronze_columns, prepare_events, rejected_events, unique_events
 from databricks_utils.testing.plans import empty_source
 
 
@@ -37,7 +37,7 @@ def test_an_event_is_parsed_once_and_looked_at_for_errors_afterwards(
 
 
 def _bronze(tills: Lakehouse, folder: Path) -> DataFrame:
-    fields = [*struct_type(tills.contract("bronze.sales")), *technical.columns("bronze")]
+    fields = [*struct_type(tills.contract("bronze.sales")), *bronze_columns()]
     columns = ", ".join(f"{field.name} {field.dataType.simpleString()}" for field in fields)
     return empty_source(tills.spark, folder / "sales", columns)
 

@@ -99,6 +99,7 @@ def test_auto_loader_is_asked_for_lines_of_text_and_gives_bronze_the_columns_of_
         "cloudFiles.maxFilesPerTrigger": "7",
         "schema": "value STRING",
     }
-    assert lines.columns == ["key", "value", "topic", "partition", "offset", "timestamp", "_source_file"]
+    received = ["key", "value", "topic", "partition", "offset", "timestamp"]
+    assert lines.columns == [*received, "_source_file", "_timestamp_type"]
     found = sorted((bytes(row.value), row.topic, Path(row._source_file).name) for row in lines.collect())
     assert found == [(b"one", "tills.sales", "1.jsonl"), (b"two", "tills.sales", "1.jsonl")]

@@ -12,6 +12,7 @@ from databricks_utils.config import Streaming
 from databricks_utils.errors import InvalidInput
 
 from {{ cookiecutter.package_name }}.__main__ import PROJECT
+from {{ cookiecutter.package_name }}.producer.command import Tally
 from {{ cookiecutter.package_name }}.producer.events import (
     CLICKS,
     PAYMENTS,
@@ -22,7 +23,7 @@ from {{ cookiecutter.package_name }}.producer.events import (
     events,
     read_baskets,
 )
-from {{ cookiecutter.package_name }}.producer.sinks import client_settings
+from {{ cookiecutter.package_name }}.producer.sinks import producer_settings
 
 ROOT = Path(__file__).resolve().parents[2]
 BASKETS = read_baskets(ROOT / "data" / "baskets.csv")
@@ -47,6 +48,18 @@ def test_the_rate_is_kept_on_average() -> None:
     steady = [event for event in first(120) if event.at >= START + timedelta(seconds=20)]
 
     assert len(steady) / 100 == pytest.approx(50, rel=0.05)
+
+
+def test_what_is_sent_at_once_of_the_past_does_not_count_for_the_rate() -> None:
+    tally = Tally(START + timedelta(seconds=100))
+
+    sent = list(tally.counted(first(120)))
+
+    assert (tally.past + tally.now, tally.past > 4 * tally.now) == (len(sent), True)
+    assert tally.told(20.0) == (
+        f"{tally.past:,} events of the past, then {tally.now:,} events in 20.0 s, {tally.now / 20:,.0f} a second"
+    )
+    assert Tally(START, now=1200).told(None) == "1,200 events"
 
 
 def test_sales_have_the_amounts_of_the_real_baskets() -> None:
@@ -101,7 +114,7 @@ def test_the_client_signs_in_as_the_streams_do(monkeypatch: pytest.MonkeyPatch) 
     broker = {"bootstrap_servers": "x.servicebus.windows.net:9093", "authentication": "event_hubs_sas"}
     section = {"source": "event_hubs", "broker": {**broker, "secret": "secret://hubs/string"}}
 
-    settings = client_settings(Streaming.model_validate(section))
+    settings = producer_settings(Streaming.model_validate(section))
 
     assert settings["sasl.username"] == "$ConnectionString"
     assert settings["sasl.password"] == "Endpoint=sb://x/;SharedAccessKey=k"
@@ -114,7 +127,7 @@ def test_a_way_to_sign_in_that_the_client_lacks_is_refused(monkeypatch: pytest.M
     section = {"source": "event_hubs", "broker": {"bootstrap_servers": "x.servicebus.windows.net:9093", **login}}
 
     with pytest.raises(InvalidInput, match="cannot sign in"):
-        client_settings(Streaming.model_validate(section))
+        producer_settings(Streaming.model_validate(section))
 
 
 def test_events_never_end() -> None:

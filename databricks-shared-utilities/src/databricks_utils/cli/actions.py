@@ -46,6 +46,7 @@ from databricks_utils.observability.store import SCHEMAS as RECORDS
 from databricks_utils.streaming import StreamPipeline, balances, check_tables, run_event_alerts, run_streams
 from databricks_utils.streaming.progress import TABLE as STREAM_PROGRESS
 from databricks_utils.streaming.realtime import Mode
+from databricks_utils.streaming.summary import stream_summaries
 
 #: Runs shown in the report's history.
 HISTORY = 20
@@ -283,8 +284,8 @@ def doctor(project: Project[Any]) -> int:
 
 
 def add_table(project: Project[Any], folder: str | None, table: str) -> int:
-    """Write the skeletons of a table."""
-    for line in add_files(project, project.root(folder), table):
+    """Write the skeletons of a table into the folder that is named, or that the command is called in."""
+    for line in add_files(project, project.root(folder or str(Path.cwd())), table):
         click.echo(line)
     return 0
 
@@ -303,7 +304,10 @@ def _last_run(lakehouse: Lakehouse) -> RunResult:
 
 def _write_report(project: Opened, lakehouse: Lakehouse, outcome: RunResult, samples: Mapping[str, Samples]) -> Path:
     history = RunStore(lakehouse.namespace).latest(lakehouse.spark, HISTORY)
-    page = render_report(outcome, history, _graph(project), samples)
+    streams = (
+        stream_summaries(lakehouse, outcome.run_id) if isinstance(project.project.pipeline, StreamPipeline) else ()
+    )
+    page = render_report(outcome, history, _graph(project), samples, streams)
     folder = Path(project.configuration.storage.reports)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{outcome.started_at:%Y%m%dT%H%M%SZ}-{outcome.run_id[:8]}.html"

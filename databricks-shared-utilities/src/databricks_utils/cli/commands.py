@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from databricks_utils.cli import actions
+from databricks_utils.cli.local_broker import broker_down, broker_up
 from databricks_utils.cli.options import opened_with, project_options
 from databricks_utils.cli.project import Project
 from databricks_utils.cli.refusal import tell
@@ -17,6 +18,7 @@ from databricks_utils.errors import LakehouseError
 from databricks_utils.logging import redacted
 from databricks_utils.medallion.failure import RUNBOOK, cause_of, kind_of
 from databricks_utils.streaming import StreamPipeline
+from databricks_utils.testing.kept_broker import PORT
 
 
 def command_line(project: Project[Any], arguments: Sequence[str]) -> int:
@@ -70,6 +72,7 @@ def _group(project: Project[Any]) -> click.Group:
         _verify(group, project)
         _check(group, project)
         _state(group, project)
+        _broker(group, project)
         if project.pipeline.event_alerts:
             _alert(group, project)
     for command in project.commands:
@@ -128,7 +131,7 @@ def _state(group: click.Group, project: Project[Any]) -> None:
     @click.option("--check", is_flag=True, help="Change nothing; fail when it is not what is written down.")
     @project_options
     def state(check: bool, **options: Any) -> int:
-        return actions.state(opened_with(project, options), check)
+        return actions.state(opened_with(project, options, writes=True), check)
 
 
 def _alert(group: click.Group, project: Project[Any]) -> None:
@@ -171,7 +174,7 @@ def _docs(group: click.Group, project: Project[Any]) -> None:
     @click.option("--check", is_flag=True, help="Change nothing; fail when the documents are out of date.")
     @project_options
     def docs(check: bool, **options: Any) -> int:
-        return actions.docs(opened_with(project, options), check)
+        return actions.docs(opened_with(project, options, writes=True), check)
 
 
 def _maintain(group: click.Group, project: Project[Any]) -> None:
@@ -225,3 +228,20 @@ def _spark(group: click.Group, project: Project) -> None:
     @spark.command(help="End it.")
     def down() -> int:
         return spark_down(project)
+
+
+def _broker(group: click.Group, project: Project[Any]) -> None:
+    @group.group(help="Keep a Kafka broker on this machine, without Docker, for run, produce, verify and alert.")
+    def broker() -> None:
+        """Hold what can be done with it."""
+
+    @broker.command(help="Start it with the topics of the pipeline, unless it is up.")
+    @click.option("--port", default=PORT, type=click.IntRange(1, 65535), show_default=True, help="Where it listens.")
+    @click.option("--topic", "topics", multiple=True, help="One more topic, as of the alerts.")
+    @project_options
+    def up(port: int, topics: tuple[str, ...], **options: Any) -> int:
+        return broker_up(opened_with(project, options, writes=True), port, topics)
+
+    @broker.command(help="End it; its events stay.")
+    def down() -> int:
+        return broker_down(project)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime, timezone
 
 from rich import box
 from rich.console import Console
@@ -15,59 +15,83 @@ from rich.table import Table
 
 from databricks_utils.observability import RunResult
 from databricks_utils.streaming import Balance, BatchProgress
-from databricks_utils.streaming.runner import Listener
+from databricks_utils.streaming.pace import Listener
 
 #: Pause between two lines where nobody looks at a terminal.
 LINE_SECONDS = 10.0
 
+Clock = Callable[[], datetime]
 
-def progress_table(newest: Mapping[str, BatchProgress]) -> Table:
-    """Return rates, lag, state and watermark of each stream as they were in its newest batch."""
+
+def _now() -> datetime:
+    return datetime.now(timezone.utc)
+
+
+def progress_table(newest: Mapping[str, BatchProgress], now: datetime) -> Table:
+    """Return rows so far, rates, lag, age and state of each stream, and how long ago its newest batch was done."""
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("stream", overflow="fold", min_width=12)
-    for name in ("batch", "rows", "in/s", "done/s", "lag", "state", "watermark"):
+    for name in ("rows", "in/s", "done/s", "lag", "newest event", "state", "ago"):
         table.add_column(name, justify="right", no_wrap=True)
     for name, batch in newest.items():
-        delay = batch.watermark_delay_seconds
-        lag = batch.lag_events if batch.lag_events is not None else batch.lag_files
+        age = batch.event_age_seconds
         table.add_row(
             name,
-            str(batch.batch_id),
-            f"{batch.input_rows:,}",
+            f"{batch.rows_so_far:,}",
             f"{batch.input_rows_per_second:,.0f}",
             f"{batch.processed_rows_per_second:,.0f}",
-            "" if lag is None else f"{lag:,}",
+            _lag(batch),
+            "" if age is None else f"-{age:,.0f} s",
             f"{batch.state_rows:,}" if batch.state_rows else "",
-            "" if delay is None else f"-{delay:,.0f} s",
+            f"{max(0.0, (now - batch.ended_at).total_seconds()):,.0f} s",
         )
     return table
 
 
 @contextmanager
-def shown_progress(console: Console | None = None) -> Iterator[Listener]:
+def shown_progress(console: Console | None = None, now: Clock = _now) -> Iterator[Listener]:
     """Give a listener that shows what streams report while the block runs."""
     console = console or Console(stderr=True, highlight=False, force_jupyter=False)
     if not console.is_terminal:
-        yield _Lines(console)
+        yield _Lines(console, now)
         return
-    with Live(progress_table({}), console=console, refresh_per_second=2, transient=True) as live:
-        yield lambda newest: live.update(progress_table(newest))
+    shown: dict[str, BatchProgress] = {}
+    # Drawn anew twice a second, so that the time since a batch grows while there is none.
+    with Live(
+        get_renderable=lambda: progress_table(shown, now()), console=console, refresh_per_second=2, transient=True
+    ):
+        yield shown.update
 
 
 class _Lines:
-    def __init__(self, console: Console) -> None:
-        self._console = console
-        self._next = time.monotonic() + LINE_SECONDS
+    """Prints a line now and then with what each stream has done since the line before."""
+
+    def __init__(self, console: Console, now: Clock) -> None:
+        self._console, self._now, self._since = console, now, now()
+        self._rows: dict[str, int] = {}
 
     def __call__(self, newest: dict[str, BatchProgress]) -> None:
-        if newest and time.monotonic() >= self._next:
-            self._next = time.monotonic() + LINE_SECONDS
-            rates = ", ".join(
-                f"{name} {batch.processed_rows_per_second:,.0f}/s"
-                + (f" lag {batch.lag_events:,}" if batch.lag_events is not None else "")
-                for name, batch in newest.items()
-            )
-            self._console.print(f"  {rates}", soft_wrap=True)
+        seconds = (self._now() - self._since).total_seconds()
+        if not newest or seconds < LINE_SECONDS:
+            return
+        parts = [self._part(name, batch, seconds) for name, batch in newest.items()]
+        self._console.print(f"  {self._now():%H:%M:%S} {', '.join(parts)}", soft_wrap=True)
+        self._since = self._now()
+        self._rows = {name: batch.rows_so_far for name, batch in newest.items()}
+
+    def _part(self, name: str, batch: BatchProgress, seconds: float) -> str:
+        rate = (batch.rows_so_far - self._rows.get(name, 0)) / seconds
+        lag, age = _lag(batch), batch.event_age_seconds
+        return (
+            f"{name} {batch.rows_so_far:,} rows, {rate:,.0f}/s"
+            + (f", lag {lag}" if lag else "")
+            + ("" if age is None else f", {age:,.0f} s old")
+        )
+
+
+def _lag(batch: BatchProgress) -> str:
+    lag = batch.lag_events if batch.lag_events is not None else batch.lag_files
+    return "" if lag is None else f"{lag:,}"
 
 
 def print_rules(run: RunResult, console: Console | None = None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
@@ -40,8 +41,13 @@ def project_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
-def opened_with(project: Project[Any], options: dict[str, Any]) -> Opened:
+def opened_with(project: Project[Any], options: dict[str, Any], *, writes: bool = False) -> Opened:
     """Read and check a project as the options of `project_options` say.
+
+    Args:
+        project: The project.
+        options: Values of the options.
+        writes: The command writes files of the project, and so only into the folder it is called in, or that is named.
 
     Raises:
         InvalidInput: A setting is not KEY=VALUE, or something in the project is wrong.
@@ -52,7 +58,8 @@ def opened_with(project: Project[Any], options: dict[str, Any]) -> Opened:
     for layer in SCHEMA_OPTIONS:
         if options[f"schema_{layer}"]:
             overrides[f"schemas.{layer}"] = options[f"schema_{layer}"]
-    return actions.opened(project, options["folder"], options["environment"], overrides)
+    folder = options["folder"] or (str(Path.cwd()) if writes else None)
+    return actions.opened(project, folder, options["environment"], overrides)
 
 
 def _pair(text: str) -> tuple[str, str]:

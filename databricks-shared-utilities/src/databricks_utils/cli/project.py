@@ -20,6 +20,7 @@ from databricks_utils.observability import configure_metrics, configure_tracing
 from databricks_utils.session import create_session
 from databricks_utils.session.keeping import FOLDER
 from databricks_utils.streaming import StreamPipeline
+from databricks_utils.streaming.agreement import check_streams
 
 #: A file every project has at its root.
 MARKER = "bundle.yml"
@@ -130,6 +131,8 @@ def open_project(
         contracts = read_contracts(root / "contracts")
         problems += _impossible_rules(contracts)
         check_pipeline(project.pipeline, contracts)
+        if isinstance(project.pipeline, StreamPipeline):
+            check_streams(project.pipeline, contracts)
     except InvalidInput as error:
         problems += _single(error)
     if problems or configuration is None:

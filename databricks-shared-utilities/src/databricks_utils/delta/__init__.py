@@ -8,6 +8,7 @@ from databricks_utils.delta.lock import locked
 from databricks_utils.delta.maintenance import delete_older, optimize, restore, shallow_clone, vacuum
 from databricks_utils.delta.merge import append, merge_by_key, not_older, overwrite, temporary_view
 from databricks_utils.delta.namespace import Namespace, quoted
+from databricks_utils.delta.records import append_records
 from databricks_utils.delta.small_frame import small_frame
 from databricks_utils.delta.tables import (
     APPENDED_PROPERTIES,
@@ -34,6 +35,7 @@ __all__ = [
     "Namespace",
     "add_missing_columns",
     "append",
+    "append_records",
     "changed_rows",
     "commits_since",
     "comparable",

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from pyspark.sql import functions as F
 
 from databricks_utils.contracts import parse_schema
-from databricks_utils.delta import add_missing_columns, append, create_table, literal, locked, small_frame
+from databricks_utils.delta import append_records, literal
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, Row
@@ -104,16 +104,7 @@ def save_progress(lakehouse: Lakehouse, progress: Progress, moved: Sequence[Posi
         for position in moved
         for source, version in position.sources.items()
     ]
-    if not rows:
-        return
-    schema = parse_schema(SCHEMA)
-    frame = small_frame(lakehouse.spark, rows, schema)
-    with locked(lakehouse.namespace, write=[TABLE]):
-        if lakehouse.exists(TABLE):
-            add_missing_columns(lakehouse.spark, lakehouse.identifier(TABLE), schema)
-        else:
-            create_table(lakehouse.spark, lakehouse.namespace, TABLE, schema=schema)
-        append(lakehouse.spark, lakehouse.identifier(TABLE), frame, folder=lakehouse.folder(TABLE))
+    append_records(lakehouse.spark, lakehouse.namespace, TABLE, rows, parse_schema(SCHEMA))
 
 
 def rewound(lakehouse: Lakehouse, progress: Progress, table: str, version: int) -> Position:

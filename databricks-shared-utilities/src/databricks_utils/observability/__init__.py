@@ -7,6 +7,7 @@ from databricks_utils.observability.metrics import configure_metrics, flush_metr
 from databricks_utils.observability.report import render_report
 from databricks_utils.observability.results import RunResult, RunStatus, TableResult, TableStatus
 from databricks_utils.observability.store import RunStore
+from databricks_utils.observability.streams import StreamSummary
 from databricks_utils.observability.terminal import Samples, print_run, print_samples, print_table
 from databricks_utils.observability.tracing import configure_tracing, span
 
@@ -17,6 +18,7 @@ __all__ = [
     "RunStatus",
     "RunStore",
     "Samples",
+    "StreamSummary",
     "TableResult",
     "TableStatus",
     "configure_metrics",

@@ -9,15 +9,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from databricks_utils.data_quality.results import RuleResult
-from databricks_utils.delta import (
-    Namespace,
-    add_missing_columns,
-    append,
-    create_table,
-    locked,
-    small_frame,
-    table_exists,
-)
+from databricks_utils.delta import Namespace, append_records, table_exists
 from databricks_utils.observability.results import RunResult, TableResult
 
 if TYPE_CHECKING:
@@ -102,16 +94,7 @@ class RunStore:
     def _append(self, spark: SparkSession, table: str, rows: Sequence[tuple[object, ...]]) -> None:
         from databricks_utils.contracts import parse_schema
 
-        if not rows:
-            return
-        schema = parse_schema(SCHEMAS[table])
-        frame = small_frame(spark, rows, schema)
-        with locked(self.namespace, write=[table]):
-            if table_exists(spark, self.namespace, table):
-                add_missing_columns(spark, self.namespace.identifier(table), schema)
-            else:
-                create_table(spark, self.namespace, table, schema=schema)
-            append(spark, self.namespace.identifier(table), frame, folder=self.namespace.location(table))
+        append_records(spark, self.namespace, table, rows, parse_schema(SCHEMAS[table]))
 
     def _rows(self, spark: SparkSession, table: str, run_ids: Sequence[str]) -> list[Any]:
         if not run_ids or not table_exists(spark, self.namespace, table):

@@ -14,14 +14,13 @@ import json
 import os
 import secrets
 import shutil
-import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from databricks_utils.errors import InvalidInput, LakehouseError
-from databricks_utils.file_lock import holding, is_held, is_released
+from databricks_utils.file_lock import end_holder, holding, is_held
 from databricks_utils.session.connect import (
     STOP_SECONDS,
     await_answer,
@@ -172,20 +171,11 @@ def _clear(folder: Path) -> bool:
     alive = folder / _ALIVE
     was_up = is_held(alive)
     if was_up:
-        _end(int(alive.read_text(encoding="utf-8")), alive)
+        end_holder(alive, int(alive.read_text(encoding="utf-8")), STOP_SECONDS)
     for name in (_STATE, _ALIVE):
         (folder / name).unlink(missing_ok=True)
     shutil.rmtree(folder / _SCRATCH, ignore_errors=True)
     return was_up
-
-
-def _end(pid: int, alive: Path) -> None:
-    for how in (signal.SIGTERM, signal.SIGKILL):
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, how)
-        if is_released(alive, STOP_SECONDS):
-            return
-    raise LakehouseError(f"The Spark server {pid} cannot be ended", where=str(alive), hint=f"End process {pid} by hand")
 
 
 def _write_private(path: Path, text: str) -> None:

@@ -11,6 +11,7 @@ from databricks_utils.streaming.broker import (
 )
 from databricks_utils.streaming.checkpoint import checkpoint_path, forget_last_batch
 from databricks_utils.streaming.checks import check_tables
+from databricks_utils.streaming.client import client_settings
 from databricks_utils.streaming.declarative import declare_streams
 from databricks_utils.streaming.definition import (
     EventAlerts,
@@ -50,6 +51,7 @@ __all__ = [
     "check_streaming",
     "check_tables",
     "checkpoint_path",
+    "client_settings",
     "connection_options",
     "declare_streams",
     "forget_last_batch",

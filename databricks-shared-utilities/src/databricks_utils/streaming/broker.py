@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from databricks_utils.config import Broker, SecretProvider, Streaming, resolve_secret
 from databricks_utils.errors import InputProblems, InvalidInput, LakehouseError
 
+#: Sources of events that are topics.
+BROKERS = ("kafka", "event_hubs")
 EVENT_HUBS_PORT = ":9093"
 #: What each way to authenticate needs of the section `streaming.broker`.
 NEEDED: Mapping[str, tuple[str, ...]] = {
@@ -45,7 +47,7 @@ def check_streaming(streaming: Streaming) -> None:
     """
     broker, problems = streaming.broker, list[LakehouseError]()
     where = "config: streaming.broker"
-    if streaming.source in ("kafka", "event_hubs"):
+    if streaming.source in BROKERS:
         if not broker.bootstrap_servers:
             hint = "Write host:port, or take source: files"
             problems.append(InvalidInput(f"source: {streaming.source} needs a broker", where=where, hint=hint))

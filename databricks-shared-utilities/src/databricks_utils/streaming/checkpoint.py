@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from databricks_utils.medallion import Lakehouse
 from databricks_utils.medallion.checkpoint import generation_file, generation_of
@@ -40,6 +43,59 @@ def application_id(query: str, table: str, checkpoint: str) -> str:
     nothing would be skipped silently, batch by batch.
     """
     return f"{query}:{table}:{generation_of(checkpoint)}"
+
+
+@dataclass(frozen=True)
+class TablePosition:
+    """How far a query has read a Delta table.
+
+    Args:
+        version: Newest version of which everything is read; -1 for none.
+        is_whole: Nothing of a later version is read.
+    """
+
+    version: int
+    is_whole: bool
+
+
+def last_batch(checkpoint: str) -> int | None:
+    """Return the number of the last batch that a query has noted as done; None before the first."""
+    return max(_numbers(Path(checkpoint) / "commits"), default=None)
+
+
+def table_position(checkpoint: str, batch: int) -> TablePosition | None:
+    """Return how far a query had read its Delta table with a batch; None where its plan does not say it.
+
+    Source: Delta Lake, class DeltaSourceOffset. An index below 0 lies before the first file of its version. The first
+    version that a query reads is a snapshot of all that is in the table, in any order.
+    """
+    offset = next((found for found in _offsets(checkpoint, batch) if "reservoirVersion" in found), None)
+    if offset is None:
+        return None
+    if offset.get("isStartingVersion"):
+        return TablePosition(-1, False)
+    return TablePosition(int(offset["reservoirVersion"]) - 1, int(offset["index"]) < 0)
+
+
+def topic_position(checkpoint: str, topic: str) -> dict[int, int]:
+    """Return the offset that a query reads next of each partition of a topic; nothing before its first batch.
+
+    Source: Spark, class KafkaSourceOffset.
+    """
+    newest = last_batch(checkpoint)
+    offsets = () if newest is None else _offsets(checkpoint, newest)
+    found: Mapping[str, Any] = next((offset[topic] for offset in offsets if isinstance(offset.get(topic), dict)), {})
+    return {int(partition): int(position) for partition, position in found.items()}
+
+
+def _offsets(checkpoint: str, batch: int) -> Sequence[dict[str, Any]]:
+    """Return the positions in a batch's plan; a file that is not there any more, or of another kind, has none."""
+    try:
+        lines = (Path(checkpoint) / "offsets" / str(batch)).read_text(encoding="utf-8").splitlines()
+        found = [json.loads(line) for line in lines[1:] if line.startswith("{")]
+    except (OSError, ValueError):
+        return ()
+    return [offset for offset in found if isinstance(offset, dict)]
 
 
 def forget_last_batch(checkpoint: str | Path) -> int:

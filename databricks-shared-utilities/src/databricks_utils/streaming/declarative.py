@@ -3,7 +3,8 @@
 Such a pipeline appends to its streaming tables or computes a view anew; it has neither MERGE nor `foreachBatch`. So
 what a table says decides how it is declared:
 
-- bronze, silver and quarantines append: streaming tables;
+- bronze, silver and quarantines append: streaming tables; what the watermark of silver drops is in a view beside the
+  quarantine, `<table>_late`;
 - gold that comes once (`emits="finals"`) appends too, with the same windows, sessions and joins of streams;
 - gold whose rows change (`emits="updates"`) is a materialized view over the silver tables;
 - alerts tell somebody, once: they stay in the job.
@@ -22,7 +23,7 @@ from pyspark.sql import functions as F
 
 from databricks_utils.config import Configuration
 from databricks_utils.contracts import Contract
-from databricks_utils.medallion import Lakehouse, quarantine_of, technical
+from databricks_utils.medallion import Lakehouse, quarantine_of
 from databricks_utils.medallion.declarative import DeclaredLakehouse, dataset_name, with_expectations
 from databricks_utils.streaming.definition import (
     StreamBronze,
@@ -31,7 +32,14 @@ from databricks_utils.streaming.definition import (
     StreamSilver,
     with_watermark,
 )
-from databricks_utils.streaming.events import first_events, prepare_events, rejected_events, unique_events
+from databricks_utils.streaming.events import (
+    bronze_columns,
+    first_events,
+    late_events,
+    prepare_events,
+    rejected_events,
+    unique_events,
+)
 from databricks_utils.streaming.source import received_events
 from databricks_utils.streaming.writer import with_stamps
 
@@ -80,7 +88,7 @@ def _declare_bronze(dp: Any, lakehouse: Lakehouse, node: StreamBronze) -> None:
 
     def received() -> DataFrame:
         rows = with_stamps(received_events(lakehouse, node), lakehouse.configuration.streaming.source, None)
-        return rows.select(*contract.column_names, *technical.names("bronze"))
+        return rows.select(*contract.column_names, *bronze_columns().names)
 
     dp.table(name=dataset_name(lakehouse, node.table), comment=contract.description)(received)
 
@@ -101,10 +109,15 @@ def _declare_silver(dp: Any, lakehouse: Lakehouse, node: StreamSilver, with_stat
     def invalid() -> DataFrame:
         return rejected_events(lakehouse.spark.readStream.table(checked))
 
+    def late() -> DataFrame:
+        labelled = prepare_events(lakehouse.read(node.reads), contract, lakehouse, node)
+        return late_events(labelled, lakehouse.read(node.table), contract, node)
+
     dp.temporary_view(name=checked)(with_expectations(dp, contract, labelled))
     name = dataset_name(lakehouse, node.table)
     if with_state:
         dp.table(name=name, comment=contract.description)(valid)
+        dp.materialized_view(name=dataset_name(lakehouse, f"{node.table}_late"))(late)
     else:
         dp.materialized_view(name=name, comment=contract.description)(first)
     dp.table(name=dataset_name(lakehouse, quarantine_of(node.table)))(invalid)

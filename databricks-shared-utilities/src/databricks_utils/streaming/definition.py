@@ -23,7 +23,8 @@ class Watermark:
 
     Args:
         column: TIMESTAMP column of the silver contract that says when the event happened.
-        delay: Greatest age of an event on its arrival, as in `10 minutes`; older ones go to the quarantine.
+        delay: Greatest age of an event when it was sent, as in `10 minutes`, and how much older than those before it an
+            event may be, `streaming.future_minutes` added. Older ones go to the quarantine.
 
     Raises:
         InvalidInput: The delay is none.
@@ -180,9 +181,9 @@ class StreamPipeline(Flow[StreamNode]):
 def with_watermark(events: DataFrame, watermark: Watermark, slack_minutes: int) -> DataFrame:
     """Let Spark forget what is older than the watermark.
 
-    An accepted event is at most `delay` older than its arrival, and the newest at most `slack_minutes` ahead of its
-    own, so that no accepted event lies behind the watermark while partitions are read side by side. A second more,
-    since Spark drops what equals the watermark too.
+    The newest accepted event is at most `slack_minutes` ahead of its arrival, so that one that is at most `delay` old
+    lies before no watermark while events come as they happen. A second more, since Spark drops what equals the
+    watermark too. What it drops nevertheless is looked for (`late`).
     """
     number, unit = watermark.delay.split()
     seconds = int(number) * {"second": 1, "minute": 60, "hour": 3600}[unit.removesuffix("s")]

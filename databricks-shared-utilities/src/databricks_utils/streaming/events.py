@@ -21,8 +21,18 @@ if TYPE_CHECKING:
 POSITION = ("_topic", "_partition", "_offset", "_arrived_at")
 _POSITION = "_topic STRING, _partition INT, _offset BIGINT, _arrived_at TIMESTAMP"
 #: What is known of an event besides its fields; written out, since a declarative pipeline knows no schema in advance.
-_AROUND = ("_raw", *POSITION, "_broker_timestamp", "_source_file", "_ingestion_timestamp", "_batch_id")
+_AROUND = ("_raw", *POSITION, "_sent_at", "_source_file", "_ingestion_timestamp", "_batch_id")
 _LABELS = ("_validation_errors", "_validation_warnings", "_is_valid")
+#: When a record was sent, by its own time: a clock that is ahead has not sent it after bronze took it. NULL for files.
+SENT_AT = "CASE WHEN timestamp > _ingestion_timestamp THEN _ingestion_timestamp ELSE timestamp END"
+#: When an event arrived: by the clock of the broker where the topic notes that (LogAppendTime, type 1 of Kafka), by the
+#: clock of the stream that wrote bronze otherwise. The time that a producer notes (CreateTime) may be anything.
+ARRIVED_AT = f"CASE WHEN _timestamp_type = 1 THEN {SENT_AT} ELSE _ingestion_timestamp END"
+
+
+def bronze_columns() -> StructType:
+    """Return the technical columns of a bronze table: those of every bronze table, and whose clock its times are of."""
+    return parse_schema(f"{technical.BRONZE}, _timestamp_type INT")
 
 
 def silver_columns() -> StructType:
@@ -54,8 +64,8 @@ def prepare_events(bronze: DataFrame, contract: Contract, lakehouse: Lakehouse, 
         F.col("topic").alias("_topic"),
         F.col("partition").alias("_partition"),
         F.col("offset").alias("_offset"),
-        F.col("timestamp").alias("_broker_timestamp"),
-        F.coalesce("timestamp", "_ingestion_timestamp").alias("_arrived_at"),
+        F.expr(ARRIVED_AT).alias("_arrived_at"),
+        F.expr(SENT_AT).alias("_sent_at"),
         "_source_file",
         "_ingestion_timestamp",
         "_batch_id",
@@ -84,18 +94,47 @@ def event_keys(contract: Contract) -> dict[str, str]:
 def time_rules(lakehouse: Lakehouse, contract: Contract, node: StreamSilver) -> tuple[Rule, ...]:
     """Return the rules that keep events away from the watermark which would harm or be dropped by it.
 
-    One event from the far future would move the watermark so far that all others are dropped as late; an event older
-    than the watermark's delay would be dropped without a word. Both go to the quarantine instead.
+    One event from the future would move the watermark so far that all others are dropped as late; one that was sent
+    with a greater age than the watermark allows would be dropped, and one without a time is in no window. They go to
+    the quarantine instead. What the watermark drops nevertheless, since newer events were there before, is found by
+    `late_events`.
     """
-    column, minutes = f"`{node.watermark.column}`", lakehouse.configuration.streaming.future_minutes
-    future = f"{column} <= _arrived_at + INTERVAL '{minutes}' MINUTE"
+    name = node.watermark.column
+    column, minutes = f"`{name}`", lakehouse.configuration.streaming.future_minutes
     number, unit = node.watermark.delay.split()
-    late = f"{column} >= _broker_timestamp - INTERVAL '{number}' {unit.removesuffix('s').upper()}"
-    where = str(contract.path)
-    return (
-        Rule(f"{node.watermark.column}_not_future", node.watermark.column, "expression", "error", future, where),
-        Rule(f"{node.watermark.column}_not_late", node.watermark.column, "expression", "error", late, where),
+    predicates = (
+        f"{column} <= _arrived_at + INTERVAL '{minutes}' MINUTE",
+        f"{column} >= _sent_at - INTERVAL '{number}' {unit.removesuffix('s').upper()}",
+        f"{column} IS NOT NULL",
     )
+    # A column that its contract requires has the last of these rules from there.
+    named = zip(names_of_time_rules(contract, node), predicates, strict=False)
+    return tuple(Rule(rule, name, "expression", "error", text, str(contract.path)) for rule, text in named)
+
+
+def names_of_time_rules(contract: Contract, node: StreamSilver) -> tuple[str, ...]:
+    """Return the names of the rules about the time of an event."""
+    name = node.watermark.column
+    is_required = contract.column(name).required or name in contract.key
+    names = (f"{name}_not_future", late_rule(node), f"{name}_not_null")
+    return names[:2] if is_required else names
+
+
+def late_rule(node: StreamSilver) -> str:
+    """Return the name of the reason for which an event is put aside that came too late."""
+    return f"{node.watermark.column}_not_late"
+
+
+def late_events(labelled: DataFrame, stored: DataFrame, contract: Contract, node: StreamSilver) -> DataFrame:
+    """Return the events that the watermark has dropped, with the reason, as the quarantine stores them.
+
+    They are those valid ones of labelled events whose key no row of the silver table has; every one of `labelled` must
+    have been offered to the table. A second event of a stored key is a repetition, whether it came late or not.
+    """
+    kept = stored.select(*contract.key)
+    dropped = labelled.where("_is_valid").join(kept, list(contract.key), "left_anti")
+    reason = {"_validation_errors": F.array(F.lit(late_rule(node))), "_is_valid": F.lit(False)}
+    return rejected_events(dropped.withColumns(reason))
 
 
 def unique_events(labelled: DataFrame, contract: Contract, lakehouse: Lakehouse, node: StreamSilver) -> DataFrame:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from databricks_utils.errors import LakehouseError
 from databricks_utils.logging import redacted
 
 #: Errors after which the same query succeeds when it is built anew, since its plan is from before a change.
@@ -72,8 +73,8 @@ CAUSES = (
     ),
     Cause(
         r"KAFKA_DATA_LOSS|offset was changed from|OffsetOutOfRangeException|Some data may have been lost",
-        "the broker has deleted events that were not yet read",
-        "See the runbook on resetting a checkpoint; streaming.fail_on_data_loss: false goes on without them",
+        "the broker no longer has what was to be read next: it has deleted events, or the topic was created again",
+        "docs/runbooks/topic-recreated.md tells the two apart; streaming.fail_on_data_loss: false goes on without them",
     ),
 )
 
@@ -85,14 +86,14 @@ def explained(error: BaseException) -> str | None:
         found = re.search(cause.pattern, text)
         if found:
             return f"{found.expand(cause.message)}. {cause.hint}"
-    return None
+    return text if isinstance(error, LakehouseError) else None
 
 
 def described(error: BaseException) -> str:
-    """Return one line about an error, without secrets."""
+    """Return what to say about an error, without secrets: one line, and below it where and what to do, if known."""
     known = explained(error)
     if known:
-        return known
+        return redacted(known)
     lines = [line for line in str(error).splitlines() if line.strip()] or ["no message"]
     return redacted(f"{type(error).__name__}: {lines[0]}")
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timezone
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
-from databricks_utils.delta import add_missing_columns, append, create_table, table_exists
+from databricks_utils.contracts import parse_schema
+from databricks_utils.delta import append_records
 from databricks_utils.medallion import Lakehouse
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ SCHEMA = (
     "run_id STRING, query STRING, batch_id BIGINT, started_at TIMESTAMP, duration_seconds DOUBLE, input_rows BIGINT, "
     "input_rows_per_second DOUBLE, processed_rows_per_second DOUBLE, lag_events BIGINT, lag_files BIGINT, "
     "state_rows BIGINT, state_bytes BIGINT, rows_dropped_late BIGINT, rows_dropped_duplicate BIGINT, "
-    "watermark TIMESTAMP, watermark_delay_seconds DOUBLE, lag_bytes BIGINT"
+    "watermark TIMESTAMP, watermark_delay_seconds DOUBLE, lag_bytes BIGINT, event_age_seconds DOUBLE"
 )
 
 
@@ -41,9 +42,11 @@ class BatchProgress:
         lag_bytes: Bytes of a table or of files that were not yet read afterwards; None where the source does not say.
         state_rows: Rows in the state store.
         state_bytes: Memory of the state store.
-        rows_dropped_late: Rows behind the watermark, which no table has.
+        rows_dropped_late: Rows behind the watermark; those of a silver stream are in the quarantine afterwards.
         rows_dropped_duplicate: Rows whose key was known.
         watermark: Event time before which state is forgotten, or None.
+        newest_event: Latest time of an event in the batch; None for a stream without watermark.
+        rows_so_far: Rows that this process has read with the query, this batch among them.
     """
 
     query: str
@@ -61,6 +64,20 @@ class BatchProgress:
     rows_dropped_late: int = 0
     rows_dropped_duplicate: int = 0
     watermark: datetime | None = None
+    newest_event: datetime | None = None
+    rows_so_far: int = 0
+
+    @property
+    def ended_at(self) -> datetime:
+        """When the batch was done, with time zone."""
+        return self.started_at + timedelta(seconds=self.duration_seconds)
+
+    @property
+    def event_age_seconds(self) -> float | None:
+        """How old the newest event was when the batch was done; less than 0 where its clock is ahead."""
+        if self.newest_event is None:
+            return None
+        return round((self.ended_at - self.newest_event).total_seconds(), 3)
 
     @property
     def watermark_delay_seconds(self) -> float | None:
@@ -74,8 +91,8 @@ def batch_progress(report: Mapping[str, Any], query: str) -> BatchProgress:
     Source: Spark documentation, "Structured Streaming Programming Guide: Reading Metrics Interactively".
     """
     sources, states = report.get("sources") or [], report.get("stateOperators") or []
-    watermark = (report.get("eventTime") or {}).get("watermark")
-    moment = _moment(watermark) if watermark else None
+    times = {name: _moment(text) for name, text in (report.get("eventTime") or {}).items() if text}
+    watermark = times.get("watermark")
     return BatchProgress(
         query=query,
         batch_id=int(report["batchId"]),
@@ -94,7 +111,8 @@ def batch_progress(report: Mapping[str, Any], query: str) -> BatchProgress:
             int((state.get("customMetrics") or {}).get("numDroppedDuplicateRows", 0)) for state in states
         ),
         # Spark reports the epoch until the first event has come.
-        watermark=moment if moment and moment.timestamp() > 0 else None,
+        watermark=watermark if watermark and watermark.timestamp() > 0 else None,
+        newest_event=times.get("max"),
     )
 
 
@@ -104,7 +122,7 @@ class Totals:
 
     Args:
         input_rows: Rows read.
-        rows_dropped_late: Rows behind the watermark, which no table has.
+        rows_dropped_late: Rows behind the watermark.
         rows_dropped_duplicate: Rows whose key was known.
         duration_seconds: Wall clock of the batches.
     """
@@ -157,8 +175,9 @@ class ProgressReader:
             self._done[place] = batch.batch_id
         if not said:
             return None
-        self.totals(batch.query).add(batch)
-        return batch
+        totals = self.totals(batch.query)
+        totals.add(batch)
+        return replace(batch, rows_so_far=totals.input_rows)
 
 
 @dataclass(frozen=True)
@@ -175,22 +194,8 @@ class ProgressStore:
 
     def save(self, batches: Sequence[BatchProgress]) -> None:
         """Append reports; the table is created when absent."""
-        from databricks_utils.contracts import parse_schema
-
-        if not batches:
-            return
-        spark, namespace, schema = self.lakehouse.spark, self.lakehouse.namespace, parse_schema(SCHEMA)
-        if table_exists(spark, namespace, TABLE):
-            add_missing_columns(spark, namespace.identifier(TABLE), schema)
-        else:
-            create_table(spark, namespace, TABLE, schema=schema)
         rows = [self._row(batch) for batch in batches]
-        append(
-            spark,
-            namespace.identifier(TABLE),
-            spark.createDataFrame(rows, schema).coalesce(1),
-            folder=namespace.location(TABLE),
-        )
+        append_records(self.lakehouse.spark, self.lakehouse.namespace, TABLE, rows, parse_schema(SCHEMA))
 
     def _row(self, batch: BatchProgress) -> tuple[object, ...]:
         return (
@@ -211,6 +216,7 @@ class ProgressStore:
             batch.watermark,
             batch.watermark_delay_seconds,
             batch.lag_bytes,
+            batch.event_age_seconds,
         )
 
 

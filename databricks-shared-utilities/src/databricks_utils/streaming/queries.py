@@ -12,7 +12,8 @@ from databricks_utils.config import resolve_secret
 from databricks_utils.delta import create_table
 from databricks_utils.errors import InvalidInput
 from databricks_utils.medallion import Lakehouse, quarantine_of, technical
-from databricks_utils.streaming.broker import connection_options
+from databricks_utils.streaming.agreement import check_streams
+from databricks_utils.streaming.broker import BROKERS, connection_options
 from databricks_utils.streaming.checkpoint import application_id, checkpoint_path, is_new
 from databricks_utils.streaming.definition import (
     StreamAlerts,
@@ -25,13 +26,15 @@ from databricks_utils.streaming.definition import (
 )
 from databricks_utils.streaming.delivery import Delivery
 from databricks_utils.streaming.events import (
+    bronze_columns,
     prepare_events,
     quarantine_columns,
     rejected_events,
     silver_columns,
     unique_events,
 )
-from databricks_utils.streaming.source import received_events, secrets_of_place
+from databricks_utils.streaming.source import bronze_rows, received_events, secrets_of_place
+from databricks_utils.streaming.topics import TopicWatch
 from databricks_utils.streaming.writer import AlertOnce, AppendOnce, BronzeOnce, SetByKey
 
 if TYPE_CHECKING:
@@ -52,6 +55,7 @@ class StreamQuery:
         rows: Builds the streaming frame.
         write: Writes one batch.
         output_mode: Spark's output mode.
+        watch: Looks whether the topic that it reads is still the same; None where it reads none.
     """
 
     name: str
@@ -60,13 +64,19 @@ class StreamQuery:
     rows: Callable[[], DataFrame]
     write: Write
     output_mode: Literal["append", "update"] = "append"
+    watch: TopicWatch | None = None
 
     def start(self, interval_seconds: float | None) -> StreamingQuery:
         """Start the query.
 
         Args:
             interval_seconds: Pause between batches; None ends the query when nothing is left.
+
+        Raises:
+            RunFailed: Its topic was deleted and created again.
         """
+        if self.watch is not None:
+            self.watch.look()
         writer = (
             self.rows()
             .writeStream.queryName(self.name)
@@ -91,9 +101,10 @@ def stream_queries(
         alone: This process writes the batches itself, and locks keep every other one from the tables meanwhile.
 
     Raises:
-        InvalidInput: A table has no contract or no key, the source is configured wrongly, or a silver table with a new
-            checkpoint still holds what it would be given again.
+        InvalidInput: A table has no contract, or one that does not agree with the definition, the source is configured
+            wrongly, or a silver table with a new checkpoint still holds what it would be given again.
     """
+    check_streams(pipeline, lakehouse.contracts)
     queries: list[StreamQuery] = []
     for node in nodes:
         if isinstance(node, StreamBronze):
@@ -115,30 +126,34 @@ def written_tables(nodes: Sequence[StreamNode]) -> list[str]:
 
 def _bronze(lakehouse: Lakehouse, pipeline: StreamPipeline, node: StreamBronze, alone: bool) -> StreamQuery:
     contract = lakehouse.contract(node.table)
-    lakehouse.ensure_table(contract, technical.columns("bronze"))
+    lakehouse.ensure_table(contract, bronze_columns())
     checkpoint = checkpoint_path(lakehouse, pipeline.name, node.table, node.version)
-    columns = (*contract.column_names, *technical.names("bronze"))
+    columns = (*contract.column_names, *bronze_columns().names)
     append = _append(lakehouse, node.table, checkpoint, alone)
-    write = BronzeOnce(append, lakehouse.configuration.streaming.source, columns)
-    return StreamQuery(node.table, node, checkpoint, lambda: received_events(lakehouse, node), write)
+    source = lakehouse.configuration.streaming.source
+    where = f"StreamBronze({node.name!r}, topic={node.topic!r}, version={node.version})"
+    return StreamQuery(
+        node.table,
+        node,
+        checkpoint,
+        lambda: received_events(lakehouse, node),
+        BronzeOnce(append, source, columns),
+        watch=TopicWatch(lakehouse, node.topic, checkpoint, where, node.table) if source in BROKERS else None,
+    )
 
 
 def _silver(lakehouse: Lakehouse, pipeline: StreamPipeline, node: StreamSilver, alone: bool) -> list[StreamQuery]:
     contract, quarantine = lakehouse.contract(node.table), quarantine_of(node.table)
-    if not contract.key:
-        hint = "Mark the columns that tell two events apart with primaryKey: true"
-        raise InvalidInput(
-            f"{node.table} has no key, so that duplicates cannot be told", where=str(contract.path), hint=hint
-        )
     lakehouse.ensure_table(contract, silver_columns())
     if not lakehouse.exists(quarantine):
         create_table(lakehouse.spark, lakehouse.namespace, quarantine, schema=quarantine_columns())
 
     def unique() -> DataFrame:
-        return silver_rows(lakehouse, node, _appended(lakehouse, node.reads))
+        return silver_rows(lakehouse, node, bronze_rows(_appended(lakehouse, node.reads)))
 
     def rejected() -> DataFrame:
-        return rejected_events(prepare_events(_appended(lakehouse, node.reads), contract, lakehouse, node))
+        received = bronze_rows(_appended(lakehouse, node.reads))
+        return rejected_events(prepare_events(received, contract, lakehouse, node))
 
     places = {name: checkpoint_path(lakehouse, pipeline.name, name, node.version) for name in (node.table, quarantine)}
     _check_emptied(lakehouse, pipeline, node, [name for name, place in places.items() if is_new(place)])
@@ -170,9 +185,10 @@ def _check_emptied(lakehouse: Lakehouse, pipeline: StreamPipeline, node: StreamS
     filled = [name for name in begun if lakehouse.version(name) > 0]
     if not filled or not lakehouse.exists(node.reads):
         return
-    first, last = F.min("_arrived_at").alias("first"), F.max("_arrived_at").alias("last")
+    # Both tables have from bronze when an event was written there, whatever clock its own times are of.
+    first, last = F.min("_ingestion_timestamp").alias("first"), F.max("_ingestion_timestamp").alias("last")
     held = {name: lakehouse.read(name).agg(first, last).collect()[0] for name in filled}
-    arrived = F.min(F.coalesce("timestamp", "_ingestion_timestamp"))
+    arrived = F.min("_ingestion_timestamp")
     written = F.date_format(arrived, "yyyy-MM-dd'T'HH:mm:ss.SSSSSSXXX")
     oldest = lakehouse.read(node.reads).agg(arrived.alias("at"), written.alias("text")).collect()[0]
     again = {name: row for name, row in held.items() if row.last and oldest.at and row.last >= oldest.at}
@@ -180,7 +196,7 @@ def _check_emptied(lakehouse: Lakehouse, pipeline: StreamPipeline, node: StreamS
         return
     deletions = [
         f"DELETE FROM {lakehouse.identifier(name)}"
-        + ("" if row.first >= oldest.at else f" WHERE _arrived_at >= '{oldest.text}'")
+        + ("" if row.first >= oldest.at else f" WHERE _ingestion_timestamp >= '{oldest.text}'")
         for name, row in again.items()
     ]
     # A key that no longer arises is not set again, so that its row would stay.
@@ -243,7 +259,7 @@ def delivery_of(lakehouse: Lakehouse) -> Delivery:
     """Return who is told about alerts, as the configuration says; secrets are looked up here and not before."""
     streaming, secrets = lakehouse.configuration.streaming, secrets_of_place()
     alerts = streaming.alerts
-    if alerts.topic and streaming.source not in ("kafka", "event_hubs"):
+    if alerts.topic and streaming.source not in BROKERS:
         hint = "Take source: kafka or event_hubs, or remove the topic"
         raise InvalidInput("A topic for alerts needs a broker", where="config: streaming.alerts.topic", hint=hint)
     options = connection_options(streaming, alerts.topic, secrets) if alerts.topic else {}

@@ -26,15 +26,22 @@ from databricks_utils.medallion import Lakehouse
 from databricks_utils.observability import flush_metrics
 from databricks_utils.retry import is_transient
 from databricks_utils.session import over_connect
-from databricks_utils.streaming.broker import check_streaming, connection_options, on_databricks, source_options
+from databricks_utils.streaming.broker import (
+    BROKERS,
+    check_streaming,
+    connection_options,
+    on_databricks,
+    source_options,
+)
 from databricks_utils.streaming.checkpoint import checkpoint_path
 from databricks_utils.streaming.definition import EventAlerts, StreamPipeline, StreamSilver
 from databricks_utils.streaming.events import prepare_events
 from databricks_utils.streaming.failure import described, is_over_soon
 from databricks_utils.streaming.metrics import StreamMetrics
+from databricks_utils.streaming.pace import SAVE_SECONDS, WATCH_SECONDS, Listener, check_duration, wait_for_an_end
 from databricks_utils.streaming.progress import BatchProgress, ProgressReader, ProgressStore
-from databricks_utils.streaming.runner import SAVE_SECONDS, Listener, check_duration, wait_for_an_end
 from databricks_utils.streaming.source import secrets_of_place
+from databricks_utils.streaming.topics import TopicWatch
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -129,7 +136,7 @@ class _AlertRun:
         self.metrics = StreamMetrics(self.pipeline.name)
         self.newest: dict[str, BatchProgress] = {}
         self.unsaved: list[BatchProgress] = []
-        self.saved_at = time.monotonic()
+        self.saved_at = self.watched_at = time.monotonic()
 
     def start(self) -> None:
         """Start every query."""
@@ -149,6 +156,10 @@ class _AlertRun:
         self.on_progress(dict(self.newest))
         if time.monotonic() - self.saved_at > SAVE_SECONDS:
             self._save()
+        if time.monotonic() - self.watched_at > WATCH_SECONDS:
+            for name in self.queries:
+                self._watch(name).look_again()
+            self.watched_at = time.monotonic()
 
     def stop(self) -> None:
         """Stop the queries, and keep what they have said last."""
@@ -159,6 +170,9 @@ class _AlertRun:
 
     def _started(self, name: str) -> StreamingQuery:
         return start_event_alerts(self.lakehouse, self.pipeline, self.alerts[name], mode=self.mode)
+
+    def _watch(self, name: str) -> TopicWatch:
+        return topic_watch(self.lakehouse, self.pipeline, self.alerts[name])
 
     def _listen(self, name: str) -> None:
         for batch in self.reader.read(self.queries[name]):
@@ -182,6 +196,7 @@ class _AlertRun:
         if self.tries[name] <= most and (is_transient(error) or is_over_soon(error)):
             _LOG.warning("alerts start again: %s", name, extra={"event": "stream_restarted"})
             return True
+        self._watch(name).look()
         hint = "The checkpoint stands where it was: mend the cause and run the same command again"
         raise RunFailed(described(error), where=f"alerts {name}", hint=hint) from error
 
@@ -199,19 +214,21 @@ def start_event_alerts(
 
     Raises:
         InvalidInput: The source is no broker, or no topic for alerts is configured.
+        RunFailed: The topic was deleted and created again.
     """
     streaming = lakehouse.configuration.streaming
-    if streaming.source not in ("kafka", "event_hubs") or not streaming.alerts.topic:
+    if streaming.source not in BROKERS or not streaming.alerts.topic:
         hint = "Take source: kafka or event_hubs and name streaming.alerts.topic"
         raise InvalidInput("Alerts about events go from a topic to a topic", where="config: streaming", hint=hint)
     options = connection_options(streaming, streaming.alerts.topic, secrets_of_place())
+    topic_watch(lakehouse, pipeline, alerts).look()
     writer = (
         _messages(lakehouse, pipeline, alerts)
         .writeStream.queryName(alerts.name)
         .format("kafka")
         .options(**options)
         .option("topic", streaming.alerts.topic)
-        .option("checkpointLocation", checkpoint_path(lakehouse, pipeline.name, alerts.name, alerts.version))
+        .option("checkpointLocation", _checkpoint(lakehouse, pipeline, alerts))
         .outputMode("update")
     )
     match mode or possible_mode(lakehouse.spark):
@@ -223,6 +240,17 @@ def start_event_alerts(
             return _real_time(lakehouse.spark, writer).start()
 
 
+def topic_watch(lakehouse: Lakehouse, pipeline: StreamPipeline, alerts: EventAlerts) -> TopicWatch:
+    """Return what looks whether the topic of alerts is still the one that they have read."""
+    topic = _topic(pipeline, pipeline.silver(alerts.reads))
+    where = f"EventAlerts({alerts.name!r}, version={alerts.version}), topic {topic}"
+    return TopicWatch(lakehouse, topic, _checkpoint(lakehouse, pipeline, alerts), where)
+
+
+def _checkpoint(lakehouse: Lakehouse, pipeline: StreamPipeline, alerts: EventAlerts) -> str:
+    return checkpoint_path(lakehouse, pipeline.name, alerts.name, alerts.version)
+
+
 def _messages(lakehouse: Lakehouse, pipeline: StreamPipeline, alerts: EventAlerts) -> DataFrame:
     node = pipeline.silver(alerts.reads)
     contract, topic = lakehouse.contract(node.table), _topic(pipeline, node)
@@ -232,7 +260,12 @@ def _messages(lakehouse: Lakehouse, pipeline: StreamPipeline, alerts: EventAlert
     received = lakehouse.spark.readStream.format("kafka").options(**options).load()
     nothing = F.lit(None).cast("string")
     shaped = received.withColumns(
-        {"_source_file": nothing, "_batch_id": nothing, "_ingestion_timestamp": F.col("timestamp")}
+        {
+            "_source_file": nothing,
+            "_batch_id": nothing,
+            "_ingestion_timestamp": F.current_timestamp(),
+            "_timestamp_type": F.col("timestampType"),
+        }
     )
     valid = prepare_events(shaped, contract, lakehouse, node).where("_is_valid")
     found = alerts.transform(valid.select(*contract.column_names), **lakehouse.parameters_for(alerts))

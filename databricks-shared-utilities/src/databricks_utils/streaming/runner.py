@@ -6,42 +6,41 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from itertools import groupby
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from pyspark.errors import StreamingQueryException
-
-from databricks_utils.data_quality import RuleResult, quality_score
-from databricks_utils.errors import InvalidInput
+from databricks_utils.data_quality import RuleResult
+from databricks_utils.errors import LakehouseError
 from databricks_utils.logging import log_context
 from databricks_utils.medallion import Lakehouse, quarantine_of
 from databricks_utils.observability import RunResult, RunStore, TableResult, flush_metrics, span
 from databricks_utils.retry import is_transient
 from databricks_utils.session import over_connect
 from databricks_utils.streaming.broker import check_streaming
-from databricks_utils.streaming.checks import breaches_of, rules_of_table
+from databricks_utils.streaming.checks import rules_of_table
 from databricks_utils.streaming.definition import StreamBronze, StreamNode, StreamPipeline, StreamSilver
 from databricks_utils.streaming.failure import described, explained, is_over_soon
+from databricks_utils.streaming.late import LateEvents
 from databricks_utils.streaming.metrics import StreamMetrics
+from databricks_utils.streaming.outcome import StreamOutcome, stream_result
+from databricks_utils.streaming.pace import (
+    ASK_SECONDS,
+    SAVE_SECONDS,
+    WATCH_SECONDS,
+    Listener,
+    check_duration,
+    wait_for_an_end,
+)
 from databricks_utils.streaming.progress import BatchProgress, ProgressReader, ProgressStore
 from databricks_utils.streaming.queries import StreamQuery, stream_queries, written_tables
 
 if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
     from pyspark.sql.streaming.query import StreamingQuery
 
 _LOG = logging.getLogger(__name__)
-#: How often running queries are asked how they are.
-ASK_SECONDS = 1
-#: How often what they said is written to the table.
-SAVE_SECONDS = 30.0
-
-#: Called with the newest reports, by table.
-Listener = Callable[[dict[str, BatchProgress]], None]
 
 
 def run_streams(
@@ -108,28 +107,6 @@ def run_streams(
     return result
 
 
-def check_duration(for_seconds: float | None, *, endless: bool) -> None:
-    """Refuse a time for a run that has an end of its own.
-
-    Raises:
-        InvalidInput: Both are given.
-    """
-    if for_seconds is not None and not endless:
-        hint = "Add --set streaming.trigger=processing_time, or leave the time out"
-        raise InvalidInput("A run that ends by itself has no time to run for", where="streaming.trigger", hint=hint)
-
-
-def wait_for_an_end(spark: SparkSession) -> None:
-    """Wait until a query of the session ends, at most for a second.
-
-    The session tells of the failures of all its queries, those of others and of long ago among them. Who waits for some
-    asks each of its own.
-    """
-    with suppress(StreamingQueryException):
-        spark.streams.awaitAnyTermination(ASK_SECONDS)
-    spark.streams.resetTerminated()
-
-
 @dataclass
 class _StreamRun:
     lakehouse: Lakehouse
@@ -148,9 +125,14 @@ class _StreamRun:
         self.before = {query.name: self.lakehouse.version(query.name) for query in self.queries}
         self.tries = dict.fromkeys(self.before, 0)
         self.tables = {query.name: query.node.table for query in self.queries}
+        self.late = {
+            query.name: LateEvents(self.lakehouse, query.node, query.checkpoint)
+            for query in self.queries
+            if isinstance(query.node, StreamSilver) and query.name == query.node.table
+        }
         self.newest: dict[str, BatchProgress] = {}
         self.unsaved: list[BatchProgress] = []
-        self.saved_at = self.begin
+        self.saved_at = self.watched_at = self.begin
 
     def to_the_end(self) -> None:
         """Work off what is there, each table after those it reads."""
@@ -158,7 +140,7 @@ class _StreamRun:
             ready = [query for query in stage if not self._blocked(query)]
             for started in [(query, self._started(query, None)) for query in ready]:
                 self._await(*started)
-        self._save()
+        self._finish()
 
     def check(self) -> None:
         """Check the rules about whole tables, where the tables are there and no stream of theirs has failed."""
@@ -186,9 +168,10 @@ class _StreamRun:
                             running.pop(name)
                         else:
                             running[name] = (query, again)
+                self._watch([query for query, _ in running.values()])
         finally:
             self._drain(running)
-            self._save()
+            self._finish()
 
     def results(self) -> tuple[TableResult, ...]:
         """Return what the run did to each table, without the quarantines, which count in their silver tables."""
@@ -204,7 +187,12 @@ class _StreamRun:
             yield list(stage)
 
     def _started(self, query: StreamQuery, interval: float | None) -> StreamingQuery | None:
+        late = self.late.get(query.name)
         try:
+            if late is not None and late.begin():
+                # What an earlier run had left belongs to that one.
+                quarantine = quarantine_of(query.name)
+                self.before[quarantine] = self.lakehouse.version(quarantine)
             return query.start(interval)
         except Exception as error:  # one query's failure, whatever it is, is that table's
             self._failed(query, error)
@@ -219,6 +207,22 @@ class _StreamRun:
         except Exception as error:  # as above
             self._failed(query, error)
         self._listen([handle])
+        self._look(query)
+
+    def _watch(self, running: Sequence[StreamQuery]) -> None:
+        """Look now and then whether topics are still those that were read."""
+        if time.monotonic() - self.watched_at > WATCH_SECONDS:
+            for query in running:
+                self._look(query)
+            self.watched_at = time.monotonic()
+
+    def _look(self, query: StreamQuery) -> None:
+        if query.watch is None or query.name in self.errors:
+            return
+        try:
+            query.watch.look_again()
+        except LakehouseError as error:
+            self._failed(query, error)
 
     def _again(
         self, query: StreamQuery, handle: StreamingQuery, interval: float | None, seen: Exception | None = None
@@ -273,7 +277,21 @@ class _StreamRun:
 
     def _save(self) -> None:
         self.store.save(self.unsaved)
+        for query in self.queries:
+            if query.name in self.late and query.name in self.newest:
+                self._settle(query, self.late[query.name])
         self.unsaved, self.saved_at = [], time.monotonic()
+
+    def _settle(self, query: StreamQuery, late: LateEvents) -> None:
+        try:
+            late.settle(self.newest[query.name], self.reader.totals(query.name).rows_dropped_late)
+        except Exception as error:  # as above
+            self._failed(query, error)
+
+    def _finish(self) -> None:
+        self._save()
+        for late in self.late.values():
+            late.end()
 
     def _blocked(self, query: StreamQuery) -> bool:
         if any(table in self.errors or table in self.blocked for table in query.node.inputs):
@@ -281,6 +299,7 @@ class _StreamRun:
         return query.name in self.blocked
 
     def _failed(self, query: StreamQuery, error: BaseException) -> None:
+        error = _cause(query, error)
         self.errors[query.name] = described(error)
         # Where the cause is known, the stack of the JVM says nothing more.
         trace = None if explained(error) else error
@@ -299,30 +318,26 @@ class _StreamRun:
         return sum(commit.rows_written for commit in self.lakehouse.commits_since(table, self.before[table]))
 
     def _result(self, query: StreamQuery) -> TableResult:
-        batches = self.reader.totals(query.name)
-        read, late = batches.input_rows, batches.rows_dropped_late
-        written, quarantined, duplicate = self._written(query.name), 0, 0
-        if isinstance(query.node, StreamSilver):
-            quarantined = self._written(quarantine_of(query.name))
-            duplicate = batches.rows_dropped_duplicate
-        rules = self.rules.get(query.name, ())
-        error = self.errors.get(query.name) or self.errors.get(quarantine_of(query.name))
-        blocked = query.name in self.blocked
-        return TableResult(
-            table=query.name,
-            layer=query.node.layer,
-            status="failed" if error else "blocked" if blocked else "succeeded" if read else "skipped",
-            started_at=self.started_at,
-            duration_seconds=round(batches.duration_seconds, 3),
-            rows_read=read,
-            rows_valid=written,
-            rows_written=written,
-            rows_quarantined=quarantined,
-            rows_duplicate=duplicate,
-            score=quality_score(rules) if rules else None,
-            rules=rules,
-            breaches=((f"{late:,} rows came behind the watermark and are in no table",) if late else ())
-            + breaches_of(rules),
-            error=error or ("not run because a table it reads failed" if blocked else None),
-            target_version=self.lakehouse.version(query.name),
+        late = self.late.get(query.name)
+        outcome = StreamOutcome(
+            totals=self.reader.totals(query.name),
+            written=self._written(query.name),
+            quarantined=0 if late is None else self._written(quarantine_of(query.name)),
+            unaccounted=None if late is None else late.unaccounted,
+            found=0 if late is None else late.found,
+            rules=self.rules.get(query.name, ()),
+            error=self.errors.get(query.name) or self.errors.get(quarantine_of(query.name)),
+            blocked=query.name in self.blocked,
         )
+        return stream_result(query.node, outcome, self.started_at, self.lakehouse.version(query.name))
+
+
+def _cause(query: StreamQuery, error: BaseException) -> BaseException:
+    """Return what an error of a query came from: of a topic that was created again Spark says many things."""
+    if query.watch is None or isinstance(error, LakehouseError):
+        return error
+    try:
+        query.watch.look()
+    except LakehouseError as changed:
+        return changed
+    return error

@@ -11,7 +11,7 @@ from databricks_utils.config import DatabricksSecrets, EnvironmentSecrets, Secre
 from databricks_utils.errors import InvalidInput
 from databricks_utils.medallion import Lakehouse
 from databricks_utils.medallion.checkpoint import ANY_AGE
-from databricks_utils.streaming.broker import on_databricks, source_options
+from databricks_utils.streaming.broker import BROKERS, on_databricks, source_options
 from databricks_utils.streaming.definition import StreamBronze
 
 if TYPE_CHECKING:
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 #: Columns of every bronze table of a stream, which its contract declares.
 RECEIVED = "key BINARY, value BINARY, topic STRING, partition INT, offset BIGINT, timestamp TIMESTAMP"
+#: Those of them that everything behind bronze needs.
+NEEDED = ("value", "topic", "partition", "offset", "timestamp")
 
 
 def secrets_of_place() -> SecretProvider:
@@ -30,14 +32,15 @@ def received_events(lakehouse: Lakehouse, node: StreamBronze, secrets: SecretPro
     """Return the stream of a topic.
 
     Returns:
-        The columns of `RECEIVED` and `_source_file` STRING. `timestamp` is the broker's; files and rates have no
-        broker, so it is NULL there, as are partition and offset. Of a file every line is an event.
+        The columns of `RECEIVED`, `_source_file` STRING and `_timestamp_type` INT. `timestamp` is the record's, and its
+        type says whose clock that is of: 0 the producer's, 1 the broker's. Files and rates have no broker, so both are
+        NULL there, as are partition and offset. Of a file every line is an event.
 
     Raises:
         InvalidInput: The folder of the events does not exist, or the broker's section is wrong.
     """
     source = lakehouse.configuration.streaming.source
-    if source in ("kafka", "event_hubs"):
+    if source in BROKERS:
         return _from_broker(lakehouse, node, secrets or secrets_of_place())
     if source == "rate":
         return _generated(lakehouse, node)
@@ -46,11 +49,24 @@ def received_events(lakehouse: Lakehouse, node: StreamBronze, secrets: SecretPro
     return _from_files(lakehouse, node)
 
 
+def bronze_rows(rows: DataFrame) -> DataFrame:
+    """Return rows of a bronze table with the column that one of an earlier release lacks until its stream runs."""
+    if "_timestamp_type" in rows.columns:
+        return rows
+    return rows.withColumn("_timestamp_type", F.lit(None).cast("int"))
+
+
+def record_content() -> Column:
+    """Return a number that tells two records of the same offset apart: one of value and time."""
+    return F.xxhash64(F.struct("value", "timestamp"))
+
+
 def _from_broker(lakehouse: Lakehouse, node: StreamBronze, secrets: SecretProvider) -> DataFrame:
     options = source_options(lakehouse.configuration.streaming, node.topic, secrets)
     stream = lakehouse.spark.readStream.format("kafka").options(**options).load()
     names = ("key", "value", "topic", "partition", "offset", "timestamp")
-    return stream.select(*names, F.lit(None).cast("string").alias("_source_file"))
+    nowhere, kind = F.lit(None).cast("string").alias("_source_file"), F.col("timestampType").alias("_timestamp_type")
+    return stream.select(*names, nowhere, kind)
 
 
 def _from_files(lakehouse: Lakehouse, node: StreamBronze) -> DataFrame:
@@ -92,4 +108,5 @@ def _shaped(rows: DataFrame, node: StreamBronze, value: Column, file: Column) ->
         F.lit(None).cast("bigint").alias("offset"),
         F.lit(None).cast("timestamp").alias("timestamp"),
         file.alias("_source_file"),
+        F.lit(None).cast("int").alias("_timestamp_type"),
     )

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from databricks_utils.contracts import Contract, struct_type
 from databricks_utils.errors import InvalidInput
-from databricks_utils.medallion import Lakehouse, technical
+from databricks_utils.medallion import Lakehouse
 from databricks_utils.streaming.definition import StreamGold, StreamPipeline, StreamSilver, with_watermark
-from databricks_utils.streaming.events import silver_columns
+from databricks_utils.streaming.events import bronze_columns, silver_columns
 from databricks_utils.streaming.queries import gold_rows, silver_rows
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class _Streams:
     folder: str
 
     def bronze(self, table: str) -> DataFrame:
-        return self._empty(self.lakehouse.contract(table), technical.columns("bronze"))
+        return self._empty(self.lakehouse.contract(table), bronze_columns())
 
     def silver(self, table: str) -> DataFrame:
         rows = self._empty(self.lakehouse.contract(table), silver_columns())

@@ -12,7 +12,7 @@ import socket
 import subprocess
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -37,6 +37,8 @@ JAVA_OPTIONS = (
     *("-Xms128m", "-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData"),
     *("-Djava.awt.headless=true", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"),
 )
+#: Becomes the process of the command, and ends it as soon as its input ends: a process that was killed cannot do it.
+WITH_ITS_PARENT = 'exec 3<&0; (read -r _ <&3; kill -9 $$) >/dev/null 2>&1 & exec "$@" </dev/null 3<&-'
 SETTINGS: Mapping[str, str] = {
     "process.roles": "broker,controller",
     "node.id": "1",
@@ -66,18 +68,24 @@ class KafkaBroker:
     """A single-node broker in a process of its own.
 
     Used as a context manager it is stopped and its folder removed at the end. After `kill` or `stop` it can be
-    started again with the same port and data.
+    started again with the same port and data. It ends with this process, however that ends, unless it is to stay.
 
     Args:
-        folder: Folder for data and log; made when absent.
+        folder: Folder for data and log; made when absent. A broker that was stopped finds its data there again.
         settings: Settings that are added to or replace those above; read at every start.
+        port: Where it listens; a free port by default.
     """
 
-    def __init__(self, folder: Path, settings: Mapping[str, str] | None = None) -> None:
+    def __init__(self, folder: Path, settings: Mapping[str, str] | None = None, port: int | None = None) -> None:
         self.folder = folder
-        self.port, self._controller = free_port(), free_port()
+        self.port, self._controller = port or free_port(), free_port()
         self.settings = dict(settings or {})
         self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def process(self) -> int | None:
+        """Its process; None before the first start."""
+        return None if self._process is None else self._process.pid
 
     @property
     def bootstrap_servers(self) -> str:
@@ -94,8 +102,11 @@ class KafkaBroker:
         """The listener of the controller, for settings that list all listeners."""
         return f"CONTROLLER://127.0.0.1:{self._controller}"
 
-    def start(self) -> KafkaBroker:
+    def start(self, held: Sequence[int] = ()) -> KafkaBroker:
         """Start the broker and wait until it answers.
+
+        Args:
+            held: File descriptors it inherits. With any, it outlives this process.
 
         Raises:
             MissingTool: Java, a jar or the client is missing.
@@ -106,9 +117,8 @@ class KafkaBroker:
         java = find_java(LOCKED_UNDER).executable
         properties = self._written()
         with self.log.open("ab") as output:
-            self._process = self._launched(
-                [str(java), *JAVA_OPTIONS, "-cp", jars, "kafka.Kafka", str(properties)], output
-            )
+            command = [str(java), *JAVA_OPTIONS, "-cp", jars, "kafka.Kafka", str(properties)]
+            self._process = self._launched(command, output, held)
         self._wait()
         return self
 
@@ -116,7 +126,7 @@ class KafkaBroker:
         """End the process as a power failure would."""
         if self._process is not None:
             self._process.kill()
-            self._process.wait()
+            self._wait_for_the_end(None)
 
     def stop(self) -> None:
         """End the process in order."""
@@ -124,24 +134,46 @@ class KafkaBroker:
             return
         self._process.terminate()
         try:
-            self._process.wait(STOP_SECONDS)
+            self._wait_for_the_end(STOP_SECONDS)
         except subprocess.TimeoutExpired:
             self.kill()
+
+    def topics(self) -> frozenset[str]:
+        """Return the names of the topics there are."""
+        return frozenset(self.admin().list_topics(timeout=START_SECONDS).topics)
 
     def create_topic(self, name: str, partitions: int = 2) -> None:
         """Create a topic; none is created by writing to it."""
         from confluent_kafka.cimpl import NewTopic
 
         # The client must outlive its answer, so it has a name here.
-        admin = self._admin()
+        admin = self.admin()
         admin.create_topics([NewTopic(name, partitions, 1)])[name].result(START_SECONDS)
+
+    def delete_topic(self, name: str) -> None:
+        """Delete a topic with all that it holds; one of the same name that is created then is another topic."""
+        admin = self.admin()
+        admin.delete_topics([name])[name].result(START_SECONDS)
 
     def add_partitions(self, name: str, total: int) -> None:
         """Give a topic more partitions, up to `total`; what it holds stays where it is."""
         from confluent_kafka.cimpl import NewPartitions
 
-        admin = self._admin()
+        admin = self.admin()
         admin.create_partitions([NewPartitions(name, total)])[name].result(START_SECONDS)
+
+    def admin(self) -> AdminClient:
+        """Return a client that administers the broker.
+
+        Raises:
+            MissingTool: The client is not installed.
+        """
+        try:
+            from confluent_kafka.admin import AdminClient
+        except ImportError:
+            hint = "Install the extra: databricks-shared-utilities[kafka]"
+            raise MissingTool("The client of Kafka is not installed", hint=hint) from None
+        return AdminClient({"bootstrap.servers": self.bootstrap_servers, "log_level": 0})
 
     def __enter__(self) -> KafkaBroker:
         return self.start()
@@ -152,11 +184,22 @@ class KafkaBroker:
         self.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def _launched(self, command: list[str], output: IO[bytes]) -> subprocess.Popen[bytes]:
+    def _launched(self, command: list[str], output: IO[bytes], held: Sequence[int]) -> subprocess.Popen[bytes]:
         # In a session of its own, so that an interrupt at the terminal ends it in order and not by chance.
         return subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+            command if held else ["sh", "-c", WITH_ITS_PARENT, "sh", *command],
+            stdin=subprocess.DEVNULL if held else subprocess.PIPE,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            pass_fds=tuple(held),
         )
+
+    def _wait_for_the_end(self, seconds: float | None) -> None:
+        assert self._process is not None
+        self._process.wait(seconds)
+        if self._process.stdin is not None:
+            self._process.stdin.close()
 
     def _written(self) -> Path:
         """Write settings and identity, which saves the start of a second Java that would format the folder."""
@@ -201,17 +244,9 @@ class KafkaBroker:
         from confluent_kafka import KafkaException
 
         try:
-            return bool(self._admin().list_topics(timeout=2).brokers)
+            return bool(self.admin().list_topics(timeout=2).brokers)
         except KafkaException:
             return False
-
-    def _admin(self) -> AdminClient:
-        try:
-            from confluent_kafka.admin import AdminClient
-        except ImportError:
-            hint = "Install the extra: databricks-shared-utilities[kafka]"
-            raise MissingTool("The client of Kafka is not installed", hint=hint) from None
-        return AdminClient({"bootstrap.servers": self.bootstrap_servers, "log_level": 0})
 
 
 def _identifier() -> str:

@@ -16,6 +16,8 @@ from databricks_utils.contracts import read_contract
 from databricks_utils.doctor import Check
 from databricks_utils.errors import MissingTool
 from databricks_utils.medallion import Bronze, Files, Pipeline, Silver
+from databricks_utils.streaming import StreamBronze, StreamPipeline
+from databricks_utils.streaming.source import RECEIVED
 
 CONTRACTS = Path(__file__).parents[2] / "fixtures" / "shop"
 CONFIGURATION = """\
@@ -278,7 +280,72 @@ def test_a_new_table_has_a_contract_and_a_function_where_one_is_needed(
         assert defined.name == {"silver": "clean_visits", "gold": "visits"}[layer]
     said = capsys.readouterr().out
     assert f"Written: contracts/{layer}/visits.yaml" in said
-    assert f"Next: add a line for {layer}.visits to orchestration/pipeline_definition.py" in said
+    assert f'Next: add {layer.capitalize()}("visits", ' in said
+    assert "to orchestration/pipeline_definition.py, and a task to resources/jobs.yml" in said
+
+
+@pytest.mark.parametrize("layer", ["bronze", "silver", "gold"])
+def test_a_new_stream_has_the_columns_of_one_and_asks_for_no_task_of_its_own(
+    layer: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    streams = StreamPipeline("tills", StreamBronze("sales", topic="sales"))
+    project: Project[StreamPipeline] = Project(streams, "tills", folder / "src" / "shop")
+
+    assert command_line(project, ["add", "table", f"{layer}.visits"]) == 0
+
+    contract = read_contract(folder / "contracts" / layer / "visits.yaml")
+    said = capsys.readouterr().out
+    columns = ", ".join(f"{column.name} {column.data_type}" for column in contract.columns)
+    assert (
+        columns
+        == {
+            "bronze": RECEIVED,
+            "silver": "event_id STRING, event_time TIMESTAMP",
+            "gold": "minute_start TIMESTAMP, events BIGINT",
+        }[layer]
+    )
+    assert contract.key == {"bronze": (), "silver": ("event_id",), "gold": ("minute_start",)}[layer]
+    assert f'Next: add Stream{layer.capitalize()}("visits", ' in said
+    assert "jobs.yml" not in said
+    function = folder / "src" / "shop" / "transformations" / layer / "visits.py"
+    assert function.exists() is (layer != "bronze")
+    if function.exists():
+        compile(function.read_text(), str(function), "exec")
+
+
+@pytest.mark.parametrize("command", [["add", "table", "gold.visits"], ["docs"], ["docs", "--check"]])
+def test_a_command_that_writes_files_is_refused_outside_a_project_although_one_is_installed(
+    command: list[str],
+    project: Project,
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    before = sorted(folder.rglob("*"))
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+
+    message = refused(project, capsys, *command)
+
+    assert "This is not a project folder" in message
+    assert f"where: {tmp_path}/elsewhere" in message
+    assert sorted(folder.rglob("*")) == before
+
+
+def test_a_table_is_added_to_the_copy_of_the_project_that_is_named_and_to_no_other_project(
+    project: Project, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(folder, copy)
+
+    assert "it has no src/shop" in refused(project, capsys, "add", "table", "gold.visits", "--project", str(copy))
+    (copy / "src" / "shop").mkdir(parents=True)
+    assert command_line(project, ["add", "table", "gold.visits", "--project", str(copy)]) == 0
+
+    assert (copy / "src" / "shop" / "transformations" / "gold" / "visits.py").is_file()
+    assert not (folder / "contracts" / "gold" / "visits.yaml").exists()
+    assert not project.package_folder.exists()
 
 
 def test_what_somebody_wrote_is_not_overwritten(

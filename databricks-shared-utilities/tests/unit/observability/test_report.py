@@ -11,7 +11,7 @@ from html.parser import HTMLParser
 import pytest
 
 from databricks_utils.data_quality import RuleResult
-from databricks_utils.observability import Graph, GraphNode, RunResult, TableResult, render_report
+from databricks_utils.observability import Graph, GraphNode, RunResult, StreamSummary, TableResult, render_report
 
 VOID = {"meta", "br", "hr", "img", "input", "link"}
 NASTY = """<script>alert("x")</script>&'">"""
@@ -116,6 +116,27 @@ def test_each_status_has_its_word_and_numbers_have_thousands(run: RunResult, gra
     assert "gold.fact_orders failed 0 0" in text
     assert "gold.daily_orders blocked 0 0" in text
     assert "bronze.orders written 1,469,307" in text
+
+
+def test_a_table_that_read_rows_and_wrote_none_is_not_called_written(
+    run: RunResult, graph: Graph, table: Callable[..., TableResult]
+) -> None:
+    alerts = replace(table("gold.alerts"), rows_read=17, rows_written=0, rows_valid=0, breaches=(), rules=())
+
+    text = Page(rendered(replace(run, tables=(alerts,)), graph)).text
+
+    assert "gold.alerts no rows written 17 0 0" in text
+
+
+def test_streams_show_what_they_do_a_second_how_far_behind_they_are_and_how_old_their_events(run: RunResult) -> None:
+    behind = StreamSummary("bronze.sales", 3, 12_345, 5.0, lag_events=1_500)
+    silver = StreamSummary(NASTY, 2, 0, 0.0, lag_files=2, event_age_seconds=12.25, state_rows=400, late=3)
+
+    text = Page(render_report(run, [], Graph((), ()), {}, [behind, silver])).text
+
+    assert "bronze.sales 3 12,345 2,469 1,500 0 0" in text
+    assert f"{' '.join(NASTY.split())} 2 0 0 2 12.2 s 400 3" in text
+    assert "Streams" not in Page(render_report(run, [], Graph((), ()), {})).text
 
 
 def test_broken_rules_come_worst_first_and_the_others_are_folded(run: RunResult, graph: Graph) -> None:

@@ -14,7 +14,7 @@ REPORT: dict[str, Any] = {
     "batchId": 7,
     "timestamp": "2026-01-05T10:00:20.000Z",
     "durationMs": {"triggerExecution": 1250},
-    "eventTime": {"watermark": "2026-01-05T10:00:00.000Z"},
+    "eventTime": {"watermark": "2026-01-05T10:00:00.000Z", "max": "2026-01-05T10:00:15.000Z"},
     "stateOperators": [
         {
             "numRowsTotal": 120,
@@ -50,6 +50,11 @@ def test_the_lag_counts_what_every_partition_still_holds() -> None:
 
 def test_the_delay_of_the_watermark_is_measured_from_the_start_of_the_batch() -> None:
     assert batch_progress(REPORT, "silver.sales").watermark_delay_seconds == 20.0
+
+
+def test_the_age_of_the_newest_event_is_that_at_the_end_of_the_batch() -> None:
+    assert batch_progress(REPORT, "silver.sales").event_age_seconds == 6.25
+    assert batch_progress({**REPORT, "eventTime": {}}, "silver.sales").event_age_seconds is None
 
 
 def test_a_watermark_that_has_not_begun_is_none() -> None:
@@ -109,6 +114,7 @@ def read_now(reader: ProgressReader, query: Any) -> list[int]:
 def test_each_batch_with_rows_is_read_once_whatever_is_reported_in_between() -> None:
     query, reader = Query(), ProgressReader()
     read: list[int] = []
+    so_far: list[int] = []
     for does in (
         lambda: query.does(57),
         lambda: query.does(58, rows=0),
@@ -119,11 +125,14 @@ def test_each_batch_with_rows_is_read_once_whatever_is_reported_in_between() -> 
         lambda: query.waits(63),
     ):
         does()
-        read += read_now(reader, query)
+        batches = reader.read(query)  # type: ignore[arg-type]  # it reports as one does
+        read += [batch.batch_id for batch in batches]
+        so_far += [batch.rows_so_far for batch in batches]
         read += read_now(reader, query)
 
     totals = reader.totals(query.name)
     assert read == [57, 59, 60, 61, 62]
+    assert so_far == [10, 20, 30, 40, 50]
     assert (totals.input_rows, totals.duration_seconds) == (50, 2.5)
 
 

@@ -69,7 +69,7 @@ def somewhere() -> Any:
 
 def run_of_a_stream(starts: Starts) -> str:
     """Run a query until it fails, and say of what."""
-    query: Any = SimpleNamespace(name=NAME, node=SimpleNamespace(table=NAME, inputs=()), start=starts)
+    query: Any = SimpleNamespace(name=NAME, node=SimpleNamespace(table=NAME, inputs=()), start=starts, watch=None)
     store: Any = SimpleNamespace(save=lambda _: None)
     metrics: Any = SimpleNamespace(record=lambda *_: None)
     run = _StreamRun(somewhere(), [query], store, metrics, lambda _: None)
@@ -93,7 +93,8 @@ def test_a_query_that_dies_while_it_works_off_the_rest_is_started_again_if_that_
         intervals.append(interval)
         return dying if len(intervals) == 1 else done
 
-    query: Any = SimpleNamespace(name=NAME, node=SimpleNamespace(table=NAME, inputs=("bronze.sales",)), start=start)
+    node = SimpleNamespace(table=NAME, inputs=("bronze.sales",))
+    query: Any = SimpleNamespace(name=NAME, node=node, start=start, watch=None)
     store: Any = SimpleNamespace(save=lambda _: None)
     metrics: Any = SimpleNamespace(record=lambda *_: None)
     run = _StreamRun(somewhere(), [query], store, metrics, lambda _: None)
@@ -113,6 +114,7 @@ def run_of_event_alerts(starts: Starts) -> str:
     run.metrics = SimpleNamespace(record=lambda *_: None)  # type: ignore[assignment]  # it counts nothing here
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(realtime, "start_event_alerts", starts)
+        patch.setattr(realtime, "topic_watch", lambda *_: SimpleNamespace(look=lambda: None))
         run.start()
         with pytest.raises(RunFailed) as raised:
             look_as_long_as_it_runs(run)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from itertools import takewhile
 from pathlib import Path
@@ -58,19 +59,50 @@ def produce_command(project: Project[StreamPipeline]) -> click.Command:
         overrides = dict(text.partition("=")[::2] for text in settings)
         opened = project.open(environment, folder, **overrides)
         begin = datetime.fromisoformat(start) if start else datetime.now(timezone.utc) - timedelta(seconds=history)
-        end = begin + timedelta(seconds=history + seconds)
+        present = begin + timedelta(seconds=history)
+        end = present + timedelta(seconds=seconds)
         run = run or uuid.uuid4().hex[:8]
         after = None if anomaly_after is None else anomaly_after + history
         faults = Faults(duplicates, poison, late, after)
         stream = events(read_baskets(opened.root / BASKETS), begin, rate, run=run, faults=faults, seed=seed)
-        due = takewhile(lambda event: event.at < end, stream)
+        tally = Tally(present)
+        due = tally.counted(takewhile(lambda event: event.at < end, stream))
         started = time.monotonic()
-        count = sent(opened, run, due if start else _in_time(due))
-        spent = time.monotonic() - started
-        click.echo(f"{count:,} events in {spent:,.1f} s, {count / max(spent, 0.001):,.0f} a second")
+        sent(opened, run, due if start else _in_time(due))
+        click.echo(tally.told(None if start else time.monotonic() - started))
         return 0
 
     return produce
+
+
+@dataclass
+class Tally:
+    """Counts events, those of the past by themselves: they are sent at once, whatever the rate.
+
+    Args:
+        present: Where the past ends.
+        past: Events before that.
+        now: Events since then.
+    """
+
+    present: datetime
+    past: int = 0
+    now: int = 0
+
+    def counted(self, due: Iterable[Event]) -> Iterator[Event]:
+        """Yield events as they come, and count them."""
+        for event in due:
+            if event.at < self.present:
+                self.past += 1
+            else:
+                self.now += 1
+            yield event
+
+    def told(self, seconds: float | None) -> str:
+        """Return what was sent, and how many a second of what happened meanwhile; None where nobody waited for it."""
+        past = f"{self.past:,} events of the past, then " if self.past else ""
+        rate = "" if seconds is None else f" in {seconds:,.1f} s, {self.now / max(seconds, 0.001):,.0f} a second"
+        return f"{past}{self.now:,} events{rate}"
 
 
 def sent(opened: Opened, run: str, due: Iterable[Event]) -> int:

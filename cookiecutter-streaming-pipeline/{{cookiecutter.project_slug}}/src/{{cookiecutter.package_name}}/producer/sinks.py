@@ -7,16 +7,14 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from databricks_utils.config import Streaming, resolve_secret
-from databricks_utils.errors import InvalidInput, MissingTool, RunFailed
-from databricks_utils.streaming import connection_options
+from databricks_utils.config import Streaming
+from databricks_utils.errors import MissingTool, RunFailed
+from databricks_utils.streaming import client_settings
 from databricks_utils.streaming.source import secrets_of_place
 
 from {{ cookiecutter.package_name }}.producer.events import TOPICS, Event
 
 FLUSH_SECONDS = 30
-#: Ways to sign in with a user and a password, and the user where it is always the same.
-PASSWORDS = {"event_hubs_sas": "$ConnectionString", "sasl_plain": None, "sasl_scram": None}
 
 
 def to_files(landing: Path, name: str, events: Iterable[Event]) -> int:
@@ -63,7 +61,7 @@ class BrokerSink:
         except ImportError:
             raise MissingTool("The client of Kafka is not installed", hint="uv sync") from None
         self._failed: list[str] = []
-        self._producer: Any = Producer(client_settings(streaming))
+        self._producer: Any = Producer(producer_settings(streaming))
 
     def send(self, event: Event) -> None:
         """Hand one event over; it is sent in the background."""
@@ -92,8 +90,8 @@ class BrokerSink:
             self._failed.append(str(error))
 
 
-def client_settings(streaming: Streaming) -> dict[str, Any]:
-    """Return the settings of the client for the broker that the streams read from.
+def producer_settings(streaming: Streaming) -> dict[str, Any]:
+    """Return the settings of a producer for the broker that the streams read from.
 
     Args:
         streaming: The section `streaming` of the configuration.
@@ -101,24 +99,5 @@ def client_settings(streaming: Streaming) -> dict[str, Any]:
     Raises:
         InvalidInput: The client cannot sign in as the configuration says.
     """
-    broker, secrets = streaming.broker, secrets_of_place()
-    options = connection_options(streaming, TOPICS[0], secrets, databricks=False)
-    settings: dict[str, Any] = {
-        "bootstrap.servers": options["kafka.bootstrap.servers"],
-        "enable.idempotence": True,
-        "compression.type": "lz4",
-        "linger.ms": 20,
-    }
-    if broker.ca_file:
-        settings["ssl.ca.location"] = broker.ca_file
-    if broker.authentication == "none":
-        return settings
-    if broker.authentication not in PASSWORDS:
-        message = f"This producer cannot sign in with {broker.authentication}"
-        raise InvalidInput(message, where="config: streaming.broker", hint="Produce with event_hubs_sas")
-    return settings | {
-        "security.protocol": "SASL_SSL",
-        "sasl.mechanism": options["kafka.sasl.mechanism"],
-        "sasl.username": PASSWORDS[broker.authentication] or broker.username,
-        "sasl.password": resolve_secret(str(broker.secret), secrets).get_secret_value(),
-    }
+    faultless = {"enable.idempotence": True, "compression.type": "lz4", "linger.ms": 20}
+    return client_settings(streaming, TOPICS[0], secrets_of_place()) | faultless

@@ -15,9 +15,11 @@ from databricks_utils.observability.report.parts import (
     pipeline_section,
     quality_section,
     samples_section,
+    streams_section,
     tables_section,
 )
 from databricks_utils.observability.results import RunResult
+from databricks_utils.observability.streams import StreamSummary
 from databricks_utils.observability.terminal import Samples
 
 HEADLINES = {
@@ -27,7 +29,13 @@ HEADLINES = {
 }
 
 
-def render_report(run: RunResult, history: Sequence[RunResult], graph: Graph, samples: Mapping[str, Samples]) -> str:
+def render_report(
+    run: RunResult,
+    history: Sequence[RunResult],
+    graph: Graph,
+    samples: Mapping[str, Samples],
+    streams: Sequence[StreamSummary] = (),
+) -> str:
     """Return a page that needs nothing but a browser: no network, no script.
 
     Args:
@@ -35,6 +43,7 @@ def render_report(run: RunResult, history: Sequence[RunResult], graph: Graph, sa
         history: The last runs, newest first.
         graph: The whole pipeline.
         samples: Some rows by table name.
+        streams: What the streams of the run reported; none for a pipeline without streams.
     """
     statuses = {table.table: "breached" if table.breaches else table.status for table in run.tables}
     parts = [
@@ -43,6 +52,7 @@ def render_report(run: RunResult, history: Sequence[RunResult], graph: Graph, sa
         facts(run),
         pipeline_section(graph, statuses),
         tables_section(run),
+        streams_section(streams),
         quality_section(run),
         history_section(history),
         samples_section(samples),

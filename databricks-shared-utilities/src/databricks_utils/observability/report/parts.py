@@ -8,6 +8,7 @@ from html import escape
 from databricks_utils.data_quality.results import RuleResult
 from databricks_utils.observability.graph import Graph, draw
 from databricks_utils.observability.results import RunResult, TableResult
+from databricks_utils.observability.streams import StreamSummary
 from databricks_utils.observability.terminal import Samples
 
 WORDS = {"succeeded": "written", "skipped": "nothing new", "failed": "failed", "blocked": "blocked"}
@@ -71,6 +72,23 @@ def tables_section(run: RunResult) -> str:
     return (
         f"<section><h2>Tables</h2>{_scroll('Tables')}<table>"
         f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div></section>"
+    )
+
+
+def streams_section(streams: Sequence[StreamSummary]) -> str:
+    """Return rate, lag and age of each stream."""
+    if not streams:
+        return ""
+    names = ("batches", "rows", "rows a second", "lag", "newest event", "rows in state", "late")
+    head = _head("stream", False) + "".join(_head(name, True) for name in names)
+    rows = "".join(_stream_row(stream) for stream in streams)
+    note = (
+        "Rows a second while the stream worked. Lag: events of the broker, or files, that were not read after the "
+        "newest batch. Newest event: its age when that batch was done."
+    )
+    return (
+        f"<section><h2>Streams</h2>{_scroll('Streams')}<table><thead><tr>{head}</tr></thead>"
+        f'<tbody>{rows}</tbody></table></div><p class="soft">{note}</p></section>'
     )
 
 
@@ -160,9 +178,21 @@ def _head(name: str, right: bool) -> str:
     return f'<th scope="col" class="n">{name}</th>' if right else f'<th scope="col">{name}</th>'
 
 
+def _stream_row(stream: StreamSummary) -> str:
+    lag = stream.lag_events if stream.lag_events is not None else stream.lag_files
+    age = stream.event_age_seconds
+    shown = ("" if lag is None else f"{lag:,}", "" if age is None else f"{age:,.1f} s")
+    return (
+        f"<tr><td>{escape(stream.query)}</td>{_count(stream.batches)}{_count(stream.rows)}"
+        f'<td class="n">{stream.rate:,.0f}</td>'
+        + "".join(f'<td class="n">{text}</td>' for text in shown)
+        + f"{_count(stream.state_rows)}{_count(stream.late, 'bad')}</tr>"
+    )
+
+
 def _table_row(table: TableResult, longest: float) -> str:
     status = "breached" if table.breaches else table.status
-    word = "breached" if table.breaches else WORDS[table.status]
+    word = "breached" if table.breaches else _word(table)
     score = "" if table.score is None else f"{table.score:.3f}"
     share = 100 * table.duration_seconds / longest
     return (
@@ -171,6 +201,13 @@ def _table_row(table: TableResult, longest: float) -> str:
         f'{_count(table.rows_quarantined, "bad")}{_count(table.rows_duplicate)}<td class="n">{score}</td>'
         f'<td class="n">{table.duration_seconds:,.1f}</td>{_bar(share)}</tr>'
     )
+
+
+def _word(table: TableResult) -> str:
+    """Return what became of a table; rows that were read need not have changed any of its own."""
+    if table.status == "succeeded" and not table.rows_written:
+        return "no rows written"
+    return WORDS[table.status]
 
 
 def _rule_row(table: str, rule: RuleResult) -> str:
