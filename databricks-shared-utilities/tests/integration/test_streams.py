@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from datetime import datetime, timezone
 from decimal import Decimal
@@ -19,7 +20,15 @@ from databricks_utils.config import EnvironmentSecrets
 from databricks_utils.errors import InvalidInput, TableBusy
 from databricks_utils.medallion import Lakehouse
 from databricks_utils.observability import RunResult
-from databricks_utils.streaming import balances, checkpoint_path, forget_last_batch, run_streams, stream_queries, writer
+from databricks_utils.streaming import (
+    StreamAlerts,
+    balances,
+    checkpoint_path,
+    forget_last_batch,
+    run_streams,
+    stream_queries,
+    writer,
+)
 from databricks_utils.streaming.events import prepare_events
 from databricks_utils.streaming.summary import stream_summaries
 
@@ -356,3 +365,24 @@ def test_a_second_run_of_the_same_streams_waits_for_the_first_and_says_for_whom(
 def test_a_time_for_a_run_that_ends_by_itself_is_refused(tills: Lakehouse) -> None:
     with pytest.raises(InvalidInput, match="no time to run for"):
         run_streams(tills, TILLS, for_seconds=5)
+
+
+def test_a_table_made_again_beside_its_checkpoint_is_refused_and_alerts_that_count_a_batch_are_too(
+    tills: Lakehouse,
+) -> None:
+    land(tills, "tills.payments", "1.jsonl", [payment(1, "10:00:10")])
+    nodes = [node for node in TILLS if node.name == "payments"]
+    ran(tills, *[node.table for node in nodes])
+    folder = tills.folder("silver.payments")
+    assert folder is not None
+    tills.spark.sql(f"DROP TABLE {tills.identifier('silver.payments')}")
+    shutil.rmtree(folder, ignore_errors=True)
+    counted = StreamAlerts(
+        "alerts", reads="gold.store_minutes", transform=lambda minutes: minutes.groupBy("store_id").count()
+    )
+
+    for _ in range(2):
+        with pytest.raises(InvalidInput, match=r"silver\.payments: dropped and made again"):
+            stream_queries(tills, TILLS, nodes)
+    with pytest.raises(InvalidInput, match=r"alerts groups rows \(store_id\)"):
+        stream_queries(tills, TILLS, [counted])

@@ -38,8 +38,9 @@ def fills_another(checkpoint: str, identity: str, *, is_new: bool) -> bool:
         is_new: The table was made a moment ago; then every checkpoint that was used before filled another.
     """
     note = Path(checkpoint) / "table"
-    if is_new and generation_file(checkpoint).is_file() and not note.is_file():
-        return True
+    if is_new and (Path(checkpoint) / "offsets").is_dir():
+        # Of an earlier release there is no note; the next start finds the new table, and must not take it for the old.
+        return _noted(note, "unknown") != identity
     return _noted(note, identity) != identity
 
 

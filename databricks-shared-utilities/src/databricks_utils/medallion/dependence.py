@@ -120,20 +120,22 @@ def cast(expression: str, data_type: str, wanted: str) -> str:
     return expression if data_type == wanted else f"cast({expression} as {wanted})"
 
 
-def dependence_of(rows: DataFrame, transform: Callable[[DataFrame], DataFrame], wanted: Sequence[str]) -> Dependence:
+def dependence_of(
+    rows: DataFrame, transform: Callable[[DataFrame], DataFrame], wanted: Sequence[str] | None
+) -> Dependence:
     """Look at the plan of a transformation; nothing runs.
 
     Args:
         rows: A frame with the columns read, as of `empty`.
         transform: Gives the rows computed from those read; lookups may be empty.
-        wanted: Columns given that matter; those that are not given are passed over.
+        wanted: Columns given that matter; those that are not given are passed over. None for all.
 
     Raises:
         AnalysisException: Spark cannot resolve what the transformation says.
     """
     mark = f"_read_{uuid4().hex}"
     given = transform(rows.alias(mark))
-    present = [name for name in wanted if name in given.columns]
+    present = [name for name in given.columns if wanted is None or name in wanted]
     chosen = given.select(*[quoted(name) for name in present])
     view = _View(analyzed_plan(chosen), mark)
     types = {item.name: item.dataType.simpleString() for item in chosen.schema}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -12,6 +12,7 @@ from databricks_utils.config import resolve_secret
 from databricks_utils.delta import create_table
 from databricks_utils.errors import InvalidInput
 from databricks_utils.medallion import Lakehouse, quarantine_of, technical
+from databricks_utils.medallion.checkpoint import fills_another
 from databricks_utils.streaming.agreement import check_streams
 from databricks_utils.streaming.broker import BROKERS, connection_options
 from databricks_utils.streaming.checkpoint import application_id, checkpoint_path, is_new
@@ -33,6 +34,7 @@ from databricks_utils.streaming.events import (
     silver_columns,
     unique_events,
 )
+from databricks_utils.streaming.single_rows import check_single_rows
 from databricks_utils.streaming.source import bronze_rows, received_events, secrets_of_place
 from databricks_utils.streaming.topics import TopicWatch
 from databricks_utils.streaming.writer import AlertOnce, AppendOnce, BronzeOnce, SetByKey
@@ -102,9 +104,11 @@ def stream_queries(
 
     Raises:
         InvalidInput: A table has no contract, or one that does not agree with the definition, the source is configured
-            wrongly, or a silver table with a new checkpoint still holds what it would be given again.
+            wrongly, a silver table with a new checkpoint still holds what it would be given again, or a table was made
+            again beside the checkpoint of the one before.
     """
     check_streams(pipeline, lakehouse.contracts)
+    there = {name for name in written_tables(nodes) if lakehouse.exists(name)}
     queries: list[StreamQuery] = []
     for node in nodes:
         if isinstance(node, StreamBronze):
@@ -115,6 +119,7 @@ def stream_queries(
             queries.append(_gold(lakehouse, pipeline, node))
         else:
             queries.append(_alerts(lakehouse, pipeline, node))
+    _check_filled(lakehouse, queries, there)
     return queries
 
 
@@ -213,6 +218,23 @@ def _check_emptied(lakehouse: Lakehouse, pipeline: StreamPipeline, node: StreamS
     )
 
 
+def _check_filled(lakehouse: Lakehouse, queries: Sequence[StreamQuery], there: Collection[str]) -> None:
+    """Refuse to go on behind rows that went with a table which was dropped; `there` existed before this start."""
+    lacking = [
+        query
+        for query in queries
+        if fills_another(query.checkpoint, str(lakehouse.identity(query.name)), is_new=query.name not in there)
+    ]
+    if lacking:
+        names = ", ".join(query.name for query in lacking)
+        definitions = (f"{type(query.node).__name__}({query.node.name!r}, version=…)" for query in lacking)
+        raise InvalidInput(
+            f"{names}: dropped and made again, and the checkpoint goes on behind the rows that are gone",
+            where=", ".join(dict.fromkeys(definitions)),
+            hint="Raise the version in the definition, so that all that its source still has is read again",
+        )
+
+
 def _gold(lakehouse: Lakehouse, pipeline: StreamPipeline, node: StreamGold) -> StreamQuery:
     contract = lakehouse.contract(node.table)
     lakehouse.ensure_table(contract, technical.columns("gold"))
@@ -241,6 +263,7 @@ def _alerts(lakehouse: Lakehouse, pipeline: StreamPipeline, node: StreamAlerts) 
         lakehouse.exists(table)
     checkpoint = checkpoint_path(lakehouse, pipeline.name, node.table, node.version)
     lookups = [item if isinstance(item, str) else item.table for item in node.lookups]
+    check_single_rows(lakehouse, node, lookups)
     write = AlertOnce(
         identifier=lakehouse.identifier(node.table),
         key=contract.key,

@@ -40,6 +40,7 @@ from databricks_utils.streaming.failure import described, is_over_soon
 from databricks_utils.streaming.metrics import StreamMetrics
 from databricks_utils.streaming.pace import SAVE_SECONDS, WATCH_SECONDS, Listener, check_duration, wait_for_an_end
 from databricks_utils.streaming.progress import BatchProgress, ProgressReader, ProgressStore
+from databricks_utils.streaming.single_rows import check_single_rows
 from databricks_utils.streaming.source import secrets_of_place
 from databricks_utils.streaming.topics import TopicWatch
 
@@ -252,6 +253,7 @@ def _checkpoint(lakehouse: Lakehouse, pipeline: StreamPipeline, alerts: EventAle
 
 
 def _messages(lakehouse: Lakehouse, pipeline: StreamPipeline, alerts: EventAlerts) -> DataFrame:
+    check_single_rows(lakehouse, alerts)
     node = pipeline.silver(alerts.reads)
     contract, topic = lakehouse.contract(node.table), _topic(pipeline, node)
     # A limit for each batch is unknown to real-time mode, which has no batches.
