@@ -61,8 +61,16 @@ DEFECTS = {
         '("silver.transactions", ["bronze.transactions", "silver.products"])',
         '("silver.transactions", ["bronze.transactions"])',
         definition.job_differs,
-        "resources/jobs.yml: silver.transactions reads",
+        "resources/jobs.yml: silver.transactions needs",
         "waits for ['bronze.transactions']",
+    ),
+    "task that does not wait for what its contract refers to": Defect(
+        JOBS,
+        '"gold.dim_product", "gold.dim_date"]',
+        '"gold.dim_product"]',
+        definition.job_differs,
+        "resources/jobs.yml: gold.fact_sales needs",
+        "waits for ['gold.dim_household', 'gold.dim_product', 'silver.transactions']",
     ),
     "wrong path of the wheel": Defect(
         "pyproject.toml",

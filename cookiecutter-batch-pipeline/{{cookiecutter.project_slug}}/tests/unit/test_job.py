@@ -41,16 +41,23 @@ def test_the_job_has_one_task_for_each_table_and_one_for_the_report(tasks: dict[
     assert set(tasks) == {key_of(table) for table in PIPELINE.tables} | {LAST}
 
 
-def test_a_task_waits_for_exactly_the_tables_that_its_table_reads(tasks: dict[str, Task]) -> None:
+def test_a_task_waits_for_exactly_the_tables_that_its_table_reads_or_refers_to(
+    tasks: dict[str, Task], project: Opened
+) -> None:
     waiting = {key: waits_for(task) for key, task in tasks.items() if key != LAST}
 
-    assert waiting == {key_of(node.table): {key_of(table) for table in node.inputs} for node in PIPELINE}
+    assert waiting == {
+        key_of(node.table): {key_of(table) for table in PIPELINE.prerequisites(node, project.contracts)}
+        for node in PIPELINE
+    }
 
 
-def test_the_report_waits_for_every_table_that_no_other_table_reads(tasks: dict[str, Task]) -> None:
-    read = {source for source, _ in PIPELINE.edges}
+def test_the_report_waits_for_every_table_that_no_other_table_waits_for(
+    tasks: dict[str, Task], project: Opened
+) -> None:
+    waited = {table for node in PIPELINE for table in PIPELINE.prerequisites(node, project.contracts)}
 
-    assert waits_for(tasks[LAST]) == {key_of(table) for table in PIPELINE.tables if table not in read}
+    assert waits_for(tasks[LAST]) == {key_of(table) for table in PIPELINE.tables if table not in waited}
 
 
 def test_a_task_runs_its_own_table_and_no_other(tasks: dict[str, Task]) -> None:

@@ -86,19 +86,6 @@ def test_feature_tables_and_scores_are_monitored(project: Opened) -> None:
     assert all(item["notifications"]["on_failure"] and item["schedule"] for item in monitors)
 
 
-def test_the_job_has_a_task_for_every_table(project: Opened) -> None:
-    text = (project.root / "resources" / "jobs.yml").read_text(encoding="utf-8")
-    jobs = yaml.safe_load(text)["resources"]["jobs"]
-    keys = {
-        task["task_key"]
-        for name, job in jobs.items()
-        if not name.endswith(("_train_job", "_promote_job"))
-        for task in job["tasks"]
-    }
-
-    assert {table.replace(".", "_") for table in PIPELINE.tables} <= keys
-
-
 def test_every_source_folder_of_bronze_has_files_in_the_sample(project: Opened) -> None:
     landing = Path(project.configuration.storage.landing)
 
