@@ -55,7 +55,7 @@ def job_differs(project: Path) -> list[str]:
 
 def main_job(bundle: Bundle) -> dict[str, Any]:
     """Return the job that runs the tables."""
-    (job,) = (job for key, job in bundle.resources("jobs").items() if not key.endswith("_pipeline_job"))
+    (job,) = (job for key, job in bundle.resources("jobs").items() if not key.endswith(("_pipeline_job", "_check_job")))
     return dict(job)
 
 
