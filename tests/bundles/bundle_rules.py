@@ -119,6 +119,27 @@ def tasks_form_a_graph(bundle: Bundle) -> Iterator[str]:
 
 
 @rule
+def breaches_are_told(bundle: Bundle) -> Iterator[str]:
+    """A quality breach fails its run: no retry clears it, and one last task says it: leaves make the state of a run."""
+    for key, job in bundle.resources("jobs").items():
+        tasks = [task for task in job.get("tasks") or [] if "python_wheel_task" in task]
+        words = {task["task_key"]: task["python_wheel_task"].get("parameters") or [""] for task in tasks}
+        for task in tasks:
+            own = words[task["task_key"]]
+            if own[0] == "run" and task.get("max_retries") and "--no-verdict" not in own:
+                yield f"jobs.{key}.{task['task_key']}: a retry finds nothing new and clears the breach: --no-verdict"
+        if not any("--no-verdict" in own for own in words.values()):
+            continue
+        waited = {item["task_key"] for task in job["tasks"] for item in task.get("depends_on") or []}
+        leaves = [task for task in job["tasks"] if task["task_key"] not in waited]
+        for task in leaves:
+            if words.get(task["task_key"], [""])[0] != "verdict":
+                yield f"jobs.{key}.{task['task_key']}: the verdict does not wait for it"
+            elif task.get("run_if") != "ALL_DONE" or task.get("max_retries") != 0:
+                yield f"jobs.{key}.{task['task_key']}: a verdict has run_if: ALL_DONE and max_retries: 0"
+
+
+@rule
 def health_rules_are_heard(bundle: Bundle) -> Iterator[str]:
     """A health rule only colours the run red unless somebody is told of it."""
     for key, job in bundle.resources("jobs").items():

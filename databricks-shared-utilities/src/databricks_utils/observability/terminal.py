@@ -48,7 +48,7 @@ def print_run(run: RunResult, console: Console | None = None) -> None:
     console.print(table)
     _print_alerts(run, console)
     colour = COLOURS[run.status]
-    console.print(f"[{colour}]{run.status}[/] in {run.duration_seconds:,.1f} s")
+    console.print(f"[{colour}]{run.status}[/] in {run.duration_seconds:,.1f} s: {run.headline}", soft_wrap=True)
 
 
 def print_table(item: TableResult, console: Console | None = None) -> None:
@@ -117,7 +117,9 @@ def _print_alerts(run: RunResult, console: Console) -> None:
             if told:
                 console.print(_told(told))
         for breach in item.breaches:
-            console.print(f"[{COLOURS['breached']}]{escape(item.table)}[/]: {escape(breach)}")
+            console.print(f"[{COLOURS['breached']}]{escape(item.table)}[/] breach: {escape(breach)}")
+        for warning in item.warnings:
+            console.print(f"[yellow]{escape(item.table)}[/] warning: {escape(warning)}")
 
 
 def _told(lines: Sequence[str]) -> Table:

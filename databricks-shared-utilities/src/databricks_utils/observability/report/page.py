@@ -22,12 +22,6 @@ from databricks_utils.observability.results import RunResult
 from databricks_utils.observability.streams import StreamSummary
 from databricks_utils.observability.terminal import Samples
 
-HEADLINES = {
-    "succeeded": "Everything was written",
-    "breached": "Written, but a quality threshold is breached",
-    "failed": "Some tables failed",
-}
-
 
 def render_report(
     run: RunResult,
@@ -73,7 +67,7 @@ def _header(run: RunResult) -> str:
     when = f"{run.started_at.astimezone(timezone.utc):%Y-%m-%d %H:%M:%S} UTC"
     return (
         f'<header><h1>{escape(run.pipeline)} <span class="soft">in {escape(run.environment)}</span></h1>'
-        f'<span class="badge {run.status}">{HEADLINES[run.status]}</span>'
+        f'<span class="badge {run.status}">{escape(run.headline)}</span>'
         f'<p class="soft">{when} · {run.duration_seconds:.1f} s · run {escape(run.run_id[:12])}</p></header>'
     )
 
