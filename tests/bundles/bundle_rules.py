@@ -11,7 +11,7 @@ from typing import Any
 from zoneinfo import available_timezones
 
 from bundles import quartz
-from bundles.bundle_reader import VARIABLE, Bundle, texts
+from bundles.bundle_reader import HANDED_OVER, VARIABLE, Bundle, texts
 from databricks_utils.testing.dashboards import dashboard_faults
 
 if sys.version_info >= (3, 11):
@@ -239,7 +239,10 @@ def dashboards_are_complete(bundle: Bundle) -> Iterator[str]:
 def dependencies_are_read_as_meant(bundle: Bundle) -> Iterator[str]:
     """A star, a marker or a dotted name makes a requirement a file pattern; wheels are there."""
     for place, folder, dependency in dependencies_of(bundle):
-        if dependency.startswith(("-r ", "--")):
+        if dependency.startswith("-r "):
+            yield from missing_requirements(bundle, place, folder, dependency.removeprefix("-r "))
+            continue
+        if dependency.startswith("--"):
             continue
         if dependency.startswith((".", "/")) or dependency.endswith(".whl"):
             if not will_exist(bundle, folder, dependency):
@@ -296,7 +299,7 @@ def run_as_is_possible(bundle: Bundle) -> Iterator[str]:
     """Some kinds of resource cannot be deployed for another identity."""
     identity = str((bundle.written.get("run_as") or {}).get("service_principal_name", ""))
     default = str(bundle.variables.get((VARIABLE.findall(identity) or [""])[0], identity))
-    if not bundle.written.get("run_as") or "workspace.current_user" in default:
+    if not bundle.written.get("run_as") or "workspace.current_user" in default or default == HANDED_OVER:
         return
     for kind in WITHOUT_RUN_AS:
         for key in bundle.resources(kind):
@@ -324,6 +327,54 @@ def versions_are_fixed(bundle: Bundle) -> Iterator[str]:
             yield f"artifacts.{key}: dynamic_version is only for existing clusters"
 
 
+def missing_requirements(bundle: Bundle, place: str, folder: Path, path: str) -> Iterator[str]:
+    """Yield a list of requirements that is not uploaded with the project."""
+    begin = "${workspace.file_path}/"
+    file = bundle.root / path.removeprefix(begin) if path.startswith(begin) else folder / path
+    excluded = (bundle.resolved.get("sync") or {}).get("exclude") or []
+    if not file.is_file() or any(file in bundle.root.glob(pattern) for pattern in excluded):
+        yield f"{place}: {path} is no file that the bundle uploads"
+
+
+@rule
+def tested_versions_are_installed(bundle: Bundle) -> Iterator[str]:
+    """What installs the project installs the versions beside it that its tests have passed with."""
+    listed: dict[str, list[str]] = {}
+    for place, _, dependency in dependencies_of(bundle):
+        listed.setdefault(place, []).append(dependency)
+    for place, dependencies in listed.items():
+        wheels = any(item.endswith("dist/*.whl") for item in dependencies)
+        if wheels and not any(item.startswith("-r ") for item in dependencies):
+            yield f"{place}: no list of requirements: the newest versions would be installed, which nobody has tested"
+
+
+@rule
+def notifications_have_addresses(bundle: Bundle) -> Iterator[str]:
+    """The API of pipelines refuses a notification to nobody."""
+    for key, pipeline in bundle.resources("pipelines").items():
+        for notification in pipeline.get("notifications") or []:
+            if not notification.get("email_recipients"):
+                yield f"pipelines.{key}.notifications: nobody is named, which the API refuses"
+
+
+@rule
+def shared_copies_are_fixed(bundle: Bundle) -> Iterator[str]:
+    """A target without development mode has one copy and one state, whoever deploys it, and an identity of its own."""
+    if bundle.own.get("mode") == "development":
+        return
+    place = f"targets.{bundle.target}"
+    path = str((bundle.own.get("workspace") or {}).get("root_path", ""))
+    identity = str((bundle.written.get("run_as") or {}).get("service_principal_name", ""))
+    if not path:
+        yield f"{place}: no workspace.root_path: everybody who deploys would make another copy"
+    for said, text in (("workspace.root_path", path), ("run_as", identity)):
+        for name in VARIABLE.findall(text):
+            if "workspace.current_user" in str(bundle.variables.get(name, "")):
+                yield f"{place}: {said} follows whoever deploys, by the default of ${{var.{name}}}"
+    if not identity:
+        yield f"{place}: no run_as: jobs would run as whoever deployed last"
+
+
 def dependencies_of(bundle: Bundle) -> Iterator[tuple[str, Path, str]]:
     """Yield place, folder of the file and text of every dependency of jobs and pipelines."""
     for key, job in bundle.resources("jobs").items():
@@ -335,6 +386,8 @@ def dependencies_of(bundle: Bundle) -> Iterator[tuple[str, Path, str]]:
             for library in task.get("libraries") or []:
                 if "whl" in library:
                     yield f"jobs.{key}.{task['task_key']}.libraries", folder, library["whl"]
+                if "requirements" in library:
+                    yield f"jobs.{key}.{task['task_key']}.libraries", folder, f"-r {library['requirements']}"
     for key, pipeline in bundle.resources("pipelines").items():
         folder = bundle.file_of("pipelines", key).parent
         for text in (pipeline.get("environment") or {}).get("dependencies") or []:

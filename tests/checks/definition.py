@@ -54,9 +54,10 @@ def job_differs(project: Path) -> list[str]:
 
 
 def main_job(bundle: Bundle) -> dict[str, Any]:
-    """Return the job that runs the tables."""
-    (job,) = (job for key, job in bundle.resources("jobs").items() if not key.endswith(("_pipeline_job", "_check_job")))
-    return dict(job)
+    """Return the job that runs the tables: the one that `resources/jobs.yml` names after the package."""
+    jobs = bundle.resources("jobs")
+    (key,) = (key for key in jobs if not any(key != other and key.startswith(other[:-3]) for other in jobs))
+    return dict(jobs[key])
 
 
 def defined_tables(project: Path) -> dict[str, list[str]]:

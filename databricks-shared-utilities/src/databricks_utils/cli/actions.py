@@ -26,10 +26,10 @@ from databricks_utils.cli.stream_state import (
 )
 from databricks_utils.doctor import examine, render_checks
 from databricks_utils.errors import InvalidInput
-from databricks_utils.logging import configure_logging
+from databricks_utils.logging import configure_logging, redacted
 from databricks_utils.medallion import Lakehouse, quarantine_of, run_pipeline
 from databricks_utils.medallion.checks import check_pipeline_tables
-from databricks_utils.medallion.progress import TABLE as PROGRESS
+from databricks_utils.medallion.failure import cause_of
 from databricks_utils.medallion.progress import load_progress, rewound, save_progress
 from databricks_utils.observability import (
     Graph,
@@ -43,10 +43,8 @@ from databricks_utils.observability import (
     print_table,
     render_report,
 )
-from databricks_utils.observability.store import SCHEMAS as RECORDS
 from databricks_utils.observability.verdict import judged
 from databricks_utils.streaming import StreamPipeline, balances, check_tables, run_event_alerts, run_streams
-from databricks_utils.streaming.progress import TABLE as STREAM_PROGRESS
 from databricks_utils.streaming.realtime import Mode
 from databricks_utils.streaming.summary import stream_summaries
 
@@ -245,19 +243,32 @@ def state(project: Opened, check: bool) -> int:
 
 
 def maintain(project: Opened, tables: Sequence[str]) -> int:
-    """Compact the tables, apply bronze retention and delete files nobody needs; the records of runs come along."""
+    """Compact tables, apply bronze retention and delete files nobody needs.
+
+    Without names that is every Delta table of the environment's schemas: those of the pipeline first, then quarantines,
+    features, scores and records. One that cannot be maintained does not keep the others from it; the exit code is 1.
+    """
     nodes = project.project.pipeline.selected(tables)
     lakehouse = project.lakehouse()
     layers = {node.table: node.layer for node in nodes}
     names = [*layers, *(quarantine_of(table) for table, layer in layers.items() if layer == "silver")]
-    names += [] if tables else [*RECORDS, PROGRESS, STREAM_PROGRESS]
-    found = [name for name in names if lakehouse.exists(name)]
-    for name in found:
-        with lakehouse.held([name], [], "maintain"):
-            click.echo(f"{name}: {_maintained(lakehouse, name, layers.get(name) == 'bronze')}")
-    if not found:
+    names += [] if tables else lakehouse.tables()
+    done, failed = 0, 0
+    for name in dict.fromkeys(names):
+        try:
+            if not lakehouse.exists(name):
+                continue
+            with lakehouse.held([name], [], "maintain"):
+                click.echo(f"{name}: {_maintained(lakehouse, name, layers.get(name) == 'bronze')}")
+            done += 1
+        except Exception as error:  # whatever one table brings, the others are maintained
+            failed += 1
+            click.echo(f"{name}: not maintained: {redacted(cause_of(error))}", err=True)
+    if not done and not failed:
         click.echo("There are no tables yet; they come with the first run.")
-    return 0
+    if failed:
+        click.echo(f"{failed} of {done + failed} tables were not maintained; the others were.", err=True)
+    return 1 if failed else 0
 
 
 def _maintained(lakehouse: Lakehouse, table: str, expires: bool) -> str:

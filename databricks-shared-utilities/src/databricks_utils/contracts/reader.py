@@ -282,9 +282,10 @@ class _Reading:
             self._problem((*at, "value"), f"{CLUSTER_BY} takes at most {MOST_CLUSTER_COLUMNS} columns", hint)
         known = [column.name for column in columns]
         for name in names:
-            if name not in known:
+            if name not in known and not name.startswith("_"):
                 close = difflib.get_close_matches(name, known, 1)
                 hint = f"Did you mean {close[0]}?" if close else f"Columns: {', '.join(known)}"
+                # Technical columns begin with _; which of them a table has is known where the pipeline is.
                 self._problem((*at, "value"), f"{CLUSTER_BY} names {name!r}, which is no column", hint)
         return tuple(names)
 

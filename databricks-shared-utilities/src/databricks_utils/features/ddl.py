@@ -18,14 +18,11 @@ def feature_table_sql(table: FeatureTable, source: Contract, identifier: str, *,
         constraint: Declare the primary key with its time series column, which makes the table a feature table of
             Unity Catalog. It is informational there, and outside of it no catalog knows it.
     """
-    columns = [
-        f"{quoted(name)} {source.column(name).data_type} NOT NULL{_comment(source.column(name).description)}"
-        for name in table.entity
-    ]
-    columns.append(f"{quoted(AVAILABLE_AT)} TIMESTAMP NOT NULL{_comment('From when the row may be used (UTC)')}")
+    comments = {name: _comment(text) for name, text in feature_comments(table, source).items()}
+    columns = [f"{quoted(name)} {source.column(name).data_type} NOT NULL{comments[name]}" for name in table.entity]
+    columns.append(f"{quoted(AVAILABLE_AT)} TIMESTAMP NOT NULL{comments[AVAILABLE_AT]}")
     columns += [
-        f"{quoted(column)} {result_type(feature, source)}{_comment(_described(feature.description, feature.unit))}"
-        for column, feature, _ in table.outputs()
+        f"{quoted(column)} {result_type(feature, source)}{comments[column]}" for column, feature, _ in table.outputs()
     ]
     if constraint:
         key = ", ".join([*map(quoted, table.entity), f"{quoted(AVAILABLE_AT)} TIMESERIES"])
@@ -42,6 +39,13 @@ def feature_table_sql(table: FeatureTable, source: Contract, identifier: str, *,
             f"TBLPROPERTIES ({properties})",
         ]
     )
+
+
+def feature_comments(table: FeatureTable, source: Contract) -> dict[str, str]:
+    """Return the comment of every column of a feature table, "" where there is nothing to say."""
+    comments = {name: source.column(name).description for name in table.entity}
+    comments[AVAILABLE_AT] = "From when the row may be used (UTC)"
+    return comments | {column: _described(feature.description, feature.unit) for column, feature, _ in table.outputs()}
 
 
 def feature_tags_sql(table: FeatureTable, identifier: str) -> list[str]:

@@ -19,13 +19,14 @@ from databricks_utils.delta import (
     create_table,
     merge_by_key,
     overwrite,
+    set_comments,
     set_table_property,
     table_exists,
     table_properties,
 )
 from databricks_utils.errors import InvalidInput
 from databricks_utils.features.computing import Engine, compute_features
-from databricks_utils.features.ddl import feature_table_sql, feature_tags_sql
+from databricks_utils.features.ddl import feature_comments, feature_table_sql, feature_tags_sql
 from databricks_utils.features.definitions import AVAILABLE_AT
 from databricks_utils.features.plan import EPOCH, Plan
 from databricks_utils.features.registry import FeatureRegistry
@@ -66,6 +67,7 @@ class FeatureStore:
             plan = self.registry.plan(name)
             wanted = ", ".join(f"{output.column} {output.data_type}" for output in plan.outputs)
             added = add_missing_columns(spark, identifier, parse_schema(wanted))
+            set_comments(spark, identifier, table.description, feature_comments(table, self.registry.source(table)))
             if added:
                 details = {"event": "feature_columns_added", "table": name}
                 _LOG.warning("%s added: NULL in the days written before", ", ".join(added), extra=details)

@@ -24,7 +24,9 @@ from databricks_utils.delta import (
     last_commit,
     locked,
     newest_version,
+    set_comments,
     table_exists,
+    tables_of,
 )
 from databricks_utils.errors import InvalidInput
 from databricks_utils.medallion.pipeline import TableNode
@@ -123,17 +125,34 @@ class Lakehouse:
             ) from None
 
     def ensure_table(self, contract: Contract, technical: StructType) -> bool:
-        """Create the contract's table, or add the columns it gained; say whether it was created."""
+        """Create the contract's table, or add the columns and take over the comments it gained; say if it was created.
+
+        A column without a description in the contract keeps the comment that somebody gave it in the catalog.
+        """
         if self.exists(contract.name):
-            wanted = struct_type(contract)
+            wanted, identifier = struct_type(contract), self.identifier(contract.name)
             for item in technical:
                 wanted = wanted.add(item)
-            add_missing_columns(self.spark, self.identifier(contract.name), wanted)
+            add_missing_columns(self.spark, identifier, wanted)
+            comments = {column.name: column.description for column in contract.columns}
+            set_comments(self.spark, identifier, contract.description, comments)
             return False
         properties = APPENDED_PROPERTIES if contract.layer == "bronze" else TABLE_PROPERTIES
         statement = create_table_sql(contract, self.identifier(contract.name), properties, technical=technical)
         create_table(self.spark, self.namespace, contract.name, statement)
         return True
+
+    def ensure_columns(self, table: str, columns: StructType) -> bool:
+        """Create a table that has no contract, or add the columns it gained; say whether it was created."""
+        if self.exists(table):
+            add_missing_columns(self.spark, self.identifier(table), columns)
+            return False
+        create_table(self.spark, self.namespace, table, schema=columns)
+        return True
+
+    def tables(self) -> list[str]:
+        """Return every Delta table of the environment's schemas, whoever made it, as `layer.table`."""
+        return tables_of(self.spark, self.namespace)
 
     def transformed(self, node: TableNode, rows: DataFrame) -> DataFrame:
         """Apply a node's transformation: the rows, then its lookups, then parameters by name."""

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Literal
 from pyspark.sql import functions as F
 
 from databricks_utils.config import resolve_secret
-from databricks_utils.delta import create_table
 from databricks_utils.errors import InvalidInput
 from databricks_utils.medallion import Lakehouse, quarantine_of, technical
 from databricks_utils.medallion.checkpoint import fills_another
@@ -150,8 +149,7 @@ def _bronze(lakehouse: Lakehouse, pipeline: StreamPipeline, node: StreamBronze, 
 def _silver(lakehouse: Lakehouse, pipeline: StreamPipeline, node: StreamSilver, alone: bool) -> list[StreamQuery]:
     contract, quarantine = lakehouse.contract(node.table), quarantine_of(node.table)
     lakehouse.ensure_table(contract, silver_columns())
-    if not lakehouse.exists(quarantine):
-        create_table(lakehouse.spark, lakehouse.namespace, quarantine, schema=quarantine_columns())
+    lakehouse.ensure_columns(quarantine, quarantine_columns())
 
     def unique() -> DataFrame:
         return silver_rows(lakehouse, node, bronze_rows(_appended(lakehouse, node.reads)))

@@ -32,7 +32,8 @@ class Catalog:
 
     @property
     def catalog(self) -> Any:
-        return SimpleNamespace(tableExists=lambda _: self.exists)
+        described = SimpleNamespace(description=HOUSEHOLDS.description)
+        return SimpleNamespace(tableExists=lambda _: self.exists, getTable=lambda _: described)
 
     def table(self, _: str) -> Any:
         return SimpleNamespace(schema=[])
