@@ -16,7 +16,7 @@ from databricks_utils.features.distributions import (
 )
 from databricks_utils.features.documentation import feature_page
 from databricks_utils.features.drift import DRIFT_TABLE, Drift, DriftThresholds, log_drift, measure_drift, save_drift
-from databricks_utils.features.online import CorruptStore, OnlineStore, publish
+from databricks_utils.features.online import CorruptStore, OnlineRow, OnlineStore, publish
 from databricks_utils.features.plan import Measure, Output, Plan
 from databricks_utils.features.point_in_time import as_of
 from databricks_utils.features.registry import FeatureRegistry
@@ -39,6 +39,7 @@ __all__ = [
     "FeatureTable",
     "LocalTrainingSet",
     "Measure",
+    "OnlineRow",
     "OnlineStore",
     "Output",
     "Plan",

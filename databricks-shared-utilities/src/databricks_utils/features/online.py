@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import sqlite3
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from types import TracebackType
@@ -40,6 +43,7 @@ INSERT INTO entities VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE
 SET available_at = excluded.available_at, features = excluded.features WHERE excluded.available_at >= available_at
 """
 _READ = "SELECT available_at, features FROM entities WHERE feature_table = ? AND entity = ?"
+_LAST = "SELECT features FROM entities WHERE feature_table = ? ORDER BY entity DESC LIMIT 1"
 _AT_ONCE = 10_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _MICROSECOND = timedelta(microseconds=1)
@@ -47,6 +51,26 @@ _MICROSECOND = timedelta(microseconds=1)
 
 class CorruptStore(LakehouseError):
     """The file of an online store cannot be read, or a row is not what was written."""
+
+
+@dataclass(frozen=True)
+class OnlineRow:
+    """What an online store knows of one entity at a moment.
+
+    Args:
+        values: Value by column; all None where nothing may be used.
+        available_at: From when on the stored row may be used, in UTC; None where the entity has no row.
+        expired: Whether that row is older than the table's `ttl_days`, so that none of its values is used.
+    """
+
+    values: Mapping[str, Value]
+    available_at: datetime | None = None
+    expired: bool = False
+
+    @property
+    def known(self) -> bool:
+        """Whether there is a row that may be used."""
+        return self.available_at is not None and not self.expired
 
 
 def publish(path: Path, registry: FeatureRegistry, name: str, rows: DataFrame) -> int:
@@ -109,10 +133,9 @@ class OnlineStore:
             raise InvalidInput("There is no online store", where=str(path), hint=hint)
         self._path = path
         self._registry = registry
-        self._codecs: dict[str, tuple[FeatureTable, RowCodec, tuple[type, ...]]] = {}
-        with _errors_of(path):
-            self._connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, check_same_thread=False)
-            self._published = dict(self._connection.execute("SELECT feature_table, fingerprint FROM definitions"))
+        self._codecs: dict[str, tuple[FeatureTable, RowCodec, tuple[type, ...]]]
+        self._lock = threading.Lock()
+        self._open_file()
 
     def look_up(self, name: str, entity: Sequence[Any], *, at: datetime | None = None) -> dict[str, Value]:
         """Return the features of one entity, as a training set would have them for this moment.
@@ -130,6 +153,21 @@ class OnlineStore:
                 is already newer than the moment.
             CorruptStore: What is stored is not what was written.
         """
+        return dict(self.find(name, entity, at=at).values)
+
+    def find(self, name: str, entity: Sequence[Any], *, at: datetime | None = None) -> OnlineRow:
+        """Return what is known of one entity, and since when.
+
+        Args:
+            name: The feature table.
+            entity: Values of its key columns, in their order.
+            at: The moment, with a time zone; now by default.
+
+        Raises:
+            InvalidInput: As `look_up` raises it.
+            CorruptStore: As `look_up` raises it.
+        """
+        self._follow()
         table, codec, kinds = self._codecs.get(name) or self._open(name)
         if tuple(map(type, entity)) != kinds:
             expected = ", ".join(f"{key}: {kind.__name__}" for key, kind in zip(table.entity, kinds, strict=True))
@@ -137,17 +175,40 @@ class OnlineStore:
         with _errors_of(self._path):
             found = self._connection.execute(_READ, (name, _text(entity))).fetchone()
         if found is None:
-            return codec.unknown
+            return OnlineRow(codec.unknown)
+        available_at = _EPOCH + timedelta(microseconds=found[0])
         age = ((at or datetime.now(timezone.utc)) - _EPOCH) // _MICROSECOND - found[0]
         if age < 0:
             hint = "Join the past with create_training_set; a store holds the newest row only"
             raise InvalidInput(f"The store is newer than {at}", where=f"look_up in {name}", hint=hint)
         if table.ttl_days is not None and age >= table.ttl_days * 86_400_000_000:
-            return codec.unknown
+            return OnlineRow(codec.unknown, available_at, expired=True)
         try:
-            return codec.decode(found[1])
+            return OnlineRow(codec.decode(found[1]), available_at)
         except (ValueError, TypeError) as error:
             raise _corrupt(self._path, f"{name}, entity {list(entity)!r}: {error}") from error
+
+    def check(self) -> None:
+        """Read enough of the file to know that look-ups would find what was published.
+
+        A look-up alone would not tell: pages of a file that was cut may still be in memory.
+
+        Raises:
+            CorruptStore: The file is gone, is shorter than its own header says, or a row in it is not what was written.
+        """
+        self._follow()
+        try:
+            with _errors_of(self._path), closing(_connected(self._path)) as connection:
+                size = connection.execute("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size")
+                expected, present = size.fetchone()[0], self._path.stat().st_size
+                if present < expected:
+                    raise _corrupt(self._path, f"it has {present} of {expected} bytes")
+                for name in self._published:
+                    last = connection.execute(_LAST, [name]).fetchone()
+                    if last is not None:
+                        codec_of(self._registry, name).decode(last[0])
+        except (OSError, ValueError, TypeError) as error:
+            raise _corrupt(self._path, str(error)) from error
 
     def close(self) -> None:
         """Close the file."""
@@ -160,6 +221,26 @@ class OnlineStore:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+    def _follow(self) -> None:
+        """Open the file anew where another one has taken its place.
+
+        Of a file that is deleted an open one goes on to read: what was published since would never be looked up.
+        """
+        try:
+            if _identity(self._path) == self._file:
+                return
+            with self._lock:
+                self._open_file()
+        except OSError as error:
+            raise _corrupt(self._path, str(error)) from error
+
+    def _open_file(self) -> None:
+        self._file = _identity(self._path)
+        self._codecs = {}
+        with _errors_of(self._path):
+            self._connection = _connected(self._path)
+            self._published = dict(self._connection.execute("SELECT feature_table, fingerprint FROM definitions"))
 
     def _open(self, name: str) -> tuple[FeatureTable, RowCodec, tuple[type, ...]]:
         table = self._registry.table(name)
@@ -224,6 +305,15 @@ def _portions(rows: DataFrame) -> Iterator[list[dict[str, Any]]]:
             yield portion
             portion = []
     yield portion
+
+
+def _connected(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, check_same_thread=False)
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    found = os.stat(path)
+    return found.st_dev, found.st_ino
 
 
 @contextmanager
