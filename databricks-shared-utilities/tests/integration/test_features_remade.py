@@ -17,7 +17,7 @@ from pyspark.sql import functions as F
 
 from databricks_utils.contracts import Column as ContractColumn
 from databricks_utils.contracts import Contract, create_table_sql
-from databricks_utils.delta import create_table, set_table_property, table_properties
+from databricks_utils.delta import TABLE_PROPERTIES, create_table, set_table_property, table_properties
 from databricks_utils.errors import InvalidInput
 from databricks_utils.features import (
     Events,
@@ -73,7 +73,9 @@ def shop(spark: SparkSession, tmp_path: Path) -> Iterator[Lakehouse]:
 
 def make(shop: Lakehouse, rows: list[tuple[int, int, int, str]], versions: int = 0) -> None:
     """Make the source with rows, and let it have at least so many versions."""
-    create_table(shop.spark, shop.namespace, SOURCE, create_table_sql(VISITS, shop.identifier(SOURCE)))
+    create_table(
+        shop.spark, shop.namespace, SOURCE, create_table_sql(VISITS, shop.identifier(SOURCE), TABLE_PROPERTIES)
+    )
     add(shop, rows)
     while shop.version(SOURCE) < versions:
         set_table_property(shop.spark, shop.identifier(SOURCE), "note", str(shop.version(SOURCE)))

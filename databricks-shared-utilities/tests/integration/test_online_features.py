@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import replace
 from datetime import date, datetime, timedelta, timezone
@@ -147,3 +147,73 @@ def test_a_row_that_was_damaged_is_not_handed_out(store_file: Path, tmp_path: Pa
 
     with OnlineStore(path, REGISTRY) as store, pytest.raises(CorruptStore, match=r"entity \[1, 12\].*checksum"):
         store.look_up(NAME, (1, 12), at=MIDNIGHT)
+
+
+@pytest.mark.parametrize(
+    ("entity", "days", "known", "expired", "available_at"),
+    [
+        ((1, 12), 0, True, False, MIDNIGHT),
+        ((1, 12), 40, False, True, MIDNIGHT),
+        ((3, 3), 0, False, False, None),
+    ],
+    ids=["fresh", "too old", "never came"],
+)
+def test_a_row_says_since_when_it_is_known_and_a_missing_one_that_it_is_not(
+    store_file: Path, entity: tuple[int, int], days: int, known: bool, expired: bool, available_at: datetime | None
+) -> None:
+    """All-NULL features of a stranger look like those of somebody who bought nothing; only the row tells them apart."""
+    with OnlineStore(store_file, REGISTRY) as store:
+        found = store.find(NAME, entity, at=MIDNIGHT + timedelta(days))
+
+        assert (found.known, found.expired, found.available_at) == (known, expired, available_at)
+        assert found.values == store.look_up(NAME, entity, at=MIDNIGHT + timedelta(days))
+        assert known == any(value is not None for value in found.values.values())
+
+
+def emptied(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def halved(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def overwritten(path: Path) -> None:
+    path.write_bytes(b"no database" * 2000)
+
+
+@pytest.mark.parametrize("spoil", [emptied, halved, overwritten, Path.unlink], ids=lambda spoil: spoil.__name__)
+def test_a_store_that_is_cut_or_gone_does_not_pass_its_check(
+    store_file: Path, tmp_path: Path, spoil: Callable[[Path], object]
+) -> None:
+    """An open file can be read on after it was deleted, so that a look-up alone would find nothing wrong."""
+    path = tmp_path / "features.sqlite"
+    path.write_bytes(store_file.read_bytes())
+    with OnlineStore(path, REGISTRY) as store:
+        store.look_up(NAME, (1, 12), at=MIDNIGHT)
+        store.check()
+
+        spoil(path)
+
+        with pytest.raises(CorruptStore, match=r"(?s)features\.sqlite.*publish again"):
+            store.check()
+
+
+def test_a_store_that_was_deleted_and_published_anew_is_followed(
+    rows: DataFrame, store_file: Path, tmp_path: Path
+) -> None:
+    """A service that keeps the deleted file open would answer from it for ever."""
+    path = tmp_path / "features.sqlite"
+    publish(path, REGISTRY, NAME, rows.where("available_at <= TIMESTAMP '2024-03-02 00:00:00Z'"))
+    with OnlineStore(path, REGISTRY) as store:
+        before = store.look_up(NAME, (1, 12), at=MIDNIGHT)
+        path.unlink()
+        with pytest.raises(CorruptStore, match=r"features\.sqlite"):
+            store.look_up(NAME, (1, 12), at=MIDNIGHT)
+        path.write_bytes(store_file.read_bytes())
+
+        after = store.find(NAME, (1, 12), at=MIDNIGHT)
+
+        store.check()
+        assert after.values != before
+        assert after.available_at == MIDNIGHT

@@ -6,6 +6,9 @@ import io
 import json
 import math
 import re
+import shlex
+import shutil
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr, redirect_stdout
@@ -19,20 +22,20 @@ import numpy as np
 import pytest
 from databricks_utils.cli import command_line
 from databricks_utils.cli.project import Opened
-from databricks_utils.features import FeatureStore, create_training_set
+from databricks_utils.features import FeatureStore, OnlineStore, create_training_set
 from databricks_utils.medallion import Lakehouse
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from {{ cookiecutter.package_name }}.__main__ import PROJECT
 from {{ cookiecutter.package_name }}.features.refresh import refresh, seen_version
-from {{ cookiecutter.package_name }}.features.registry import COLUMNS, TABLES
+from {{ cookiecutter.package_name }}.features.registry import COLUMNS, TABLES, feature_registry
 from {{ cookiecutter.package_name }}.models import monitoring
 from {{ cookiecutter.package_name }}.models.definitions import CHURN, MODELS, SPEND
 from {{ cookiecutter.package_name }}.models.examples import examples, population
 from {{ cookiecutter.package_name }}.models.families import family_of
 from {{ cookiecutter.package_name }}.models.places import EXPLANATIONS, PERFORMANCE, SCORES, full_name, registry_of
-from {{ cookiecutter.package_name }}.models.serving import Scorer, answered, open_scorer, server_of
+from {{ cookiecutter.package_name }}.models.serving import Scorer, answered, health, open_scorer, server_of
 
 Command = Callable[..., tuple[int, str]]
 ROOT = Path(__file__).resolve().parents[2]
@@ -202,8 +205,9 @@ def test_the_service_answers_as_the_batch_does(lakehouse: Lakehouse, scorer: Sco
 
     for row in rows:
         body = json.dumps({"household_id": row.household_id, "at": NEWEST.isoformat()})
-        connection.request("POST", "/score", body)
+        connection.request("POST", "/score", body, {"Content-Type": "application/json"})
         answer = json.loads(connection.getresponse().read())
+        assert answer["known"] is row.known is True
         assert answer["models"][row.model] == {"score": row.score, "version": row.version}
     connection.close()
     server.shutdown()
@@ -245,21 +249,79 @@ def test_what_is_no_request_is_refused_in_words(scorer: Scorer) -> None:
     assert answered(scorer, b'{"household_id": 1, "at": "2018-01-02T00:00:00"}')[0] == 400
 
 
-@pytest.mark.parametrize("length", ["-1", "many", "99999999"])
-def test_a_body_whose_length_cannot_be_is_refused_at_once(scorer: Scorer, length: str) -> None:
+@pytest.fixture
+def port(scorer: Scorer) -> Iterator[int]:
+    """Start the service, and return its port."""
     server = server_of(scorer, 0)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    connection = HTTPConnection("127.0.0.1", server.server_address[1], timeout=30)
-
-    connection.putrequest("POST", "/score")
-    connection.putheader("Content-Length", length)
-    connection.endheaders()
-    answer = connection.getresponse()
-
-    assert (answer.status, b"small body" in answer.read()) == (404, True)
-    connection.close()
+    yield server.server_address[1]
     server.shutdown()
     server.server_close()
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl")
+def test_the_first_call_of_the_documentation_is_answered_for_a_household_that_is_known(port: int) -> None:
+    """Who tries the service first must not get the score of somebody of whom nothing is known."""
+    page = (ROOT / "docs" / "serving.md").read_text(encoding="utf-8")
+    found = re.search(r"^```sh\n(curl .*?)^```", page, re.DOTALL | re.MULTILINE)
+    assert found is not None
+    words = shlex.split(found[1].replace("\\\n", " ").replace(":8080/", f":{port}/"))
+
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+
+    answer = json.loads(done.stdout)
+    assert answer["known"] is True, answer
+    assert answer["features_as_of"] == "2018-01-02T00:00:00+00:00"
+    assert answer["models"].keys() == {model.name for model in MODELS}
+
+
+def test_a_household_that_never_came_is_marked_in_the_answer(port: int) -> None:
+    connection = HTTPConnection("127.0.0.1", port)
+    body = json.dumps({"household_id": 987654321, "at": NEWEST.isoformat()})
+
+    connection.request("POST", "/score", body, {"Content-Type": "application/json"})
+    answer = json.loads(connection.getresponse().read())
+    connection.close()
+
+    assert (answer["known"], answer["features_as_of"], answer["features_age_hours"]) == (False, None, None)
+    assert "has no row of it" in answer["unknown_because"]
+
+
+def test_households_without_features_are_marked_among_the_scores_and_counted(
+    command: Command, lakehouse: Lakehouse, said: dict[str, tuple[int, str]]
+) -> None:
+    """Ten days after the last features all of them are too old, and every score is that of a stranger."""
+    code, words = command("score", f"--model={CHURN.name}", "--at=2018-01-12")
+
+    rows = lakehouse.read(SCORES).where("observed_at = TIMESTAMP '2018-01-12 00:00:00Z'").collect()
+    assert code == 0
+    assert {row.known for row in rows} == {False}
+    assert len({row.score for row in rows}) == 1 < len(rows)
+    assert f"{len(rows)} of them without features" in words
+    lakehouse.spark.sql(f"DELETE FROM {lakehouse.identifier(SCORES)} WHERE observed_at > '2018-01-03'")
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+@pytest.mark.parametrize("spoil", [cut, Path.unlink], ids=["cut", "gone"])
+def test_the_service_is_down_while_its_store_is_cut_or_gone(
+    scorer: Scorer, opened: Opened, tmp_path: Path, spoil: Callable[[Path], object]
+) -> None:
+    whole = Path(str(opened.configuration.models.online_store))
+    path = tmp_path / "online.db"
+    shutil.copy(whole, path)
+    own = replace(scorer, store=OnlineStore(path, feature_registry(opened.contracts)))
+    before = health(own).status
+    own.score(1332, NEWEST)
+
+    spoil(path)
+
+    assert (before, health(own).status, health(own).content["state"]) == (200, 503, "down")
+    shutil.copy(whole, path)
+    assert health(own).status == 200
+    assert own.score(1332, NEWEST)["models"] == scorer.score(1332, NEWEST)["models"]
 
 
 def test_late_sales_are_mended_as_a_backfill_would_have_them(

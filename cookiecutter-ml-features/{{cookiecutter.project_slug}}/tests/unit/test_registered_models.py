@@ -7,7 +7,7 @@ import json
 import sys
 from collections.abc import Mapping
 from contextlib import redirect_stderr, redirect_stdout
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,8 +16,9 @@ import pandas as pd
 import pytest
 from databricks_utils.cli import command_line
 from databricks_utils.cli.project import Opened
+from databricks_utils.config import Serving
 from databricks_utils.errors import InvalidInput
-from databricks_utils.features import OnlineStore
+from databricks_utils.features import OnlineRow, OnlineStore
 from databricks_utils.models import ModelRegistry, ModelVersion, asks_challenger
 
 from {{ cookiecutter.package_name }}.__main__ import PROJECT
@@ -33,15 +34,27 @@ from {{ cookiecutter.package_name }}.models.training import predicted
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = PROJECT.package_folder.name
 HOUSEHOLDS = range(1, 101)
+MOMENT = datetime(2018, 1, 2, tzinfo=timezone.utc)
 
 
 class Shelf:
-    """Stands in for the online store: a household's features follow from its number, and some are not known."""
+    """Stands in for the online store: a household's features follow from its number, and some are not known.
 
-    def look_up(self, name: str, entity: tuple[int], *, at: datetime | None = None) -> dict[str, float | None]:
+    Args:
+        age: Of every row; None where there are none.
+        expired: Whether rows are too old for their table.
+    """
+
+    def __init__(self, age: timedelta | None = timedelta(hours=1), *, expired: bool = False) -> None:
+        self.age, self.expired = age, expired
+
+    def find(self, name: str, entity: tuple[int], *, at: datetime) -> OnlineRow:
         columns = next(table.columns for table in TABLES if table.name == name)
         draw = np.random.default_rng([*entity, len(columns)])
-        return {column: None if draw.random() < 0.1 else float(draw.normal()) for column in columns}
+        values = {column: None if draw.random() < 0.1 else float(draw.normal()) for column in columns}
+        unknown = self.age is None or self.expired
+        since = None if self.age is None else at - self.age
+        return OnlineRow(dict.fromkeys(columns) if unknown else values, since, self.expired)
 
 
 class Home:
@@ -219,8 +232,9 @@ def test_each_household_is_answered_by_the_model_that_its_number_draws(rivals: H
 
     drawn = {}
     for household in HOUSEHOLDS:
-        answer = scorer.score(household)
-        assert answer == scorer.score(household) == other.score(household)
+        answer = scorer.score(household, MOMENT)
+        assert answer == scorer.score(household, MOMENT) == other.score(household, MOMENT)
+        assert answer["known"]
         row = scorer.features(household)
         for name, said in answer["models"].items():
             assert said["score"] == alone[name, said["version"]].predict(row)[0]
@@ -261,6 +275,43 @@ def test_a_model_that_breaks_off_is_an_answer_in_words(rivals: Home) -> None:
     assert "gives no answer: X has 120 features" in answer["error"]
     assert champion.uri in answer["error"]
     assert "train again and promote" in answer["error"]
+
+
+@pytest.mark.parametrize(
+    ("shelf", "most", "known", "age", "because"),
+    [
+        (Shelf(timedelta(hours=30)), None, True, 30.0, None),
+        (Shelf(timedelta(hours=30)), 36.0, True, 30.0, None),
+        (Shelf(timedelta(hours=30)), 24.0, False, 30.0, "is older than 24 hours"),
+        (Shelf(timedelta(days=9), expired=True), None, False, 216.0, "is older than 7 days"),
+        (Shelf(None), None, False, None, "has no row of it"),
+    ],
+    ids=["fresh", "fresh enough", "older than wanted", "too old", "a stranger"],
+)
+def test_an_answer_says_how_far_a_household_is_known_and_a_configuration_may_refuse_it(
+    rivals: Home, shelf: Shelf, most: float | None, known: bool, age: float | None, because: str | None
+) -> None:
+    """A model has a number for everybody; that nothing stands behind it is to be seen nowhere else."""
+    champion = rivals.registry.champion(rivals.name(CHURN))
+    assert champion is not None
+    contenders = {CHURN.name: (CHURN, loaded(champion), None)}
+    answering, refusing = (
+        Scorer(cast("OnlineStore", shelf), contenders, 0.0, "autumn", Serving.model_validate(rules))
+        for rules in (
+            {"unknown": "answer", "maximum_age_hours": most},
+            {"unknown": "refuse", "maximum_age_hours": most},
+        )
+    )
+    body = b'{"household_id": 113, "at": "2018-01-02T00:00:00Z"}'
+
+    status, said = answered(answering, body)
+    refused, problem = answered(refusing, body)
+
+    assert (status, said["known"], said["features_age_hours"]) == (200, known, age)
+    assert (said["features_as_of"] is None) == (age is None)
+    assert because is None or because in said["unknown_because"]
+    assert refused == (200 if known else 422)
+    assert known or because is None or because in problem["detail"]
 
 
 @pytest.mark.parametrize("words", [("serve", "--port=0"), ("monitor",), ("score",), ("champions",)], ids=" ".join)

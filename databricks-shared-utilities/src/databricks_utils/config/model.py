@@ -182,6 +182,17 @@ class Retention(Section):
     vacuum_hours: int = Field(168, ge=168, description="Hours that files of old versions are kept")
 
 
+class Serving(Section):
+    """What a model answers with for an entity of which nothing may be used."""
+
+    unknown: Literal["answer", "refuse"] = Field(
+        "answer", description="For an entity without features: a score marked known: false, or a refusal"
+    )
+    maximum_age_hours: float | None = Field(
+        None, gt=0, description="Older features count as unknown; none: only the table's ttl_days decides"
+    )
+
+
 class Models(Section):
     """Where models and their runs are kept, and what serves features to them."""
 
@@ -192,6 +203,12 @@ class Models(Section):
     online_store: str | None = Field(None, description="File of the online features; none without look-ups here")
     online_feature_store: str | None = Field(
         None, description="Online feature store of Databricks that gets a copy of each feature table", min_length=1
+    )
+    registered: dict[str, str] = Field(
+        default_factory=dict, description="Name in the registry by model, where it is not the model's own"
+    )
+    serving: Serving = Field(
+        default_factory=lambda: Serving.model_validate({}), description="What is answered of the unknown"
     )
 
 

@@ -18,7 +18,7 @@ from databricks_utils.features.documentation import feature_page
 from databricks_utils.features.drift import DRIFT_TABLE, Drift, DriftThresholds, log_drift, measure_drift, save_drift
 from databricks_utils.features.fingerprints import OtherDefinitions, require_same_definitions
 from databricks_utils.features.key_types import require_same_keys
-from databricks_utils.features.online import CorruptStore, OnlineStore, publish
+from databricks_utils.features.online import CorruptStore, OnlineRow, OnlineStore, publish
 from databricks_utils.features.plan import Measure, Output, Plan
 from databricks_utils.features.point_in_time import as_of
 from databricks_utils.features.refreshing import Refreshed, refresh, seen_version
@@ -42,6 +42,7 @@ __all__ = [
     "FeatureTable",
     "LocalTrainingSet",
     "Measure",
+    "OnlineRow",
     "OnlineStore",
     "OtherDefinitions",
     "Output",

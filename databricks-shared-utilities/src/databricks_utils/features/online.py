@@ -11,6 +11,7 @@ import sqlite3
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from types import TracebackType
@@ -47,6 +48,8 @@ _READ = """
 SELECT fingerprint, available_at, features FROM definitions LEFT JOIN entities
 ON entities.feature_table = definitions.feature_table AND entity = ? WHERE definitions.feature_table = ?
 """
+_PUBLISHED = "SELECT feature_table, fingerprint FROM definitions"
+_LAST = "SELECT features FROM entities WHERE feature_table = ? ORDER BY entity DESC LIMIT 1"
 _AT_ONCE = 10_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _MICROSECOND = timedelta(microseconds=1)
@@ -54,6 +57,26 @@ _MICROSECOND = timedelta(microseconds=1)
 
 class CorruptStore(LakehouseError):
     """The file of an online store cannot be read, or a row is not what was written."""
+
+
+@dataclass(frozen=True)
+class OnlineRow:
+    """What an online store knows of one entity at a moment.
+
+    Args:
+        values: Value by column; all None where nothing may be used.
+        available_at: From when on the stored row may be used, in UTC; None where the entity has no row.
+        expired: Whether that row is older than the table's `ttl_days`, so that none of its values is used.
+    """
+
+    values: Mapping[str, Value]
+    available_at: datetime | None = None
+    expired: bool = False
+
+    @property
+    def known(self) -> bool:
+        """Whether there is a row that may be used."""
+        return self.available_at is not None and not self.expired
 
 
 def publish(path: Path, registry: FeatureRegistry, name: str, rows: DataFrame) -> int:
@@ -105,8 +128,8 @@ def publish(path: Path, registry: FeatureRegistry, name: str, rows: DataFrame) -
 class OnlineStore:
     """Looks up features, from any thread; use it as a context, or close it.
 
-    Each look-up reads the definitions that the rows were published from, and a file put in the place of the one that
-    was opened is opened in its turn: what is published while a store is open is seen, or refused.
+    Each look-up reads the definitions that the rows were published from: a process that goes on while its features are
+    redefined and published again gets no values of another meaning.
 
     Args:
         path: File that `publish` wrote.
@@ -125,11 +148,7 @@ class OnlineStore:
         self._registry = registry
         self._codecs: dict[str, tuple[FeatureTable, RowCodec, tuple[str, ...], str]] = {}
         self._lock = threading.Lock()
-        self._closed = False
-        with _errors_of(path):
-            self._file = _file_of(path)
-            self._connection = _opened(path)
-            self._connection.execute("SELECT feature_table, fingerprint FROM definitions").fetchone()
+        self._open_file()
 
     def look_up(self, name: str, entity: Sequence[Any], *, at: datetime | None = None) -> dict[str, Value]:
         """Return the features of one entity, as a training set would have them for this moment.
@@ -149,33 +168,72 @@ class OnlineStore:
                 opened: a process with other definitions than those of the store has to be started again.
             CorruptStore: What is stored is not what was written, or the file is gone.
         """
+        return dict(self.find(name, entity, at=at).values)
+
+    def find(self, name: str, entity: Sequence[Any], *, at: datetime | None = None) -> OnlineRow:
+        """Return what is known of one entity, and since when.
+
+        Args:
+            name: The feature table.
+            entity: Values of its key columns, in their order.
+            at: The moment, with a time zone; now by default.
+
+        Raises:
+            InvalidInput: As `look_up` raises it.
+            OtherDefinitions: As `look_up` raises it.
+            CorruptStore: As `look_up` raises it.
+        """
+        self._follow()
         table, codec, types, mark = self._codecs.get(name) or self._prepare(name)
         text = self._key(table, types, entity)
-        with _errors_of(self._path), self._lock:
-            self._follow()
+        with _errors_of(self._path):
             found = self._connection.execute(_READ, (text, name)).fetchone()
         if found is None or found[0] != mark:
-            state = "was never published" if found is None else "was published from other definitions"
-            hint = "Publish it again: features. If its definitions are newer than those of this process, start it again"
-            raise OtherDefinitions(f"{name} {state}", where=str(self._path), hint=hint)
+            raise self._other(name, published=found is not None)
         if found[1] is None:
-            return codec.unknown
+            return OnlineRow(codec.unknown)
+        available_at = _EPOCH + timedelta(microseconds=found[1])
         age = ((at or datetime.now(timezone.utc)) - _EPOCH) // _MICROSECOND - found[1]
         if age < 0:
             hint = "Join the past with create_training_set; a store holds the newest row only"
             raise InvalidInput(f"The store is newer than {at}", where=f"look_up in {name}", hint=hint)
         if table.ttl_days is not None and age >= table.ttl_days * 86_400_000_000:
-            return codec.unknown
+            return OnlineRow(codec.unknown, available_at, expired=True)
         try:
-            return codec.decode(found[2])
+            return OnlineRow(codec.decode(found[2]), available_at)
         except (ValueError, TypeError) as error:
             raise _corrupt(self._path, f"{name}, entity {list(entity)!r}: {error}") from error
 
+    def check(self) -> None:
+        """Read enough of the file to know that look-ups would find what was published.
+
+        A look-up alone would not tell: pages of a file that was cut may still be in memory.
+
+        Raises:
+            CorruptStore: The file is gone, is shorter than its own header says, or a row in it is not what was written.
+            OtherDefinitions: A table of the registry was published from other definitions.
+        """
+        self._follow()
+        try:
+            with _errors_of(self._path), closing(_connected(self._path)) as connection:
+                size = connection.execute("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size")
+                expected, present = size.fetchone()[0], self._path.stat().st_size
+                if present < expected:
+                    raise _corrupt(self._path, f"it has {present} of {expected} bytes")
+                for name, mark in connection.execute(_PUBLISHED).fetchall():
+                    if name not in {table.name for table in self._registry.tables}:
+                        continue
+                    if mark != self._prepare(name)[3]:
+                        raise self._other(name, published=True)
+                    last = connection.execute(_LAST, [name]).fetchone()
+                    if last is not None:
+                        codec_of(self._registry, name).decode(last[0])
+        except (OSError, ValueError, TypeError) as error:
+            raise _corrupt(self._path, str(error)) from error
+
     def close(self) -> None:
         """Close the file."""
-        with self._lock:
-            self._closed = True
-            self._connection.close()
+        self._connection.close()
 
     def __enter__(self) -> OnlineStore:
         return self
@@ -185,11 +243,36 @@ class OnlineStore:
     ) -> None:
         self.close()
 
+    def _follow(self) -> None:
+        """Open the file anew where another one has taken its place.
+
+        Of a file that is deleted an open one goes on to read: what was published since would never be looked up.
+        """
+        try:
+            if _identity(self._path) == self._file:
+                return
+            with self._lock:
+                self._open_file()
+        except OSError as error:
+            raise _corrupt(self._path, str(error)) from error
+
+    def _open_file(self) -> None:
+        self._file = _identity(self._path)
+        with _errors_of(self._path):
+            self._connection = _connected(self._path)
+            self._connection.execute(_PUBLISHED).fetchone()
+
     def _prepare(self, name: str) -> tuple[FeatureTable, RowCodec, tuple[str, ...], str]:
-        table = self._registry.table(name)
-        types, mark = _key_types(self._registry, table), fingerprint(self._registry, table)
-        self._codecs[name] = (table, codec_of(self._registry, name), types, mark)
+        if name not in self._codecs:
+            table = self._registry.table(name)
+            types, mark = _key_types(self._registry, table), fingerprint(self._registry, table)
+            self._codecs[name] = (table, codec_of(self._registry, name), types, mark)
         return self._codecs[name]
+
+    def _other(self, name: str, *, published: bool) -> OtherDefinitions:
+        state = "was published from other definitions" if published else "was never published"
+        hint = "Publish it again: features. If its definitions are newer than those of this process, start it again"
+        return OtherDefinitions(f"{name} {state}", where=str(self._path), hint=hint)
 
     @staticmethod
     def _key(table: FeatureTable, types: Sequence[str], entity: Sequence[Any]) -> str:
@@ -200,14 +283,6 @@ class OnlineStore:
             expected = ", ".join(f"{key}: {python_type(kind)}" for key, kind in pairs)
             said = f"{list(entity)!r} is no key of {table.name}: {error.message}"
             raise InvalidInput(said, where="look_up", hint=f"Give {expected}") from error
-
-    def _follow(self) -> None:
-        """Open the file that has the store's name now: deleting and publishing makes another one."""
-        if self._closed or (found := _file_of(self._path)) == self._file:
-            return
-        connection = _opened(self._path)
-        self._connection.close()
-        self._connection, self._file = connection, found
 
 
 def codec_of(registry: FeatureRegistry, name: str) -> RowCodec:
@@ -231,16 +306,6 @@ def _stored_key(row: Mapping[str, Any], table: FeatureTable, types: Sequence[str
     return key_text([_key_value(row[key], kind) for key, kind in pairs], types, where=f"rows of {table.name}")
 
 
-def _opened(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, check_same_thread=False)
-
-
-def _file_of(path: Path) -> tuple[int, int]:
-    """Return what tells a file from another of the same name."""
-    found = os.stat(path)
-    return found.st_dev, found.st_ino
-
-
 def _published_key(key: str, data_type: str) -> Column:
     # A moment would be collected in this process' time zone.
     moment = data_type.strip().upper() == "TIMESTAMP"
@@ -262,14 +327,21 @@ def _portions(rows: DataFrame) -> Iterator[list[dict[str, Any]]]:
     yield portion
 
 
+def _connected(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, check_same_thread=False)
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    found = os.stat(path)
+    return found.st_dev, found.st_ino
+
+
 @contextmanager
 def _errors_of(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.ProgrammingError:
         raise  # a closed store is no damaged one
-    except FileNotFoundError as error:
-        raise _corrupt(path, "the file is gone") from error
     except sqlite3.DatabaseError as error:
         raise _corrupt(path, str(error)) from error
 

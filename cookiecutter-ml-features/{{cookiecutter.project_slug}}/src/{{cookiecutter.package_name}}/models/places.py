@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,6 +58,18 @@ class Contender:
         except Exception as error:  # whatever a learner's package raises
             hint = "Compare the packages here with its requirements.txt, or train again and promote"
             raise UnusableModel(f"The model gives no answer: {error}", where=self.version.uri, hint=hint) from error
+
+    def number(self, features: Array) -> float:
+        """Return the score of one row.
+
+        Raises:
+            UnusableModel: The model breaks off, or what it says is no number.
+        """
+        found = float(self.answer(features)[0])
+        if not math.isfinite(found):
+            hint = "Look at the features of this household, or take the version back: rollback"
+            raise UnusableModel(f"The model answers {found}", where=self.version.uri, hint=hint)
+        return found
 
 
 def full_name(configuration: Configuration, model: ModelDefinition) -> str:

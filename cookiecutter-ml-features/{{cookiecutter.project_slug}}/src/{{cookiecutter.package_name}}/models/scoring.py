@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 from databricks_utils.cli import Opened
 from databricks_utils.contracts import parse_schema
-from databricks_utils.delta import create_table, overwrite, table_exists
+from databricks_utils.delta import add_missing_columns, create_table, overwrite, table_exists
 from databricks_utils.features import FeatureStore, create_training_set
 from databricks_utils.medallion import Lakehouse
 from databricks_utils.models import ModelRegistry, ModelVersion
+from numpy.typing import NDArray
 
 from {{ cookiecutter.package_name }}.features.registry import COLUMNS, TABLES
 from {{ cookiecutter.package_name }}.models.definitions import ModelDefinition
@@ -22,7 +23,7 @@ from {{ cookiecutter.package_name }}.models.places import SCORES, champion_of, l
 
 SCHEMA = (
     "household_id BIGINT, observed_at TIMESTAMP, model STRING, version INT, score DOUBLE, scored_at TIMESTAMP, "
-    "reasons ARRAY<STRUCT<feature: STRING, value: DOUBLE, contribution: DOUBLE>>"
+    "reasons ARRAY<STRUCT<feature: STRING, value: DOUBLE, contribution: DOUBLE>>, known BOOLEAN"
 )
 
 
@@ -33,7 +34,7 @@ def score(
     registry: ModelRegistry,
     model: ModelDefinition,
     observed_at: datetime,
-) -> tuple[ModelVersion, int]:
+) -> tuple[ModelVersion, int, int]:
     """Score the households active before a moment, with their features as known then.
 
     Rows of other moments and versions stay; the same moment scored again by the same version replaces its own rows.
@@ -47,7 +48,8 @@ def score(
         observed_at: The moment, in UTC.
 
     Returns:
-        The champion and the number of households.
+        The champion, the number of households, and how many of them are not `known`: nothing could be joined, so that
+        their score is that of a stranger.
 
     Raises:
         InvalidInput: There is no champion, or it was trained on other features.
@@ -61,20 +63,31 @@ def score(
     contender = loaded(champion)
     scores = contender.answer(features) if len(rows) else np.empty(0)
     reasons = _reasons(contender.estimator, features, reasons_wanted(opened.configuration))
-    now = datetime.now(timezone.utc)
+    known, now = known_of(features), datetime.now(timezone.utc)
     values = [
-        (int(household), observed_at, model.name, champion.version, float(value), now, why)
-        for household, value, why in zip(rows["household_id"], scores, reasons, strict=True)
+        (int(household), observed_at, model.name, champion.version, float(value), now, why, bool(is_known))
+        for household, value, why, is_known in zip(rows["household_id"], scores, reasons, known, strict=True)
     ]
     spark, namespace = lakehouse.spark, lakehouse.namespace
     schema = parse_schema(SCHEMA)
     if not table_exists(spark, namespace, SCORES):
         create_table(spark, namespace, SCORES, schema=schema)
+    else:
+        add_missing_columns(spark, namespace.identifier(SCORES), schema)
     frame = spark.createDataFrame(values, schema).coalesce(1)
     moment = f"TIMESTAMP '{observed_at.astimezone(timezone.utc):%Y-%m-%d %H:%M:%S}Z'"
     own = f"model = '{model.name}' AND version = {champion.version} AND observed_at = {moment}"
     overwrite(spark, namespace.identifier(SCORES), frame, where=own, folder=namespace.location(SCORES))
-    return champion, len(values)
+    return champion, len(values), int((~known).sum())
+
+
+def known_of(features: Array) -> NDArray[np.bool_]:
+    """Say of each row whether its household had features: a row of the first table, of which some are never NULL.
+
+    Args:
+        features: Rows by features, in the order of `COLUMNS`.
+    """
+    return np.asarray(~np.isnan(features[:, : len(TABLES[0].columns)]).all(axis=1))
 
 
 def _reasons(estimator: Any, features: Array, most: int) -> list[list[tuple[str, float | None, float]] | None]:

@@ -6,29 +6,80 @@ It listens on this machine only. On Databricks a serving endpoint does this work
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 import click
 import numpy as np
 from databricks_utils.cli import Opened
+from databricks_utils.config import Serving
 from databricks_utils.errors import InvalidInput, LakehouseError
-from databricks_utils.features import OnlineStore
+from databricks_utils.features import OnlineRow, OnlineStore, OtherDefinitions
 from databricks_utils.models import asks_challenger
 from numpy.typing import NDArray
 
 from {{ cookiecutter.package_name }}.features.registry import TABLES, feature_registry
 from {{ cookiecutter.package_name }}.models.definitions import MODELS, ModelDefinition
 from {{ cookiecutter.package_name }}.models.places import Contender, champion_of, full_name, loaded, registry_of
+from {{ cookiecutter.package_name }}.models.service import LOOPBACK, Reply, Route, Service, problem
 
-LOOPBACK = "127.0.0.1"
-LONGEST_REQUEST = 10_000
-A_LENGTH = re.compile(r"[0-9]{1,9}")
+#: The table that says whether a household is known: examples and scores are of households that it has a row of.
+KNOWN_BY = TABLES[0]
+#: Opening brackets that a body may have; a request has one.
+_DEEPEST = 20
+_ASK = 'Send {"household_id": 113}'
+
+
+class NoRequest(ValueError):
+    """A body that asks nothing which could be answered."""
+
+
+class UnknownHousehold(LakehouseError):
+    """A household of which nothing may be used, where the configuration wants no score of such."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked.
+
+    Args:
+        household: Its number.
+        at: The moment, now where none is given.
+    """
+
+    household: int
+    at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Known:
+    """Features of one household, and how far they are known.
+
+    Args:
+        row: One row in the order that models were trained with; NaN where nothing is known.
+        known: Whether the household has a row in `KNOWN_BY` that is not too old.
+        as_of: From when on that row could be used; None where there is none.
+        age: Since then.
+        because: Why it is not known, for people.
+    """
+
+    row: NDArray[np.float64]
+    known: bool
+    as_of: datetime | None = None
+    age: timedelta | None = None
+    because: str = ""
+
+    def described(self) -> dict[str, Any]:
+        """Return what an answer says of the features."""
+        said: dict[str, Any] = {"known": self.known}
+        if not self.known:
+            said["unknown_because"] = self.because
+        said["features_as_of"] = None if self.as_of is None else self.as_of.isoformat()
+        said["features_age_hours"] = None if self.age is None else round(self.age / timedelta(hours=1), 1)
+        return said
 
 
 @dataclass(frozen=True)
@@ -40,30 +91,58 @@ class Scorer:
         contenders: Champion, and challenger where there is one, by model.
         share: Part of the households that a challenger answers for.
         experiment: Name of the comparison.
+        serving: What is said of a household that is not known.
     """
 
     store: OnlineStore
     contenders: Mapping[str, tuple[ModelDefinition, Contender, Contender | None]]
     share: float
     experiment: str
+    serving: Serving = field(default_factory=lambda: Serving.model_validate({}))
+
+    def known(self, household: int, at: datetime | None = None) -> Known:
+        """Return the features of a household with their age."""
+        moment = at or datetime.now(timezone.utc)
+        found = {table.name: self.store.find(table.name, (household,), at=moment) for table in TABLES}
+        values: list[Any] = [value for row in found.values() for value in row.values.values()]
+        row = np.array([[np.nan if value is None else value for value in values]], dtype=np.float64)
+        base = found[KNOWN_BY.name]
+        age = None if base.available_at is None else moment - base.available_at
+        because = self._unknown(base, age)
+        return Known(row, not because, base.available_at, age, because)
 
     def features(self, household: int, at: datetime | None = None) -> NDArray[np.float64]:
         """Return one row of features in the order that models were trained with; NaN where nothing is known."""
-        values: list[Any] = []
-        for table in TABLES:
-            values += self.store.look_up(table.name, (household,), at=at).values()
-        return np.array([[np.nan if value is None else value for value in values]], dtype=np.float64)
+        return self.known(household, at).row
 
     def score(self, household: int, at: datetime | None = None) -> dict[str, Any]:
-        """Return what each model says of a household, and which version said it."""
-        row, answer = self.features(household, at), {}
+        """Return what each model says of a household, which version said it, and how far the household is known.
+
+        Raises:
+            UnknownHousehold: It is not known, and the configuration says to refuse.
+        """
+        found, answer = self.known(household, at), {}
+        if not found.known and self.serving.unknown == "refuse":
+            hint = "Run features, or set models.serving.unknown to answer"
+            raise UnknownHousehold(f"Nothing is known: {found.because}", where=f"household {household}", hint=hint)
         for name, (_, champion, challenger) in self.contenders.items():
             asked = challenger is not None and asks_challenger(
                 (household,), share=self.share, experiment=self.experiment
             )
             contender = challenger if asked and challenger is not None else champion
-            answer[name] = {"score": float(contender.answer(row)[0]), "version": contender.version.version}
-        return {"household_id": household, "models": answer}
+            answer[name] = {"score": contender.number(found.row), "version": contender.version.version}
+        return {"household_id": household, **found.described(), "models": answer}
+
+    def _unknown(self, row: OnlineRow, age: timedelta | None) -> str:
+        """Return why a household counts as unknown; nothing where it does not."""
+        most = self.serving.maximum_age_hours
+        if age is None:
+            return f"{KNOWN_BY.name} has no row of it"
+        if row.expired:
+            return f"its row in {KNOWN_BY.name} is older than {KNOWN_BY.ttl_days} days"
+        if most is not None and age > timedelta(hours=most):
+            return f"its row in {KNOWN_BY.name} is older than {most:g} hours"
+        return ""
 
 
 def open_scorer(opened: Opened, *, share: float, experiment: str) -> Scorer:
@@ -83,67 +162,106 @@ def open_scorer(opened: Opened, *, share: float, experiment: str) -> Scorer:
         waiting = registry.challenger(full_name(opened.configuration, model)) if share else None
         second = None if waiting is None else loaded(waiting)
         contenders[model.name] = (model, loaded(champion), second)
-    return Scorer(OnlineStore(Path(path), feature_registry(opened.contracts)), contenders, share, experiment)
+    store = OnlineStore(Path(path), feature_registry(opened.contracts))
+    return Scorer(store, contenders, share, experiment, opened.configuration.models.serving)
 
 
-def server_of(scorer: Scorer, port: int) -> ThreadingHTTPServer:
-    """Return a server on the loopback interface; port 0 takes any free one."""
+def server_of(scorer: Scorer, port: int, *, patience: float = 10.0) -> Service:
+    """Return a server on the loopback interface.
 
-    class Handler(BaseHTTPRequestHandler):
-        """POST /score with {"household_id": number}; GET /health."""
+    Args:
+        scorer: What answers.
+        port: 0 takes any free one.
+        patience: Seconds that a client has for its request.
 
-        protocol_version = "HTTP/1.1"
-        # Answers are written in two parts, and the second must not wait for the first to be acknowledged.
-        disable_nagle_algorithm = True
+    Raises:
+        InvalidInput: The port is taken.
+    """
+    routes = {
+        "/score": Route("POST", lambda body: Reply(*answered(scorer, body))),
+        "/health": Route("GET", lambda _: health(scorer)),
+    }
+    try:
+        return Service(port, routes, patience=patience)
+    except OSError as error:
+        hint = "Give another one; --port=0 takes any that is free"
+        raise InvalidInput(f"{LOOPBACK}:{port} cannot be listened on: {error}", where="--port", hint=hint) from error
 
-        def do_GET(self) -> None:
-            """Say that the service is up."""
-            self._answer(200 if self.path == "/health" else 404, {"status": "up"})
 
-        def do_POST(self) -> None:
-            """Score one household."""
-            length = self.headers.get("Content-Length", "0")
-            # Of a length below 0 the end would be waited for until the caller hangs up.
-            if self.path != "/score" or not A_LENGTH.fullmatch(length) or int(length) > LONGEST_REQUEST:
-                self.close_connection = True
-                self._answer(404, {"error": "POST /score with a small body"})
-                return
-            status, answer = answered(scorer, self.rfile.read(int(length)))
-            self._answer(status, answer)
-
-        def log_message(self, format: str, *args: object) -> None:
-            """Keep requests out of the terminal: household numbers are personal data."""
-
-        def _answer(self, status: int, answer: Mapping[str, Any]) -> None:
-            body = json.dumps(answer).encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-    return ThreadingHTTPServer((LOOPBACK, port), Handler)
+def health(scorer: Scorer) -> Reply:
+    """Say whether a household could be scored now: 503 where the store is gone, cut or another one by now."""
+    try:
+        scorer.store.check()
+    except LakehouseError as error:
+        down = problem(503, str(error))
+        return Reply(down.status, {**down.content, "state": "down"})
+    return Reply(200, {"status": "up"})
 
 
 def answered(scorer: Scorer, body: bytes) -> tuple[int, dict[str, Any]]:
     """Return status and answer to a request.
 
-    400 for what is no request; 503 for a store that cannot be read, and for a model that breaks off.
+    400 for what is no request, 422 for a household that is refused, 503 for a store that cannot be read or was published
+    from other definitions, and for a model that breaks off.
     """
     try:
-        asked = json.loads(body)
-        household = asked["household_id"]
-        at = datetime.fromisoformat(asked["at"]) if "at" in asked else None
-    except (ValueError, TypeError, KeyError):
-        return 400, {"error": 'Send {"household_id": 113}'}
-    if at is not None and at.tzinfo is None:
-        return 400, {"error": 'Write the moment with its offset, {"at": "2017-12-01T00:00:00+00:00"}'}
-    try:
-        return 200, scorer.score(household, at)
-    except InvalidInput as error:
-        return 400, {"error": str(error)}
+        asked = request_of(body)
+        return 200, scorer.score(asked.household, asked.at)
+    except OtherDefinitions as error:
+        # Nothing that the client could mend: the store was published from definitions that this process does not have.
+        status, detail = 503, str(error)
+    except (NoRequest, InvalidInput) as error:
+        status, detail = 400, str(error)
+    except UnknownHousehold as error:
+        status, detail = 422, str(error)
     except LakehouseError as error:
-        return 503, {"error": str(error)}
+        status, detail = 503, str(error)
+    return status, dict(problem(status, detail).content)
+
+
+def request_of(body: bytes) -> Request:
+    """Return what a body asks: one JSON object of `household_id` and, if wanted, `at`.
+
+    Raises:
+        NoRequest: It is no UTF-8, no JSON as RFC 8259 has it, or another object.
+    """
+    if body.count(b"[") + body.count(b"{") > _DEEPEST:
+        raise NoRequest(f"Too many brackets. {_ASK}")
+    try:
+        asked = json.loads(body.decode("utf-8"), object_pairs_hook=_once, parse_constant=_no_number)
+    except NoRequest:
+        raise
+    except ValueError as error:
+        raise NoRequest(f"This is no JSON: {error}. {_ASK}") from error
+    if not isinstance(asked, dict) or "household_id" not in asked or not asked.keys() <= {"household_id", "at"}:
+        raise NoRequest(f'{_ASK}, and "at" beside it where another moment than now is meant')
+    household = asked["household_id"]
+    if type(household) is not int or not -(2**63) <= household < 2**63:
+        raise NoRequest("household_id is a whole number of 64 bits, and no text")
+    return Request(household, _moment(asked["at"]) if "at" in asked else None)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise NoRequest("A key stands there twice")
+    return found
+
+
+def _no_number(text: str) -> None:
+    raise NoRequest(f"{text} is no number of JSON")
+
+
+def _moment(text: object) -> datetime:
+    try:
+        # Python 3.10 does not know the Z.
+        at = datetime.fromisoformat(str(text).replace("Z", "+00:00")) if isinstance(text, str) else None
+        moment = at.astimezone(timezone.utc) if at is not None and at.tzinfo is not None else None
+    except (ValueError, OverflowError):
+        moment = None
+    if moment is None:
+        raise NoRequest('Write the moment with its offset, {"at": "2017-12-01T00:00:00+00:00"}')
+    return moment
 
 
 def serve_forever(opened: Opened, port: int, *, share: float, experiment: str) -> int:

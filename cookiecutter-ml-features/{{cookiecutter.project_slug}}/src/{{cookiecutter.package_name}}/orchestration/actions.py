@@ -158,8 +158,10 @@ def score(opened: Opened, name: str, at: datetime | None) -> int:
     lakehouse = opened.lakehouse()
     moment = _moment(lakehouse, store, at)
     for model in _models(name):
-        champion, count = scoring.score(opened, lakehouse, store, registry, model, moment)
+        champion, count, unknown = scoring.score(opened, lakehouse, store, registry, model, moment)
         click.echo(f"{SCORES}: {count:,} households on {moment:%Y-%m-%d} by {model.name} version {champion.version}")
+        if unknown:
+            click.echo(f"  {unknown:,} of them without features (known = false). Are they up to date? features")
     return 0
 
 
