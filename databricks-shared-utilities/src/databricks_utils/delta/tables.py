@@ -181,7 +181,14 @@ def table_properties(spark: SparkSession, identifier: str) -> dict[str, str]:
 
 def set_table_property(spark: SparkSession, identifier: str, key: str, value: str) -> None:
     """Write one property of a table, in a commit of its own."""
-    spark.sql(f"ALTER TABLE {identifier} SET TBLPROPERTIES ({literal(key)} = {literal(value)})")
+    set_table_properties(spark, identifier, {key: value})
+
+
+def set_table_properties(spark: SparkSession, identifier: str, properties: Mapping[str, str]) -> None:
+    """Write properties of a table, all of them in one commit; without any nothing happens."""
+    if properties:
+        listed = ", ".join(f"{literal(key)} = {literal(value)}" for key, value in properties.items())
+        spark.sql(f"ALTER TABLE {identifier} SET TBLPROPERTIES ({listed})")
 
 
 def stored_type(column: StructField) -> str:

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from databricks_utils.contracts import Contract
 from databricks_utils.delta import TABLE_PROPERTIES, literal, quoted
 from databricks_utils.features.definitions import AVAILABLE_AT, FeatureTable
+from databricks_utils.features.fingerprints import column_fingerprints
 from databricks_utils.features.plan import result_type
+
+#: Property of a feature table that holds the fingerprint of a column's definition; the column's name comes after it.
+DEFINED = "features.definition."
+_UNORDERED = ("BOOLEAN", "BINARY")
 
 
 def feature_table_sql(table: FeatureTable, source: Contract, identifier: str, *, constraint: bool = True) -> str:
@@ -27,9 +34,12 @@ def feature_table_sql(table: FeatureTable, source: Contract, identifier: str, *,
     if constraint:
         key = ", ".join([*map(quoted, table.entity), f"{quoted(AVAILABLE_AT)} TIMESERIES"])
         columns.append(f"CONSTRAINT {quoted(table.name.rpartition('.')[2] + '_pk')} PRIMARY KEY ({key})")
-    properties = ", ".join(f"{literal(key)} = {literal(value)}" for key, value in sorted(_properties(table).items()))
-    # Delta clusters by at most four columns.
-    cluster = ", ".join(quoted(name) for name in [*table.entity[:3], AVAILABLE_AT])
+    properties = ", ".join(
+        f"{literal(key)} = {literal(value)}" for key, value in sorted(_properties(table, source).items())
+    )
+    # Delta clusters by at most four columns, and only by those of which it keeps the least and greatest value.
+    ordered = [name for name in table.entity if source.column(name).data_type.strip().upper() not in _UNORDERED]
+    cluster = ", ".join(quoted(name) for name in [*ordered[:3], AVAILABLE_AT])
     return "\n".join(
         [
             f"CREATE TABLE IF NOT EXISTS {identifier} (\n  " + ",\n  ".join(columns) + "\n)",
@@ -59,7 +69,12 @@ def feature_tags_sql(table: FeatureTable, identifier: str) -> list[str]:
     return statements
 
 
-def _properties(table: FeatureTable) -> dict[str, str]:
+def definition_properties(marks: Mapping[str, str]) -> dict[str, str]:
+    """Return the properties that say from which definitions the columns of a table were computed."""
+    return {f"{DEFINED}{column}": mark for column, mark in marks.items()}
+
+
+def _properties(table: FeatureTable, source: Contract) -> dict[str, str]:
     ttl = {} if table.ttl_days is None else {"features.ttl_days": str(table.ttl_days)}
     return {
         **TABLE_PROPERTIES,
@@ -67,6 +82,7 @@ def _properties(table: FeatureTable) -> dict[str, str]:
         "features.source": table.source.table,
         "features.version": str(table.version),
         **ttl,
+        **definition_properties(column_fingerprints(table, source)),
     }
 
 

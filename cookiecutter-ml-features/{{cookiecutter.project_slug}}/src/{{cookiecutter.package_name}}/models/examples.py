@@ -12,18 +12,23 @@ from {{ cookiecutter.package_name }}.models.definitions import ACTIVE_DAYS, HORI
 
 
 def moments(first_day: date, last_day: date) -> list[datetime]:
-    """Return the first of each month that has a full past before it and a full future after it.
+    """Return a moment of each month that has a full past before it and a full future after it.
+
+    That is the first of the month, or the day on which the future of the moment before it ends, where that is later: what
+    is learned from one moment then tells nothing of what is to be predicted at the next. With 30 days only moments from
+    March to May move, by two days at most, and only where February has one.
 
     Args:
         first_day: Day of the first event.
         last_day: Day of the last event, which is complete.
     """
-    found, month = [], date(first_day.year, first_day.month, 1)
-    while month + timedelta(HORIZON_DAYS) <= last_day + timedelta(1):
-        if month >= first_day + timedelta(ACTIVE_DAYS):
-            found.append(datetime(month.year, month.month, 1, tzinfo=timezone.utc))
+    found: list[date] = []
+    month, known = date(first_day.year, first_day.month, 1), last_day + timedelta(1)
+    while (day := max([month, *(before + timedelta(HORIZON_DAYS) for before in found[-1:])])) <= known:
+        if day >= first_day + timedelta(ACTIVE_DAYS) and day + timedelta(HORIZON_DAYS) <= known:
+            found.append(day)
         month = date(month.year + month.month // 12, month.month % 12 + 1, 1)
-    return found
+    return [datetime(day.year, day.month, day.day, tzinfo=timezone.utc) for day in found]
 
 
 def population(transactions: DataFrame, observed_at: Sequence[datetime]) -> DataFrame:

@@ -17,7 +17,7 @@ import numpy as np
 from databricks_utils.cli import Opened
 from databricks_utils.config import Serving
 from databricks_utils.errors import InvalidInput, LakehouseError
-from databricks_utils.features import OnlineRow, OnlineStore
+from databricks_utils.features import OnlineRow, OnlineStore, OtherDefinitions
 from databricks_utils.models import asks_challenger
 from numpy.typing import NDArray
 
@@ -201,12 +201,15 @@ def health(scorer: Scorer) -> Reply:
 def answered(scorer: Scorer, body: bytes) -> tuple[int, dict[str, Any]]:
     """Return status and answer to a request.
 
-    400 for what is no request, 422 for a household that is refused, 503 for a store that cannot be read and for a model
-    that breaks off.
+    400 for what is no request, 422 for a household that is refused, 503 for a store that cannot be read or was published
+    from other definitions, and for a model that breaks off.
     """
     try:
         asked = request_of(body)
         return 200, scorer.score(asked.household, asked.at)
+    except OtherDefinitions as error:
+        # Nothing that the client could mend: the store was published from definitions that this process does not have.
+        status, detail = 503, str(error)
     except (NoRequest, InvalidInput) as error:
         status, detail = 400, str(error)
     except UnknownHousehold as error:
