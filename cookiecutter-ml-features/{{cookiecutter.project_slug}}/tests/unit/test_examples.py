@@ -3,7 +3,6 @@ from __future__ import annotations
 from datetime import date, datetime, timedelta, timezone
 
 import pytest
-
 from databricks_utils.testing.assertions import assert_frame
 from databricks_utils.testing.frames import frame
 from pyspark.sql import SparkSession

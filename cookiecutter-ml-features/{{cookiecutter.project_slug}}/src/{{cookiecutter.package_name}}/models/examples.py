@@ -14,8 +14,8 @@ from {{ cookiecutter.package_name }}.models.definitions import ACTIVE_DAYS, HORI
 def moments(first_day: date, last_day: date) -> list[datetime]:
     """Return a moment of each month that has a full past before it and a full future after it.
 
-    That is the first of the month, or the day on which the future of the moment before it ends, where that is later: what
-    is learned from one moment then tells nothing of what is to be predicted at the next. With 30 days only moments from
+    That is the first of the month, or the day on which the future of the moment before it ends, where that is later:
+    what is learned from one moment tells nothing of what is to be predicted at the next. With 30 days only moments from
     March to May move, by two days at most, and only where February has one.
 
     Args:
@@ -43,7 +43,8 @@ def population(transactions: DataFrame, observed_at: Sequence[datetime]) -> Data
     """
     at = F.explode(F.array(*[_timestamp(moment) for moment in observed_at]))
     ahead = F.col("observed_at").cast("bigint") - F.col("transaction_timestamp").cast("bigint")
-    pairs = transactions.select("household_id", "transaction_timestamp", at.alias("observed_at"))
+    lately = _around(transactions, observed_at, ACTIVE_DAYS, 0)
+    pairs = lately.select("household_id", "transaction_timestamp", at.alias("observed_at"))
     active = pairs.where((ahead > 0) & (ahead <= ACTIVE_DAYS * 86400))
     return active.select("household_id", "observed_at").distinct()
 
@@ -59,7 +60,8 @@ def examples(transactions: DataFrame, observed_at: Sequence[datetime]) -> DataFr
         household_id BIGINT, observed_at TIMESTAMP, churned INT (1: bought nothing), next_spend DOUBLE (USD).
     """
     base = population(transactions, observed_at)
-    bought = transactions.select(F.col("household_id").alias("buyer"), "transaction_timestamp", "sales_value")
+    future = _around(transactions, observed_at, 0, HORIZON_DAYS)
+    bought = future.select(F.col("household_id").alias("buyer"), "transaction_timestamp", "sales_value")
     after = F.col("transaction_timestamp").cast("bigint") - F.col("observed_at").cast("bigint")
     within = (F.col("buyer") == F.col("household_id")) & (after >= 0) & (after < HORIZON_DAYS * 86400)
     joined = base.join(bought, within, "left").groupBy("household_id", "observed_at")
@@ -67,6 +69,13 @@ def examples(transactions: DataFrame, observed_at: Sequence[datetime]) -> DataFr
         F.when(F.count("buyer") == 0, 1).otherwise(0).alias("churned"),
         F.coalesce(F.sum("sales_value").cast("double"), F.lit(0.0)).alias("next_spend"),
     )
+
+
+def _around(transactions: DataFrame, observed_at: Sequence[datetime], before: int, after: int) -> DataFrame:
+    """Return the transactions from some days before the first moment to some days after the last: files are skipped."""
+    at = F.col("transaction_timestamp")
+    begin, end = min(observed_at) - timedelta(before), max(observed_at) + timedelta(after)
+    return transactions.where((at >= _timestamp(begin)) & (at < _timestamp(end)))
 
 
 def _timestamp(moment: datetime) -> Column:

@@ -21,7 +21,7 @@ from databricks_utils.features import OnlineRow, OnlineStore, OtherDefinitions
 from databricks_utils.models import asks_challenger
 from numpy.typing import NDArray
 
-from {{ cookiecutter.package_name }}.features.registry import TABLES, feature_registry
+from {{ cookiecutter.package_name }}.features.registry import COLUMNS, TABLES, feature_registry
 from {{ cookiecutter.package_name }}.models.definitions import MODELS, ModelDefinition
 from {{ cookiecutter.package_name }}.models.places import Contender, champion_of, full_name, loaded, registry_of
 from {{ cookiecutter.package_name }}.models.service import LOOPBACK, Reply, Route, Service, problem
@@ -155,14 +155,14 @@ def open_scorer(opened: Opened, *, share: float, experiment: str) -> Scorer:
     if path is None:
         hint = "Set models.online_store, or ask the serving endpoint"
         raise InvalidInput("This environment has no online store here", where="config: models.online_store", hint=hint)
-    registry = registry_of(opened.configuration)
-    contenders = {}
+    registry, features = registry_of(opened.configuration), feature_registry(opened.contracts)
+    definitions, contenders = features.fingerprints(COLUMNS), {}
     for model in MODELS:
         champion = champion_of(opened.configuration, registry, model)
         waiting = registry.challenger(full_name(opened.configuration, model)) if share else None
-        second = None if waiting is None else loaded(waiting)
-        contenders[model.name] = (model, loaded(champion), second)
-    store = OnlineStore(Path(path), feature_registry(opened.contracts))
+        second = None if waiting is None else loaded(waiting, definitions)
+        contenders[model.name] = (model, loaded(champion, definitions), second)
+    store = OnlineStore(Path(path), features)
     return Scorer(store, contenders, share, experiment, opened.configuration.models.serving)
 
 
@@ -201,8 +201,8 @@ def health(scorer: Scorer) -> Reply:
 def answered(scorer: Scorer, body: bytes) -> tuple[int, dict[str, Any]]:
     """Return status and answer to a request.
 
-    400 for what is no request, 422 for a household that is refused, 503 for a store that cannot be read or was published
-    from other definitions, and for a model that breaks off.
+    400 for what is no request, 422 for a household that is refused, 503 for a store that cannot be read or was
+    published from other definitions, and for a model that breaks off.
     """
     try:
         asked = request_of(body)
