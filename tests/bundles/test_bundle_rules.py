@@ -288,6 +288,28 @@ DEFECTS = {
         "entry_point: shop}\n        - task_key: sum\n",
         "no compute is named",
     ),
+    "retry": (
+        "        - task_key: sum\n",
+        "        - task_key: more\n          environment_key: default\n          max_retries: 2\n"
+        "          python_wheel_task: {package_name: shop, entry_point: shop, parameters: [run]}\n"
+        "        - task_key: sum\n",
+        "a retry finds nothing new and clears the breach",
+    ),
+    "no verdict": (
+        "        - task_key: sum\n",
+        "        - task_key: more\n          environment_key: default\n"
+        "          python_wheel_task: {package_name: shop, entry_point: shop, parameters: [run, --no-verdict]}\n"
+        "        - task_key: sum\n",
+        "jobs.nightly.more: the verdict does not wait for it",
+    ),
+    "verdict that is tried again": (
+        "        - task_key: sum\n",
+        "        - task_key: more\n          environment_key: default\n"
+        "          run_if: ALL_DONE\n          max_retries: 1\n"
+        "          python_wheel_task: {package_name: shop, entry_point: shop, parameters: [verdict, --no-verdict]}\n"
+        "        - task_key: sum\n",
+        "a verdict has run_if: ALL_DONE and max_retries: 0",
+    ),
 }
 
 

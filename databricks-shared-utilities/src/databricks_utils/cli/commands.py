@@ -42,7 +42,7 @@ def command_line(project: Project[Any], arguments: Sequence[str]) -> int:
 
 def _unexpected(error: Exception, arguments: Sequence[str]) -> int:
     if "--debug" in arguments:
-        traceback.print_exc()
+        click.echo(redacted(traceback.format_exc()), err=True)
     kind = kind_of(error)
     click.echo(f"Error: {redacted(cause_of(error))}", err=True)
     if kind.meaning:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Collection, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from databricks_utils.config import Configuration
+from databricks_utils.config.secrets import SecretProvider, secrets_of_place
 from databricks_utils.contracts import Contract, create_table_sql, struct_type
 from databricks_utils.delta import (
     APPENDED_PROPERTIES,
@@ -29,6 +29,7 @@ from databricks_utils.delta import (
     tables_of,
 )
 from databricks_utils.errors import InvalidInput
+from databricks_utils.medallion.arguments import arguments_for
 from databricks_utils.medallion.pipeline import TableNode
 from databricks_utils.session.launch import java_process
 
@@ -45,11 +46,13 @@ class Lakehouse:
         spark: The session.
         configuration: Validated configuration of the environment.
         contracts: Contracts by `layer.table`.
+        secrets: Where secrets are looked up that transformations ask for.
     """
 
     spark: SparkSession
     configuration: Configuration
     contracts: Mapping[str, Contract]
+    secrets: SecretProvider = field(default_factory=secrets_of_place)
 
     @cached_property
     def namespace(self) -> Namespace:
@@ -155,7 +158,7 @@ class Lakehouse:
         return tables_of(self.spark, self.namespace)
 
     def transformed(self, node: TableNode, rows: DataFrame) -> DataFrame:
-        """Apply a node's transformation: the rows, then its lookups, then parameters by name."""
+        """Apply a node's transformation: the rows, then its lookups, then parameters, flags and secrets by name."""
         transform = getattr(node, "transform", None)
         if transform is None:
             return rows
@@ -164,17 +167,8 @@ class Lakehouse:
         return result
 
     def parameters_for(self, node: object) -> dict[str, object]:
-        """Return the configuration's parameters that a node's transformation asks for by keyword-only name."""
-        transform = getattr(node, "transform", None)
-        if transform is None:
-            return {}
-        wanted = inspect.signature(transform).parameters.values()
-        given = self.configuration.parameters
-        return {
-            item.name: self.configuration.parameter(item.name)
-            for item in wanted
-            if item.kind is item.KEYWORD_ONLY and (item.default is item.empty or item.name in given)
-        }
+        """Return the parameters, flags and secrets that a node's transformation asks for by keyword-only name."""
+        return arguments_for(getattr(node, "transform", None), self.configuration, self.spark, self.secrets)
 
 
 def namespace_of(configuration: Configuration) -> Namespace:

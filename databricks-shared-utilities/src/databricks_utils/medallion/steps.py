@@ -78,7 +78,7 @@ def _tell(result: TableResult) -> None:
     """Log what somebody should look at, for who reads only logs."""
     for event, sentences in (("quality_breached", result.breaches), ("quality_warned", result.warnings)):
         for sentence in sentences:
-            _LOG.warning("%s: %s", result.table, sentence, extra={"event": event})
+            _LOG.warning("%s", sentence, extra={"event": event})
 
 
 def _run_once(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from databricks_utils.data_quality.results import RuleResult
 from databricks_utils.delta import Namespace, append_records, table_exists
+from databricks_utils.logging.redaction import concealed
 from databricks_utils.observability.results import RunResult, TableResult
 
 if TYPE_CHECKING:
@@ -163,8 +164,8 @@ def _rule_row(run: RunResult, table: TableResult, rule: RuleResult) -> tuple[obj
 
 
 def _storable(text: str) -> str:
-    """Replace what UTF-8 cannot hold, as the name of a file can bring it: it would lose the record of the whole run."""
-    return text.encode("utf-8", "replace").decode("utf-8")
+    """Replace what UTF-8 cannot hold, as the name of a file can bring it, which would lose the record; mask secrets."""
+    return concealed(text).encode("utf-8", "replace").decode("utf-8")
 
 
 def _run(row: Any, tables: Sequence[Any], rules: Sequence[Any]) -> RunResult:

@@ -7,6 +7,7 @@ from datetime import timezone
 from html import escape
 from importlib.resources import files
 
+from databricks_utils.logging.redaction import concealed
 from databricks_utils.observability.graph import Graph
 from databricks_utils.observability.report.parts import (
     alerts,
@@ -54,7 +55,7 @@ def render_report(
     ]
     style = files(__package__).joinpath("style.css").read_text(encoding="utf-8")
     title = escape(f"{run.pipeline}: {run.status}")
-    return (
+    return concealed(
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>{title}</title>\n<style>\n{style}</style>\n</head>\n<body>\n<main>\n"
