@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,10 @@ from typing import Any
 import pytest
 from baking import ML, STREAMING, TEMPLATE, Bakery
 from bundles.bundle_reader import Bundle, load, read_bundle
+from databricks_utils.doctor.target import read_target
 
+#: Catalog and principal of a documented grant.
+GRANT = re.compile(r"^GRANT USE CATALOG ON CATALOG `([^`]+)` TO `([^`]+)`;$", re.MULTILINE)
 TEMPLATES = {"batch": TEMPLATE, "streaming": STREAMING, "ml": ML}
 Projects = dict[tuple[str, str], Path]
 
@@ -126,3 +130,27 @@ def test_prod_is_done_within_the_limit_that_the_documentation_names(projects: Pr
         assert int(limit) == (20 if name == "streaming" else 10), name
         said = (project / "docs" / "deployment.md").read_text(encoding="utf-8")
         assert f"ends after {limit} minutes" in said, name
+
+
+def test_the_documented_grants_name_the_catalogs_and_groups_of_the_bundle(projects: Projects) -> None:
+    for (name, _), project in projects.items():
+        said = set(GRANT.findall((project / "docs" / "deployment.md").read_text(encoding="utf-8")))
+        wanted = set()
+        for target in ("dev", "lab", "prod"):
+            variables = read_bundle(project, target).variables
+            configured = load(project / "config" / f"{target}.yaml")["catalog"]
+            assert variables["catalog"] == configured, (name, target)
+            wanted |= {(configured, variables[role]) for role in ("owner_group", "reader_group")}
+        assert said == wanted, name
+
+
+def test_the_doctor_reads_every_target_of_every_bundle_as_the_bundle_is(projects: Projects) -> None:
+    for (name, _), project in projects.items():
+        for target in ("dev", "lab", "prod"):
+            bundle, found = read_bundle(project, target), read_target(project, target, {})
+            assert found.variables["catalog"] == bundle.variables["catalog"], (name, target)
+            assert found.development is (target == "dev"), (name, target)
+            assert found.run_as == ("" if target == "dev" else "${var.service_principal}"), (name, target)
+            assert ("warehouse_id" in found.lookups) is (name == "streaming"), (name, target)
+            # Without a default, so that it is asked for.
+            assert ("service_principal" in found.variables) is (target == "dev"), (name, target)

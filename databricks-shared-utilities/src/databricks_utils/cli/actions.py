@@ -24,10 +24,10 @@ from databricks_utils.cli.stream_state import (
     recorded_states,
     write_states,
 )
-from databricks_utils.doctor import examine, render_checks
+from databricks_utils.doctor import examine, examine_workspace, render_checks
 from databricks_utils.errors import InvalidInput
 from databricks_utils.logging import configure_logging, redacted
-from databricks_utils.medallion import Lakehouse, quarantine_of, run_pipeline
+from databricks_utils.medallion import Bronze, Lakehouse, quarantine_of, run_pipeline
 from databricks_utils.medallion.checks import check_pipeline_tables
 from databricks_utils.medallion.failure import cause_of
 from databricks_utils.medallion.progress import load_progress, rewound, save_progress
@@ -44,7 +44,14 @@ from databricks_utils.observability import (
     render_report,
 )
 from databricks_utils.observability.verdict import judged
-from databricks_utils.streaming import StreamPipeline, balances, check_tables, run_event_alerts, run_streams
+from databricks_utils.streaming import (
+    StreamBronze,
+    StreamPipeline,
+    balances,
+    check_tables,
+    run_event_alerts,
+    run_streams,
+)
 from databricks_utils.streaming.realtime import Mode
 from databricks_utils.streaming.summary import stream_summaries
 
@@ -313,11 +320,22 @@ def _restored(lakehouse: Lakehouse, table: str, version_number: int, layer: str)
     return 0
 
 
-def doctor(project: Project[Any]) -> int:
-    """Examine the machine; the exit code is 1 when something needed is missing."""
-    checks = examine(project.root())
+def doctor(project: Project[Any], target: str | None = None, folder: str | None = None) -> int:
+    """Examine the machine, or the workspace of a target; the exit code is 1 when something needed is missing."""
+    root = project.root(folder)
+    checks = (
+        examine(root) if target is None else examine_workspace(root, target, _landing_folders(project), project.command)
+    )
     click.echo(render_checks(checks))
     return 0 if all(check.ok for check in checks) else 1
+
+
+def _landing_folders(project: Project[Any]) -> list[str]:
+    """Return the folders of the landing zone that the pipeline reads files from."""
+    nodes = project.pipeline
+    return [node.source.folder for node in nodes if isinstance(node, Bronze)] + [
+        node.topic for node in nodes if isinstance(node, StreamBronze)
+    ]
 
 
 def add_table(project: Project[Any], folder: str | None, table: str) -> int:

@@ -223,9 +223,13 @@ def _restore(group: click.Group, project: Project[Any]) -> None:
 
 
 def _doctor(group: click.Group, project: Project[Any]) -> None:
-    @group.command(help="Check Java, Python, uv, git, disk and jars, and say what to do.")
-    def doctor() -> int:
-        return actions.doctor(project)
+    @group.command(
+        help="Check Java, Python, uv, git, disk and jars, and say what to do; with --target the workspace instead."
+    )
+    @click.option("--target", default=None, help="Look at the workspace that this target of bundle.yml is deployed to.")
+    @click.option("--project", "folder", default=None, help="Folder of the project (default: found from here).")
+    def doctor(target: str | None, folder: str | None) -> int:
+        return actions.doctor(project, target, folder)
 
 
 def _add(group: click.Group, project: Project[Any]) -> None:
