@@ -23,6 +23,7 @@ from databricks_utils.delta import (
     overwrite,
     restore,
     rows_at,
+    set_comments,
     table_exists,
     table_properties,
     vacuum,
@@ -75,6 +76,18 @@ def test_a_merge_that_changes_nothing_makes_no_commit(spark: SparkSession, table
     commit = merge_by_key(spark, table, rows(spark, [(1, None)]), ["id"], columns=["id", "name"])
 
     assert (commit.version, commit.rows_written) == (before.version, 0)
+
+
+def test_comments_are_stored_letter_by_letter_and_written_once(spark: SparkSession, table: str) -> None:
+    text = "Name ('quoted', \\ and ${spark.app.name})"
+
+    first = set_comments(spark, table, text, {"name": text, "id": ""})
+    written = last_commit(spark, table).version
+    second = set_comments(spark, table, text, {"name": text, "id": ""})
+
+    assert (first, second) == (("name",), ())
+    assert last_commit(spark, table).version == written
+    assert spark.table(table).schema["name"].metadata["comment"] == text
 
 
 def test_an_overwrite_keeps_the_properties_of_the_table(spark: SparkSession, table: str) -> None:

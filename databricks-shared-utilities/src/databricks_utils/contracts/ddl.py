@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from databricks_utils.contracts.model import Column, Contract
+from databricks_utils.sql_literal import string_literal
 
 if TYPE_CHECKING:
     from pyspark.sql.types import StructType
@@ -32,10 +33,10 @@ def create_table_sql(
     if contract.cluster_by:
         parts.append(f"CLUSTER BY ({', '.join(_quoted(name) for name in contract.cluster_by)})")
     if contract.description:
-        parts.append(f"COMMENT {_literal(contract.description)}")
+        parts.append(f"COMMENT {string_literal(contract.description)}")
     if properties:
-        pairs = ", ".join(f"{_literal(key)} = {_literal(value)}" for key, value in sorted(properties.items()))
-        parts.append(f"TBLPROPERTIES ({pairs})")
+        pairs = (f"{string_literal(key)} = {string_literal(value)}" for key, value in sorted(properties.items()))
+        parts.append(f"TBLPROPERTIES ({', '.join(pairs)})")
     return "\n".join(parts)
 
 
@@ -44,13 +45,9 @@ def _column(column: Column, in_key: bool) -> str:
     if in_key:
         parts.append("NOT NULL")
     if column.description:
-        parts.append(f"COMMENT {_literal(column.description)}")
+        parts.append(f"COMMENT {string_literal(column.description)}")
     return " ".join(parts)
 
 
 def _quoted(name: str) -> str:
     return "`" + name.replace("`", "``") + "`"
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"

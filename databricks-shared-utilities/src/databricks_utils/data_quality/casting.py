@@ -10,9 +10,10 @@ from pyspark.sql import functions as F
 
 from databricks_utils.contracts import Column, Contract, data_type
 from databricks_utils.data_quality.analysis import visible_schema
-from databricks_utils.data_quality.sql_text import joined, quoted_name, string_literal
+from databricks_utils.data_quality.sql_text import joined, quoted_name
 from databricks_utils.data_quality.text_cast import INTEGERS, from_text, is_blank
 from databricks_utils.errors import InvalidInput
+from databricks_utils.sql_literal import string_literal
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame

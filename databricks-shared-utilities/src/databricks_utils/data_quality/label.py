@@ -14,8 +14,9 @@ from pyspark.sql import functions as F
 from databricks_utils.contracts import Severity
 from databricks_utils.data_quality.analysis import condition_of, first_line, visible_schema
 from databricks_utils.data_quality.rules import ARRIVAL, MALFORMED, Rule
-from databricks_utils.data_quality.sql_text import SEPARATOR, joined, string_literal
+from databricks_utils.data_quality.sql_text import SEPARATOR, joined
 from databricks_utils.errors import InputProblems, InvalidInput, LakehouseError
+from databricks_utils.sql_literal import string_literal
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame

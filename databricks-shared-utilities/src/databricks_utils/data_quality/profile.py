@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from pyspark.sql import functions as F
 
 from databricks_utils.contracts import Contract
-from databricks_utils.data_quality.sql_text import quoted_name, string_literal
+from databricks_utils.data_quality.sql_text import quoted_name
 from databricks_utils.data_quality.text_cast import is_blank
+from databricks_utils.sql_literal import string_literal
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, Row

@@ -11,8 +11,9 @@ from databricks_utils.data_quality.casting import cast_problem, cast_source
 from databricks_utils.data_quality.pattern import java_pattern
 from databricks_utils.data_quality.results import RuleKind
 from databricks_utils.data_quality.rules import MALFORMED, Rule
-from databricks_utils.data_quality.sql_text import quoted_name, string_literal, value_literal
+from databricks_utils.data_quality.sql_text import quoted_name, value_literal
 from databricks_utils.errors import InvalidInput
+from databricks_utils.sql_literal import string_literal
 
 _BOUNDS = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}
 _ORDER = re.compile(r"\s*`?(\w+)`?\s*(?:<|<=|>|>=)\s*`?(\w+)`?\s*")

@@ -1,4 +1,4 @@
-"""Names and values written into Spark SQL so that nothing in them can be read as code."""
+"""Names and values of contracts written into Spark SQL so that nothing in them can be read as code."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from datetime import date, datetime, timezone
 from decimal import Decimal
 
 from databricks_utils.errors import InvalidInput
+from databricks_utils.sql_literal import string_literal
 
 #: Stands between texts while they are one.
 SEPARATOR = "\x1f"
@@ -21,15 +22,6 @@ def quoted_name(name: str) -> str:
     if "${" in name:
         raise InvalidInput(f"The column {name!r} cannot be used in SQL", hint="Rename it: Spark gives ${ a meaning")
     return f"`{name.replace('`', '``')}`"
-
-
-def string_literal(text: str) -> str:
-    """Return text as a SQL string.
-
-    The dollar of `${` is written as an escape, because Spark replaces `${…}` by settings even inside strings.
-    """
-    escaped = text.replace("\\", "\\\\").replace("'", "\\'").replace("${", "\\u0024{")
-    return f"'{escaped}'"
 
 
 def joined(texts: Sequence[str]) -> str:

@@ -11,7 +11,8 @@ from pyspark.sql import functions as F
 from databricks_utils.data_quality.label import ERRORS, VALID, WARNINGS
 from databricks_utils.data_quality.results import RuleResult
 from databricks_utils.data_quality.rules import ARRIVAL, Rule
-from databricks_utils.data_quality.sql_text import quoted_name, string_literal
+from databricks_utils.data_quality.sql_text import quoted_name
+from databricks_utils.sql_literal import string_literal
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, Row

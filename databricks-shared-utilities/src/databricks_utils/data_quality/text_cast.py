@@ -26,8 +26,8 @@ from __future__ import annotations
 
 from databricks_utils.contracts import Column, data_type
 from databricks_utils.data_quality.date_format import date_format
-from databricks_utils.data_quality.sql_text import string_literal
 from databricks_utils.errors import InvalidInput
+from databricks_utils.sql_literal import string_literal
 
 #: What counts as blank: what Spark's own casts take off the ends of a text.
 BLANK = r"[\x00-\x20]*"

@@ -21,7 +21,6 @@ from databricks_utils.delta.tables import (
     ensure_schema,
     identity_of,
     last_commit,
-    literal,
     rows_at,
     set_comments,
     set_table_properties,
@@ -30,6 +29,7 @@ from databricks_utils.delta.tables import (
     table_properties,
     tables_of,
 )
+from databricks_utils.sql_literal import string_literal as literal
 
 __all__ = [
     "APPENDED_PROPERTIES",

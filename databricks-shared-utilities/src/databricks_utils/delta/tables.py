@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from databricks_utils.delta.commit_log import commit_entries, newest_version, table_id
 from databricks_utils.delta.namespace import Namespace, quoted
 from databricks_utils.errors import InvalidInput
+from databricks_utils.sql_literal import string_literal
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -70,7 +71,7 @@ def table_exists(spark: SparkSession, namespace: Namespace, table: str) -> bool:
         return False
     layer = table.partition(".")[0]
     ensure_schema(spark, namespace, layer)
-    spark.sql(f"CREATE TABLE IF NOT EXISTS {identifier} USING DELTA LOCATION {literal(location.as_posix())}")
+    spark.sql(f"CREATE TABLE IF NOT EXISTS {identifier} USING DELTA LOCATION {string_literal(location.as_posix())}")
     return True
 
 
@@ -102,7 +103,7 @@ def create_table(
             f"USING DELTA TBLPROPERTIES ({properties})"
         )
     location = namespace.location(table)
-    spark.sql(statement if location is None else f"{statement} LOCATION {literal(location.as_posix())}")
+    spark.sql(statement if location is None else f"{statement} LOCATION {string_literal(location.as_posix())}")
 
 
 def add_missing_columns(spark: SparkSession, identifier: str, wanted: StructType) -> tuple[str, ...]:
@@ -141,11 +142,11 @@ def set_comments(spark: SparkSession, identifier: str, description: str, columns
         The columns whose comments were written, each in a commit of its own.
     """
     if description and description != (spark.catalog.getTable(identifier.replace("`", "")).description or ""):
-        spark.sql(f"COMMENT ON TABLE {identifier} IS {literal(description)}")
+        spark.sql(f"COMMENT ON TABLE {identifier} IS {string_literal(description)}")
     present = {item.name.lower(): item.metadata.get("comment", "") for item in spark.table(identifier).schema}
     changed = tuple(name for name, text in columns.items() if text and text != present.get(name.lower(), text))
     for name in changed:
-        spark.sql(f"ALTER TABLE {identifier} ALTER COLUMN {quoted(name)} COMMENT {literal(columns[name])}")
+        spark.sql(f"ALTER TABLE {identifier} ALTER COLUMN {quoted(name)} COMMENT {string_literal(columns[name])}")
     return changed
 
 
@@ -187,7 +188,7 @@ def set_table_property(spark: SparkSession, identifier: str, key: str, value: st
 def set_table_properties(spark: SparkSession, identifier: str, properties: Mapping[str, str]) -> None:
     """Write properties of a table, all of them in one commit; without any nothing happens."""
     if properties:
-        listed = ", ".join(f"{literal(key)} = {literal(value)}" for key, value in properties.items())
+        listed = ", ".join(f"{string_literal(key)} = {string_literal(value)}" for key, value in properties.items())
         spark.sql(f"ALTER TABLE {identifier} SET TBLPROPERTIES ({listed})")
 
 
@@ -269,11 +270,6 @@ def identity_of(spark: SparkSession, identifier: str, *, folder: Path | None = N
 def rows_at(spark: SparkSession, identifier: str, version: int) -> DataFrame:
     """Return the table as it was at a version, so that a whole step reads one state."""
     return spark.sql(f"SELECT * FROM {identifier} VERSION AS OF {version}")
-
-
-def literal(text: str) -> str:
-    """Return the text as a SQL string literal."""
-    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
 def _commit(

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
-from databricks_utils.data_quality.sql_text import quoted_name, string_literal
+from databricks_utils.data_quality.sql_text import quoted_name
 from databricks_utils.features.aggregations import Part
 from databricks_utils.features.plan import Measure, Plan
+from databricks_utils.sql_literal import string_literal
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
-from databricks_utils.data_quality.sql_text import string_literal
 from databricks_utils.medallion.rescued import others_as_object
+from databricks_utils.sql_literal import string_literal
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame

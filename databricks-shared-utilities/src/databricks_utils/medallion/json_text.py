@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING
 import pyspark
 from pyspark.sql import functions as F
 
-from databricks_utils.data_quality.sql_text import quoted_name, string_literal
+from databricks_utils.data_quality.sql_text import quoted_name
 from databricks_utils.medallion.rescued import others_as_object
+from databricks_utils.sql_literal import string_literal
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame

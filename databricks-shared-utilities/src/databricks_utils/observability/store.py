@@ -85,7 +85,7 @@ class RunStore:
 
     def named(self, spark: SparkSession, run_id: str) -> RunResult | None:
         """Return the run of a name, its tasks joined as by `latest`, or None where nothing is recorded of it."""
-        from databricks_utils.data_quality.sql_text import string_literal
+        from databricks_utils.sql_literal import string_literal
 
         found = self._found(spark, f"run_id = {string_literal(run_id)}", 1)
         return found[0] if found else None

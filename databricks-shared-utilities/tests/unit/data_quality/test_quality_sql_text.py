@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from databricks_utils.data_quality.date_format import date_format
 from databricks_utils.data_quality.limits import described, within
-from databricks_utils.data_quality.sql_text import quoted_name, string_literal, value_literal
+from databricks_utils.data_quality.sql_text import quoted_name, value_literal
 from databricks_utils.errors import InvalidInput
+from databricks_utils.sql_literal import string_literal
 
 
 @given(text=st.text(alphabet="a'\"\\`${}\n\u00e4"))
