@@ -159,6 +159,7 @@ def test_the_page_holds_everything_it_needs(said: dict[str, tuple[int, str]]) ->
     page = Path(path[1]).read_text(encoding="utf-8")
 
     assert page.count("<svg") == 8
+    assert page.count("households of the 30 days from 2017-12-01, which this version had not seen") == len(MODELS)
     assert page.count("Features that count most") == len(MODELS)
     assert re.findall(r'(?:src|href)="', page) == []
     assert all(model.name in page for model in MODELS)
@@ -391,7 +392,8 @@ def shifted(command: Command, lakehouse: Lakehouse, said: dict[str, tuple[int, s
     steps = {
         "score": ("score", f"--model={CHURN.name}"),
         "monitor": ("monitor", f"--model={CHURN.name}"),
-        "train": ("train", "--if-drifted", "--trials=1"),
+        "nothing new": ("train", "--if-drifted", "--trials=1"),
+        "train": ("train", "--if-drifted", "--trials=1", "--set=parameters.retrain_least_months=0"),
     }
     return {name: command(*words) for name, words in steps.items()}
 
@@ -445,6 +447,17 @@ def test_scores_that_did_not_come_true_are_degraded_in_the_table_and_on_the_page
     assert newest[0].reasons[0] == "auc is 0, at least 0.55 is needed"
     assert "<td class=bad>degraded: auc is 0, at least" in Path(path[1]).read_text(encoding="utf-8")
     assert re.search(r"came true on 2017-12-01: .*; degraded", shifted["monitor"][1])
+
+
+def test_a_model_that_has_seen_every_month_is_not_trained_anew_however_much_has_drifted(
+    shifted: dict[str, tuple[int, str]],
+) -> None:
+    """A season differs from its training on the first day already; what would be learned is what is known."""
+    code, words = shifted["nothing new"]
+
+    assert code == 0
+    assert "household_churn has drifted or is degraded, and is not trained: version 2 has not seen 0" in words
+    assert f"{CHURN.name} version 3" not in words
 
 
 def test_a_model_that_has_drifted_is_trained_anew_and_waits_for_approval(
