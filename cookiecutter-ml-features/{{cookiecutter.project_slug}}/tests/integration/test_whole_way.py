@@ -24,6 +24,8 @@ from databricks_utils.cli import command_line
 from databricks_utils.cli.project import Opened
 from databricks_utils.features import FeatureStore, OnlineStore, create_training_set
 from databricks_utils.medallion import Lakehouse
+from databricks_utils.models import asks_challenger
+from databricks_utils.models.comparison import Side
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
@@ -31,6 +33,7 @@ from {{ cookiecutter.package_name }}.__main__ import PROJECT
 from {{ cookiecutter.package_name }}.features.refresh import refresh, seen_version
 from {{ cookiecutter.package_name }}.features.registry import COLUMNS, TABLES, feature_registry
 from {{ cookiecutter.package_name }}.models import monitoring
+from {{ cookiecutter.package_name }}.models.assignments import Assignment, AssignmentLog
 from {{ cookiecutter.package_name }}.models.definitions import CHURN, MODELS, SPEND
 from {{ cookiecutter.package_name }}.models.examples import examples, population
 from {{ cookiecutter.package_name }}.models.families import family_of
@@ -242,6 +245,37 @@ def test_a_challenger_answers_for_its_share_of_the_households(
         versions = [answer[model.name]["version"] for answer in answers.values()]
         assert set(versions) == {champion.version.version, challenger.version.version}
     assert answers == {household: again.score(household, NEWEST)["models"] for household in households}
+
+
+def test_a_comparison_says_what_became_of_either_side_and_lets_nobody_win_too_early(
+    command: Command, opened: Opened, lakehouse: Lakehouse, said: dict[str, tuple[int, str]]
+) -> None:
+    """The oracle counts in plain Python who was answered by whom, and who bought nothing in the days that followed."""
+    seconds = F.col("transaction_timestamp").cast("bigint").alias("seconds")
+    bought = lakehouse.read(TABLES[0].source.table).select("household_id", seconds).collect()
+    households = sorted({row.household_id for row in bought})
+    sides: dict[Side, list[float]] = {"champion": [], "challenger": []}
+    log = AssignmentLog(Path(str(opened.configuration.models.assignments)))
+    for household in households:
+        arm: Side = "challenger" if asks_challenger((household,), share=0.5, experiment="november") else "champion"
+        log.note([Assignment("november", CHURN.name, household, arm, 1, 0.25, True, PAST)])
+        after = (row.seconds - PAST.timestamp() for row in bought if row.household_id == household)
+        sides[arm].append(float(not any(0 <= passed < 30 * 86400 for passed in after)))
+
+    code, words = command("compare", "--experiment=november")
+    early = command("compare", "--experiment=november", "--set=parameters.comparison_households=2")
+
+    assert code == 0, words
+    assert "household_churn in november: 0 households wait for their 30 days, 0 met both sides" in words
+    for name, values in sides.items():
+        found = rf"churned: .*{name} {np.mean(values):.3g} \(\S+ to \S+\) of {len(values)}\b"
+        assert re.search(found, words), words
+    assert words.count("nobody wins") == 2
+    assert "entities on the smaller side, 500 are needed" in words
+    assert "are needed" not in early[1]
+    unknown = command("compare", "--experiment=summer")
+    assert unknown[0] == 2
+    assert "Known: november" in unknown[1]
 
 
 def test_what_is_no_request_is_refused_in_words(scorer: Scorer) -> None:

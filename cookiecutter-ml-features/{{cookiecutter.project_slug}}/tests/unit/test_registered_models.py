@@ -24,6 +24,7 @@ from databricks_utils.models import ModelRegistry, ModelVersion, asks_challenger
 from {{ cookiecutter.package_name }}.__main__ import PROJECT
 from {{ cookiecutter.package_name }}.features.registry import COLUMNS, TABLES
 from {{ cookiecutter.package_name }}.models import experiment, serving
+from {{ cookiecutter.package_name }}.models.assignments import AssignmentLog
 from {{ cookiecutter.package_name }}.models.definitions import CHURN, MODELS, SPEND, ModelDefinition
 from {{ cookiecutter.package_name }}.models.experiment import TrainingData, experiment_of, log_model, run_training
 from {{ cookiecutter.package_name }}.models.families import FAMILIES, Array, Family
@@ -256,6 +257,29 @@ def test_no_share_leaves_all_to_the_champion_and_a_full_one_to_the_challenger(
     answers = [scorer.score(household)["models"] for household in HOUSEHOLDS]
 
     assert {said["version"] for answer in answers for said in answer.values()} == versions
+
+
+def test_a_comparison_notes_every_household_on_the_side_that_answered_it_and_wants_a_place_for_that(
+    rivals: Home, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Afterwards nobody could tell who got which side: the share may have changed, and the challenger be champion."""
+    monkeypatch.setattr(serving, "OnlineStore", lambda *_: Shelf())
+    own = {**rivals.values, "models.assignments": str(tmp_path / "assignments.db")}
+    scorer = open_scorer(PROJECT.open("local", str(ROOT), **own), share=0.5, experiment="autumn")
+
+    answers = {household: scorer.score(household, MOMENT)["models"] for household in HOUSEHOLDS}
+
+    noted = AssignmentLog(tmp_path / "assignments.db").of("autumn")
+    assert {(item.household, item.model): (item.version, item.score) for item in noted} == {
+        (household, name): (said["version"], said["score"])
+        for household, models in answers.items()
+        for name, said in models.items()
+    }
+    assert {(item.arm, item.version) for item in noted} == {("champion", 1), ("challenger", 2)}
+    assert {(item.known, item.at) for item in noted} == {(True, MOMENT)}
+    nowhere = PROJECT.open("local", str(ROOT), **{**own, "models.assignments": "null"})
+    with pytest.raises(InvalidInput, match="needs a file for its assignments"):
+        open_scorer(nowhere, share=0.5, experiment="autumn")
 
 
 def test_a_model_that_breaks_off_is_an_answer_in_words(rivals: Home) -> None:

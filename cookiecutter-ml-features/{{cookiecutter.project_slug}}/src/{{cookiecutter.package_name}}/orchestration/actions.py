@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 from databricks_utils.cli import Opened
 from databricks_utils.cli.actions import report as run_report
+from databricks_utils.errors import InvalidInput
 from databricks_utils.features import (
     Drift,
     FeatureStore,
@@ -17,14 +18,16 @@ from databricks_utils.features import (
     publish_online_table,
 )
 from databricks_utils.medallion import Lakehouse
-from databricks_utils.models import ModelRegistry
+from databricks_utils.models import Comparison, ModelRegistry
 from pyspark.sql import functions as F
 
 from {{ cookiecutter.package_name }}.features.refresh import last_event_day, publish_online, refresh
 from {{ cookiecutter.package_name }}.features.registry import COLUMNS, TABLES, feature_registry
 from {{ cookiecutter.package_name }}.models import monitoring, scoring
+from {{ cookiecutter.package_name }}.models.assignments import AssignmentLog
 from {{ cookiecutter.package_name }}.models.card import CARD, write_card
-from {{ cookiecutter.package_name }}.models.definitions import MODELS, ModelDefinition, model_named
+from {{ cookiecutter.package_name }}.models.comparing import outcomes
+from {{ cookiecutter.package_name }}.models.definitions import HORIZON_DAYS, MODELS, ModelDefinition, model_named
 from {{ cookiecutter.package_name }}.models.experiment import months_unseen, run_training, training_data
 from {{ cookiecutter.package_name }}.models.places import (
     CURVES,
@@ -224,6 +227,41 @@ def monitor(opened: Opened, name: str, at: datetime | None, *, unless_new: bool 
         watched.append(_watched(opened, lakehouse, model, moment, (found, predictions, known)))
     click.echo(f"Report: {_write_page(opened, watched, moment)}")
     return 0
+
+
+def compare(opened: Opened, experiment: str) -> int:
+    """Show outcomes of either side of a comparison with their intervals, and who has won, if anybody."""
+    path = opened.configuration.models.assignments
+    if path is None:
+        hint = "Set models.assignments to the file that the service writes"
+        raise InvalidInput("Nothing is noted of comparisons here", where="config: models.assignments", hint=hint)
+    found, least = (
+        AssignmentLog(Path(path)).of(experiment),
+        int(opened.configuration.parameter("comparison_households")),
+    )
+    lakehouse = opened.lakehouse()
+    last_day = _last_day(lakehouse, _store(opened))
+    for model in MODELS:
+        own = [item for item in found if item.model == model.name]
+        if own:
+            result = outcomes(lakehouse, model, own, last_day, least=least)
+            click.echo(
+                f"{model.name} in {experiment}: {result.waiting:,} households wait for their {HORIZON_DAYS} days, "
+                f"{result.crossed:,} met both sides, {result.unknown:,} had no features"
+            )
+            errors = "squared error" if model.kind == "classifier" else "absolute error"
+            for what, comparison in ((model.label, result.happened), (errors, result.errors)):
+                click.echo(f"  {what}: {_sides(comparison)}")
+                click.echo(f"    {comparison.winner or 'nobody'} wins: {comparison.because}")
+    return 0
+
+
+def _sides(comparison: Comparison) -> str:
+    sides = (("champion", comparison.champion), ("challenger", comparison.challenger))
+    return "; ".join(
+        f"{name} {arm.mean.value:.3g} ({arm.mean.low:.3g} to {arm.mean.high:.3g}) of {arm.entities:,}"
+        for name, arm in sides
+    )
 
 
 def report(opened: Opened) -> int:

@@ -32,6 +32,7 @@ def model_commands(project: Project) -> tuple[click.Command, ...]:
         _score(project),
         _monitor(project),
         _report(project),
+        _compare(project),
         _serve(project),
     )
 
@@ -171,6 +172,18 @@ def _serve(project: Project) -> click.Command:
         return serve_forever(opened_with(project, options), port, share=share, experiment=experiment)
 
     return serve
+
+
+def _compare(project: Project) -> click.Command:
+    @click.command(name="compare", help="Say what became of either side of a comparison, and whether one has won.")
+    @click.option("--experiment", required=True, help="Name of the comparison, as serve had it.")
+    @project_options
+    def compare(experiment: str, **options: Any) -> int:
+        from {{ cookiecutter.package_name }}.orchestration import actions
+
+        return actions.compare(opened_with(project, options), experiment)
+
+    return compare
 
 
 def _champions(project: Project) -> click.Command:
