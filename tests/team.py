@@ -88,9 +88,10 @@ def _add_task(path: Path) -> None:
     task = text[start : text.index("\n        - task_key:", start) + 1]
     task = task.replace("gold_dim_date", "gold_store_sales").replace("gold.dim_date", TABLE)
     task = task.replace("task_key: silver_transactions", "task_key: gold_fact_sales")
-    report = text.index("        # Waits for success of all")
+    report = text.index("        # Waits for all tables")
     last = "            - task_key: gold_business_metrics\n"
-    ending = text[report:].replace(last, f"{last}            - task_key: gold_store_sales\n", 1)
+    # Report and verdict wait for it.
+    ending = text[report:].replace(last, f"{last}            - task_key: gold_store_sales\n")
     path.write_text(text[:report] + task + ending, encoding="utf-8")
 
 

@@ -144,7 +144,7 @@ def test_streams_start_again_as_their_compute_allows_and_never_twice_at_once(pro
             # Databricks starts it again by itself, and refuses tries and limits of its own.
             assert limits == {}, name
             assert "timeout_seconds" not in jobs["streams"], name
-            assert jobs.keys() == {"streams", "smoke", "check", "pipeline", "alerts"}, name
+            assert jobs.keys() == {"streams", "smoke", "check", "maintenance", "pipeline", "alerts"}, name
             assert jobs["alerts"]["continuous"] == {"pause_status": "PAUSED"}, name
         else:
             assert limits == {
@@ -157,7 +157,7 @@ def test_streams_start_again_as_their_compute_allows_and_never_twice_at_once(pro
             # A start that meets the run before is left out: nothing can pile up while runs take longer than their pace.
             assert jobs["streams"]["queue"] == {"enabled": False}, name
             assert jobs["streams"]["notification_settings"]["no_alert_for_skipped_runs"] is True, name
-            assert jobs.keys() == {"streams", "check", "pipeline"}, name
+            assert jobs.keys() == {"streams", "check", "maintenance", "pipeline"}, name
         for other in ("check", "pipeline"):
             # What has found a breach once finds it again, so that a second try would only cost.
             assert [task.get("max_retries", 0) for task in jobs[other]["tasks"]] == [0], name
@@ -168,7 +168,8 @@ def test_streams_start_again_as_their_compute_allows_and_never_twice_at_once(pro
 
 def test_a_cluster_of_streams_does_not_autoscale(projects: Projects) -> None:
     for name, bundle in bundles(projects):
-        clusters = [item["new_cluster"] for job in jobs_of(bundle).values() for item in job.get("job_clusters", [])]
+        streaming = [job for purpose, job in jobs_of(bundle).items() if purpose != "maintenance"]
+        clusters = [item["new_cluster"] for job in streaming for item in job.get("job_clusters", [])]
         assert ["autoscale" in cluster for cluster in clusters] == [False] * len(clusters), name
         assert all(int(cluster["num_workers"]) > 0 for cluster in clusters), name
 
@@ -206,10 +207,9 @@ def test_somebody_hears_of_failures_of_backlogs_and_of_long_runs(projects: Proje
                 assert metrics["RUN_DURATION_SECONDS"] < job["timeout_seconds"], (name, purpose)
             assert job["email_notifications"] == dict.fromkeys(told, emails), (name, purpose)
             assert job["webhook_notifications"] == dict.fromkeys(both, webhooks), (name, purpose)
+        # The API refuses a notification to nobody, so there is none until somebody is named.
         (pipeline,) = bundle.resources("pipelines").values()
-        assert pipeline["notifications"] == [
-            {"email_recipients": emails, "alerts": ["on-update-failure", "on-update-fatal-failure", "on-flow-failure"]}
-        ], name
+        assert pipeline["notifications"] == bundle.variables["pipeline_notifications"] == [], name
 
 
 def test_the_backlog_that_the_job_tells_of_is_the_one_that_the_check_breaches(projects: Projects) -> None:

@@ -11,6 +11,9 @@ from typing import Any
 
 import yaml
 
+#: Files of CI, which may hand variables over.
+CI_FILES = (".github/workflows/*.yml", ".gitlab-ci.yml", "azure-pipelines.yml")
+HANDED_OVER = "handed over by CI"
 ROOT_FILES = ("databricks.yml", "databricks.yaml", "bundle.yml", "bundle.yaml")
 VARIABLE = re.compile(r"\$\{var\.([A-Za-z_][\w-]*)\}")
 OVERRIDES = ("resources", "workspace", "presets", "run_as", "permissions", "artifacts", "sync")
@@ -116,7 +119,7 @@ def read_bundle(root: Path, target: str) -> Bundle:
         written = merged(written, {key: value for key, value in document.items() if key != "targets"})
     own = (files[first].get("targets") or {}).get(target) or {}
     written = merged(written, {key: own[key] for key in OVERRIDES if key in own})
-    variables = _variables(written, own)
+    variables = {**handed_over(root, written), **_variables(written, own)}
     known = {**{f"var.{name}": value for name, value in variables.items()}, "bundle.target": target}
     known["bundle.name"] = (written.get("bundle") or {}).get("name", "")
     return Bundle(root, target, files, tuple(unmatched), written, variables, filled(written, known))
@@ -157,6 +160,17 @@ def texts(value: Any, place: str = "") -> Iterator[tuple[str, str]]:
             yield from texts(item, f"{place}[{number}]")
     elif isinstance(value, str):
         yield place, value
+
+
+def handed_over(root: Path, document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the declared variables that CI sets in the environment, whose value is known only there."""
+    found = {
+        name
+        for pattern in CI_FILES
+        for path in root.glob(pattern)
+        for name in re.findall(r"BUNDLE_VAR_(\w+):", path.read_text(encoding="utf-8"))
+    }
+    return {name: HANDED_OVER for name in document.get("variables") or {} if name in found}
 
 
 def _variables(document: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:

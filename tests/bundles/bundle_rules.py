@@ -11,7 +11,7 @@ from typing import Any
 from zoneinfo import available_timezones
 
 from bundles import quartz
-from bundles.bundle_reader import VARIABLE, Bundle, texts
+from bundles.bundle_reader import HANDED_OVER, VARIABLE, Bundle, texts
 from databricks_utils.testing.dashboards import dashboard_faults
 
 if sys.version_info >= (3, 11):
@@ -119,6 +119,27 @@ def tasks_form_a_graph(bundle: Bundle) -> Iterator[str]:
 
 
 @rule
+def breaches_are_told(bundle: Bundle) -> Iterator[str]:
+    """A quality breach fails its run: no retry clears it, and one last task says it: leaves make the state of a run."""
+    for key, job in bundle.resources("jobs").items():
+        tasks = [task for task in job.get("tasks") or [] if "python_wheel_task" in task]
+        words = {task["task_key"]: task["python_wheel_task"].get("parameters") or [""] for task in tasks}
+        for task in tasks:
+            own = words[task["task_key"]]
+            if own[0] == "run" and task.get("max_retries") and "--no-verdict" not in own:
+                yield f"jobs.{key}.{task['task_key']}: a retry finds nothing new and clears the breach: --no-verdict"
+        if not any("--no-verdict" in own for own in words.values()):
+            continue
+        waited = {item["task_key"] for task in job["tasks"] for item in task.get("depends_on") or []}
+        leaves = [task for task in job["tasks"] if task["task_key"] not in waited]
+        for task in leaves:
+            if words.get(task["task_key"], [""])[0] != "verdict":
+                yield f"jobs.{key}.{task['task_key']}: the verdict does not wait for it"
+            elif task.get("run_if") != "ALL_DONE" or task.get("max_retries") != 0:
+                yield f"jobs.{key}.{task['task_key']}: a verdict has run_if: ALL_DONE and max_retries: 0"
+
+
+@rule
 def health_rules_are_heard(bundle: Bundle) -> Iterator[str]:
     """A health rule only colours the run red unless somebody is told of it."""
     for key, job in bundle.resources("jobs").items():
@@ -184,13 +205,14 @@ def schemas_are_referenced(bundle: Bundle) -> Iterator[str]:
 
 @rule
 def registered_models_are_referenced(bundle: Bundle) -> Iterator[str]:
-    """Every wheel task is told the names of registered models, since the development target renames them."""
+    """Tasks that use models are told their registered names, since the development target renames them."""
     models = bundle.resources("registered_models")
     for key, job in bundle.resources("jobs", resolved=False).items():
         for task in job.get("tasks") or []:
             words = (task.get("python_wheel_task") or {}).get("parameters") or []
             wanted = {f"--set=models.registered.{name}=${{resources.registered_models.{name}.name}}" for name in models}
-            for missing in sorted(wanted - set(words)) if words else ():
+            uses = any(str(word).startswith("--set=models.") for word in words)
+            for missing in sorted(wanted - set(words)) if uses else ():
                 yield f"jobs.{key}.{task['task_key']}: {missing} is not among its parameters"
 
 
@@ -241,7 +263,10 @@ def dashboards_are_complete(bundle: Bundle) -> Iterator[str]:
 def dependencies_are_read_as_meant(bundle: Bundle) -> Iterator[str]:
     """A star, a marker or a dotted name makes a requirement a file pattern; wheels are there."""
     for place, folder, dependency in dependencies_of(bundle):
-        if dependency.startswith(("-r ", "--")):
+        if dependency.startswith("-r "):
+            yield from missing_requirements(bundle, place, folder, dependency.removeprefix("-r "))
+            continue
+        if dependency.startswith("--"):
             continue
         if dependency.startswith((".", "/")) or dependency.endswith(".whl"):
             if not will_exist(bundle, folder, dependency):
@@ -298,7 +323,7 @@ def run_as_is_possible(bundle: Bundle) -> Iterator[str]:
     """Some kinds of resource cannot be deployed for another identity."""
     identity = str((bundle.written.get("run_as") or {}).get("service_principal_name", ""))
     default = str(bundle.variables.get((VARIABLE.findall(identity) or [""])[0], identity))
-    if not bundle.written.get("run_as") or "workspace.current_user" in default:
+    if not bundle.written.get("run_as") or "workspace.current_user" in default or default == HANDED_OVER:
         return
     for kind in WITHOUT_RUN_AS:
         for key in bundle.resources(kind):
@@ -326,6 +351,54 @@ def versions_are_fixed(bundle: Bundle) -> Iterator[str]:
             yield f"artifacts.{key}: dynamic_version is only for existing clusters"
 
 
+def missing_requirements(bundle: Bundle, place: str, folder: Path, path: str) -> Iterator[str]:
+    """Yield a list of requirements that is not uploaded with the project."""
+    begin = "${workspace.file_path}/"
+    file = bundle.root / path.removeprefix(begin) if path.startswith(begin) else folder / path
+    excluded = (bundle.resolved.get("sync") or {}).get("exclude") or []
+    if not file.is_file() or any(file in bundle.root.glob(pattern) for pattern in excluded):
+        yield f"{place}: {path} is no file that the bundle uploads"
+
+
+@rule
+def tested_versions_are_installed(bundle: Bundle) -> Iterator[str]:
+    """What installs the project installs the versions beside it that its tests have passed with."""
+    listed: dict[str, list[str]] = {}
+    for place, _, dependency in dependencies_of(bundle):
+        listed.setdefault(place, []).append(dependency)
+    for place, dependencies in listed.items():
+        wheels = any(item.endswith("dist/*.whl") for item in dependencies)
+        if wheels and not any(item.startswith("-r ") for item in dependencies):
+            yield f"{place}: no list of requirements: the newest versions would be installed, which nobody has tested"
+
+
+@rule
+def notifications_have_addresses(bundle: Bundle) -> Iterator[str]:
+    """The API of pipelines refuses a notification to nobody."""
+    for key, pipeline in bundle.resources("pipelines").items():
+        for notification in pipeline.get("notifications") or []:
+            if not notification.get("email_recipients"):
+                yield f"pipelines.{key}.notifications: nobody is named, which the API refuses"
+
+
+@rule
+def shared_copies_are_fixed(bundle: Bundle) -> Iterator[str]:
+    """A target without development mode has one copy and one state, whoever deploys it, and an identity of its own."""
+    if bundle.own.get("mode") == "development":
+        return
+    place = f"targets.{bundle.target}"
+    path = str((bundle.own.get("workspace") or {}).get("root_path", ""))
+    identity = str((bundle.written.get("run_as") or {}).get("service_principal_name", ""))
+    if not path:
+        yield f"{place}: no workspace.root_path: everybody who deploys would make another copy"
+    for said, text in (("workspace.root_path", path), ("run_as", identity)):
+        for name in VARIABLE.findall(text):
+            if "workspace.current_user" in str(bundle.variables.get(name, "")):
+                yield f"{place}: {said} follows whoever deploys, by the default of ${{var.{name}}}"
+    if not identity:
+        yield f"{place}: no run_as: jobs would run as whoever deployed last"
+
+
 def dependencies_of(bundle: Bundle) -> Iterator[tuple[str, Path, str]]:
     """Yield place, folder of the file and text of every dependency of jobs and pipelines."""
     for key, job in bundle.resources("jobs").items():
@@ -337,6 +410,8 @@ def dependencies_of(bundle: Bundle) -> Iterator[tuple[str, Path, str]]:
             for library in task.get("libraries") or []:
                 if "whl" in library:
                     yield f"jobs.{key}.{task['task_key']}.libraries", folder, library["whl"]
+                if "requirements" in library:
+                    yield f"jobs.{key}.{task['task_key']}.libraries", folder, f"-r {library['requirements']}"
     for key, pipeline in bundle.resources("pipelines").items():
         folder = bundle.file_of("pipelines", key).parent
         for text in (pipeline.get("environment") or {}).get("dependencies") or []:

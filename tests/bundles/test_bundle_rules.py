@@ -26,6 +26,7 @@ variables:
   catalog: {description: where}
   schedule: {default: "0 0 5 * * ?"}
   warehouse: {lookup: {warehouse: main}}
+  owner: {default: "${workspace.current_user.userName}"}
 targets:
   dev:
     mode: development
@@ -53,12 +54,13 @@ resources:
     flow:
       catalog: ${var.catalog}
       schema: ${resources.schemas.gold.name}
+      notifications: [{email_recipients: [team@example.com], alerts: [on-flow-failure]}]
       libraries:
         - glob: {include: ../src/flow.py}
       configuration:
         shop.schemas.gold: ${resources.schemas.gold.name}
       environment:
-        dependencies: [../dist/*.whl]
+        dependencies: [../dist/*.whl, "-r ../requirements.txt"]
   dashboards:
     sales:
       file_path: ../src/sales.lvdash.json
@@ -76,7 +78,7 @@ resources:
       environments:
         - environment_key: default
           spec:
-            dependencies: [../libs/*.whl, ../dist/*.whl, "pydantic>=2,<3"]
+            dependencies: [../libs/*.whl, ../dist/*.whl, "-r ${workspace.file_path}/requirements.txt", "pydantic>=2,<3"]
       tasks:
         - task_key: load
           environment_key: default
@@ -117,6 +119,41 @@ PROJECT = '[project]\nname = "shop"\n\n[project.scripts]\nshop = "shop:main"\n'
 
 # What is replaced, by what, and what the rules then say.
 DEFECTS = {
+    "notification to nobody": (
+        "email_recipients: [team@example.com]",
+        "email_recipients: []",
+        "nobody is named, which the API refuses",
+    ),
+    "requirements that are not there": (
+        '"-r ../requirements.txt"',
+        '"-r ../pins.txt"',
+        "../pins.txt is no file that the bundle uploads",
+    ),
+    "requirements that stay here": (
+        "include:\n  - resources/*.yml\n",
+        "include:\n  - resources/*.yml\nsync: {exclude: ['*.txt']}\n",
+        "requirements.txt is no file that the bundle uploads",
+    ),
+    "newest versions": (
+        ', "-r ../requirements.txt"',
+        "",
+        "the newest versions would be installed",
+    ),
+    "copy of the deployer": (
+        "root_path: /Workspace/Users/robot/",
+        "root_path: /Workspace/Users/${var.owner}/",
+        "workspace.root_path follows whoever deploys",
+    ),
+    "shared copy without a place": (
+        "  prod:\n    mode: production\n    workspace:\n      root_path: /Workspace/Users/robot/.bundle/shop/prod\n",
+        "  prod:\n",
+        "no workspace.root_path: everybody who deploys would make another copy",
+    ),
+    "shared copy without an identity": (
+        "    run_as: {service_principal_name: robot}\n",
+        "",
+        "no run_as: jobs would run as whoever deployed last",
+    ),
     "include": (
         "- resources/*.yml",
         "- resources/*.yml\n  - more/*.yml",
@@ -219,8 +256,8 @@ DEFECTS = {
     "marker": ("pydantic>=2,<3", "pydantic>=2; python_version>'3'", "is taken for a file pattern"),
     "wheel": ("[../libs/*.whl,", "[libs/*.whl,", "libs/*.whl matches no file"),
     "pipeline's wheel": (
-        "dependencies: [../dist/*.whl]",
-        "dependencies: [dist/*.whl]",
+        "dependencies: [../dist/*.whl,",
+        "dependencies: [dist/*.whl,",
         "dist/*.whl matches no file",
     ),
     "build folder": ("--out-dir dist", "--out-dir build", "../dist/*.whl matches no file"),
@@ -269,6 +306,28 @@ DEFECTS = {
         "entry_point: shop}\n        - task_key: sum\n",
         "no compute is named",
     ),
+    "retry": (
+        "        - task_key: sum\n",
+        "        - task_key: more\n          environment_key: default\n          max_retries: 2\n"
+        "          python_wheel_task: {package_name: shop, entry_point: shop, parameters: [run]}\n"
+        "        - task_key: sum\n",
+        "a retry finds nothing new and clears the breach",
+    ),
+    "no verdict": (
+        "        - task_key: sum\n",
+        "        - task_key: more\n          environment_key: default\n"
+        "          python_wheel_task: {package_name: shop, entry_point: shop, parameters: [run, --no-verdict]}\n"
+        "        - task_key: sum\n",
+        "jobs.nightly.more: the verdict does not wait for it",
+    ),
+    "verdict that is tried again": (
+        "        - task_key: sum\n",
+        "        - task_key: more\n          environment_key: default\n"
+        "          run_if: ALL_DONE\n          max_retries: 1\n"
+        "          python_wheel_task: {package_name: shop, entry_point: shop, parameters: [verdict, --no-verdict]}\n"
+        "        - task_key: sum\n",
+        "a verdict has run_if: ALL_DONE and max_retries: 0",
+    ),
 }
 
 
@@ -279,6 +338,7 @@ def written(folder: Path, root: str = ROOT, resources: str = RESOURCES) -> Path:
     (folder / "src" / "flow.py").write_text("", encoding="utf-8")
     (folder / "src" / "sales.lvdash.json").write_text(DASHBOARD, encoding="utf-8")
     (folder / "pyproject.toml").write_text(PROJECT, encoding="utf-8")
+    (folder / "requirements.txt").write_text("", encoding="utf-8")
     (folder / "bundle.yml").write_text(root, encoding="utf-8")
     (folder / "resources" / "all.yml").write_text(resources, encoding="utf-8")
     return folder

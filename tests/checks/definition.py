@@ -14,6 +14,7 @@ from typing import Any
 from bundles import bundle_rules
 from bundles.bundle_reader import Bundle, read_bundle, targets_of
 from databricks_utils.config import load_configuration
+from databricks_utils.contracts import read_contracts
 from databricks_utils.errors import InvalidInput
 
 if sys.version_info >= (3, 11):
@@ -31,8 +32,13 @@ def broken_bundle(project: Path) -> list[str]:
 
 
 def job_differs(project: Path) -> list[str]:
-    """Return where the tasks of the job and the pipeline definition say different things."""
-    defined = defined_tables(project)
+    """Return where the tasks of the job and the pipeline definition with its contracts say different things."""
+    contracts = read_contracts(project / "contracts")
+    # A reference is checked when the table has been written, so what it refers to must be there by then.
+    defined = {
+        table: sorted({*reads, *(contracts[table].references if table in contracts else ())})
+        for table, reads in defined_tables(project).items()
+    }
     found = []
     for target in targets_of(project):
         tasks = main_job(read_bundle(project, target))["tasks"]
@@ -43,14 +49,15 @@ def job_differs(project: Path) -> list[str]:
             found.append(f"resources/jobs.yml: no task for {table} of the pipeline definition")
         for table in sorted(defined.keys() & planned.keys()):
             if defined[table] != planned[table]:
-                found.append(f"resources/jobs.yml: {table} reads {defined[table]} and waits for {planned[table]}")
+                found.append(f"resources/jobs.yml: {table} needs {defined[table]} and waits for {planned[table]}")
     return list(dict.fromkeys(found))
 
 
 def main_job(bundle: Bundle) -> dict[str, Any]:
-    """Return the job that runs the tables."""
-    (job,) = (job for key, job in bundle.resources("jobs").items() if not key.endswith("_pipeline_job"))
-    return dict(job)
+    """Return the job that runs the tables: the one that `resources/jobs.yml` names after the package."""
+    jobs = bundle.resources("jobs")
+    (key,) = (key for key in jobs if not any(key != other and key.startswith(other[:-3]) for other in jobs))
+    return dict(jobs[key])
 
 
 def defined_tables(project: Path) -> dict[str, list[str]]:

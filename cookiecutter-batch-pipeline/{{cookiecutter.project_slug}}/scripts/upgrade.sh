@@ -79,6 +79,7 @@ update_library() {
     cat "$scratch/pyproject.toml" >pyproject.toml
     uv lock --quiet --upgrade-package "$library" --refresh-package "$library"
     uv sync --quiet
+    sh scripts/pin.sh
     printf 'The shared library is now %s\n' "$wheel"
 }
 

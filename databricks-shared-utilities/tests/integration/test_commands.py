@@ -16,6 +16,8 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from databricks_utils.cli import Project, command_line
+from databricks_utils.contracts import parse_schema
+from databricks_utils.delta import append_records
 from databricks_utils.medallion import Bronze, Files, Gold, Lakehouse, Pipeline, Replace, Silver, Upsert
 from databricks_utils.observability.store import SCHEMAS
 
@@ -118,7 +120,14 @@ def live(told: Season, shop: Lakehouse, say: Say, patch: pytest.MonkeyPatch) -> 
     expired = f"UPDATE {shop.identifier('bronze.orders')} SET _ingestion_date = DATE'2000-01-01' WHERE order_id = 'x'"
     shop.spark.sql(expired)
     say("maintain one", "maintain", "--tables", "gold.agg_daily_orders")
+    for number in (1, 2):
+        append_records(shop.spark, shop.namespace, "gold.scores", [(number,)], parse_schema("id BIGINT"))
     say("maintain", "maintain")
+    log = told.folder / "tables" / shop.configuration.schemas.gold / "damaged" / "_delta_log"
+    log.mkdir(parents=True)
+    (log / f"{0:020d}.json").write_text("{}\n")
+    say("maintain with damage", "maintain")
+    shutil.rmtree(log.parent)
     told.rows["maintained"] = contents(shop)
     say("run after maintain", "run", *LENIENT)
     told.rows["after maintain"] = contents(shop)
@@ -224,7 +233,9 @@ def test_maintenance_expires_bronze_and_leaves_every_other_row(season: Season) -
 
     assert (maintained.code, maintained.err) == (0, "")
     lines = dict(line.split(": ", 1) for line in maintained.out.splitlines())
-    assert set(lines) == {*SHOP.tables, "silver.orders_quarantine", "operations.progress", *SCHEMAS}
+    assert set(lines) == {*SHOP.tables, "silver.orders_quarantine", "gold.scores", "operations.progress", *SCHEMAS}
+    assert list(lines)[:3] == list(SHOP.tables)
+    assert lines["gold.scores"].startswith("2 small files compacted")
     assert lines["bronze.orders"].startswith("1 expired rows deleted, ")
     assert all(text.endswith("small files compacted, vacuumed") for text in lines.values())
     assert "expired" not in lines["silver.orders"]
@@ -232,6 +243,18 @@ def test_maintenance_expires_bronze_and_leaves_every_other_row(season: Season) -
     assert season.rows["maintained"] == season.rows["second"]
     (only,) = season.said["maintain one"].out.splitlines()
     assert only.startswith("gold.agg_daily_orders: ")
+
+
+def test_a_table_that_cannot_be_maintained_is_told_and_the_others_are(season: Season) -> None:
+    told, sound = season.said["maintain with damage"], season.said["maintain"]
+
+    assert told.code == 1
+    assert {line.partition(":")[0] for line in told.out.splitlines()} == {
+        line.partition(":")[0] for line in sound.out.splitlines()
+    }
+    first, last = told.err.splitlines()
+    assert first.startswith("gold.damaged: not maintained: ")
+    assert last == f"1 of {len(sound.out.splitlines()) + 1} tables were not maintained; the others were."
 
 
 def test_the_run_after_maintenance_changes_nothing(season: Season) -> None:

@@ -10,6 +10,7 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from databricks_utils.delta import (
+    TABLE_PROPERTIES,
     Namespace,
     add_missing_columns,
     append,
@@ -41,8 +42,11 @@ def namespace(spark: SparkSession, tmp_path: Path) -> Iterator[Namespace]:
 
 @pytest.fixture
 def table(spark: SparkSession, namespace: Namespace) -> str:
-    create_table(spark, namespace, "silver.people", schema=rows(spark, []).schema)
-    return namespace.identifier("silver.people")
+    identifier = namespace.identifier("silver.people")
+    properties = ", ".join(f"'{key}' = '{value}'" for key, value in TABLE_PROPERTIES.items())
+    statement = f"CREATE TABLE IF NOT EXISTS {identifier} ({SCHEMA}) USING DELTA TBLPROPERTIES ({properties})"
+    create_table(spark, namespace, "silver.people", statement)
+    return identifier
 
 
 def rows(spark: SparkSession, values: list[tuple[int | None, str | None]]) -> DataFrame:

@@ -84,6 +84,29 @@ def test_rollbacks_go_back_one_champion_at_a_time(registry: ModelRegistry, train
         registry.roll_back(name, by="Bob", because="complaints")
 
 
+def test_what_a_check_of_the_version_that_comes_back_raises_leaves_the_champion_and_its_notes(
+    registry: ModelRegistry, train: Train
+) -> None:
+    name, asked = "main.gold.checked", list[ModelVersion]()
+    for auc in (0.7, 0.8):
+        train(name, auc)
+        registry.promote(registry.evaluate(name, GATES), approved_by="Ann")
+
+    def refuses(version: ModelVersion) -> None:
+        asked.append(version)
+        raise InvalidInput("It does not load")
+
+    with pytest.raises(InvalidInput, match="It does not load"):
+        registry.roll_back(name, by="Bob", because="complaints", check=refuses)
+
+    champion = registry.champion(name)
+    assert champion is not None
+    assert (champion.version, [version.version for version in asked]) == (2, [1])
+    assert "rolled_back_by" not in champion.tags
+    assert _version(registry.roll_back(name, by="Bob", because="complaints", check=asked.append)) == 1
+    assert asked[0] == asked[1]
+
+
 def test_after_a_rollback_the_next_champion_leads_back_to_the_one_in_use(registry: ModelRegistry, train: Train) -> None:
     name = "main.gold.again"
     for auc in (0.7, 0.8):

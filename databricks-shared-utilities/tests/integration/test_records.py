@@ -22,6 +22,8 @@ from pyspark.sql import SparkSession
 from databricks_utils.contracts import parse_schema
 from databricks_utils.data_quality import RuleResult
 from databricks_utils.delta import Namespace, append_records, create_table, lock
+from databricks_utils.features import DRIFT_TABLE, Drift, save_drift
+from databricks_utils.features.drift import DRIFT_SCHEMA
 from databricks_utils.medallion import Lakehouse
 from databricks_utils.medallion import progress as positions
 from databricks_utils.medallion.progress import Position, Progress, load_progress, save_progress
@@ -37,13 +39,20 @@ RUN = RunResult("run", "tills", "test", MOMENT, 2.5, (TABLE,), {"tables": ""})
 BATCH = BatchProgress("silver.sales", 7, MOMENT, 1.25, 500, lag_events=3, lag_bytes=9, watermark=MOMENT)
 
 #: Every table of records that is written here, its columns, and who writes it.
-COLUMNS: Mapping[str, str] = {**SCHEMAS, positions.TABLE: positions.SCHEMA, batches.TABLE: batches.SCHEMA}
+COLUMNS: Mapping[str, str] = {
+    **SCHEMAS,
+    positions.TABLE: positions.SCHEMA,
+    batches.TABLE: batches.SCHEMA,
+    DRIFT_TABLE: DRIFT_SCHEMA,
+}
+DRIFTED = Drift("spend_7d", "drifted", 1000, 900, 0.3, 0.2, math.inf, 0.0, ("effect size inf, limit 0.2",))
 WRITERS: Mapping[str, Callable[[Lakehouse], None]] = {
     TABLES: lambda tills: RunStore(tills.namespace).save(tills.spark, RUN),
     RUNS: lambda tills: RunStore(tills.namespace).save(tills.spark, replace(RUN, tables=())),
     QUALITY: lambda tills: RunStore(tills.namespace).save_rules(tills.spark, RUN),
     positions.TABLE: lambda tills: save_progress(tills, Progress(), [Position("silver.sales", {"b": 4}, 2)], "run"),
     batches.TABLE: lambda tills: ProgressStore(tills, "run").save([BATCH]),
+    DRIFT_TABLE: lambda tills: save_drift(tills.spark, tills.namespace, "gold.till_features", [DRIFTED], MOMENT),
 }
 
 # Holds a table of a warehouse folder until its standard input ends.
@@ -132,6 +141,8 @@ def test_a_table_of_records_of_an_earlier_version_gains_every_column_it_lacks(ti
     for table, text in COLUMNS.items():
         stored = {field.name: field.dataType for field in tills.read(table).schema}
         assert stored == {field.name: field.dataType for field in parse_schema(text)}, table
+    (drift,) = tills.read(DRIFT_TABLE).collect()
+    assert (drift.column_name, drift.effect, drift.reasons) == ("spend_7d", math.inf, list(DRIFTED.reasons))
     (batch,) = tills.read(batches.TABLE).collect()
     assert (batch.lag_events, batch.lag_bytes, batch.watermark_delay_seconds) == (3, 9, 0.0)
     assert load_progress(tills).of("silver.sales") == Position("silver.sales", {"b": 4}, 2)

@@ -14,11 +14,12 @@ from databricks_utils.data_quality import RuleResult
 from databricks_utils.delta import Namespace
 from databricks_utils.observability import RunResult, RunStore, TableResult
 from databricks_utils.observability.store import SCHEMAS
+from databricks_utils.observability.verdict import judged
 
 MOMENT = datetime(2026, 3, 1, 5, 30, 15, 123456, tzinfo=timezone.utc)
 ODD = 'can\'t "read" `x`\n\tline two \\ 東京 é 🛒 {} %s ${y} [/] \u2028 -- ; DROP TABLE runs'
 RULES = (
-    RuleResult("amount_range", "amount", "range", "error", 1000, 12, False, ODD),
+    RuleResult("amount_range", "amount", "range", "error", 1000, 12, False, ODD, set_aside=True),
     RuleResult("primary_key", None, "unique", "error", 1000, 0, True),
 )
 TABLES = (
@@ -94,7 +95,7 @@ def test_text_that_no_encoding_holds_does_not_lose_the_run(spark: SparkSession, 
     assert kept.parameters == {"file": kept.tables[0].error}
 
 
-def test_tasks_under_one_name_are_one_run_and_a_repaired_table_counts_by_its_last_try(
+def test_tasks_under_one_name_are_one_run_and_a_repaired_table_counts_by_its_last_try_but_for_breaches(
     spark: SparkSession, store: RunStore
 ) -> None:
     silver, skipped, failed, _ = TABLES
@@ -117,20 +118,80 @@ def test_tasks_under_one_name_are_one_run_and_a_repaired_table_counts_by_its_las
     store.save(spark, replace(RUN, tables=(good, again), started_at=later))
 
     (repaired,) = store.latest(spark, 5)
-    assert repaired.status == "succeeded"
+    assert repaired.status == "breached"
     assert {table.table: table for table in repaired.tables} == {
-        "silver.orders": again,
+        "silver.orders": replace(again, breaches=silver.breaches),
         "silver.shops": skipped,
         "gold.sales": good,
     }
 
 
+def test_a_try_with_nothing_new_leaves_what_an_earlier_one_has_found(spark: SparkSession, store: RunStore) -> None:
+    """Otherwise a task that is tried again would clear its own breach: nothing is new, so nothing seems wrong."""
+    silver = replace(TABLES[0], warnings=("Rule freshness is not met",))
+    store.save(spark, replace(RUN, tables=(silver,)))
+    later = MOMENT + timedelta(minutes=5)
+    skipped = replace(TABLES[1], table="silver.orders", started_at=later)
+    store.save(spark, replace(RUN, tables=(skipped,), started_at=later, duration_seconds=1.0))
+
+    for found in (store.named(spark, "run-1"), store.latest(spark)[0]):
+        assert found is not None
+        assert found.tables == (silver,)
+        assert found.exit_code == 3
+    assert store.named(spark, "run-2") is None
+    assert store.named(spark, "' OR true --") is None
+
+
+TABLE_NAMES = ("silver.orders", "silver.shops", "gold.sales")
+
+
+@pytest.mark.parametrize(
+    ("tables", "tasks", "code", "said"),
+    [
+        (TABLES[1:2] + TABLES[:1], {"report": "success"}, 1, "gold.sales"),
+        ((*TABLES[:2], replace(TABLES[2], status="succeeded", error=None)), {"report": "success"}, 3, ""),
+        ((*TABLES[:2], replace(TABLES[2], status="succeeded", error=None)), {"report": "upstream_failed"}, 1, "report"),
+        ((*TABLES[:2], replace(TABLES[2], status="succeeded", error=None)), {"report": ""}, 1, "report"),
+        (TABLES[:3], {}, 1, "gold.sales"),
+        (
+            (
+                replace(TABLES[0], breaches=()),
+                TABLES[1],
+                replace(TABLES[2], status="skipped", error=None),
+            ),
+            {"report": "SUCCESS"},
+            0,
+            "",
+        ),
+        ((), {}, 1, "silver.orders"),
+    ],
+    ids=["missing", "breach", "task failed", "task without a state", "failed", "good", "nothing at all"],
+)
+def test_the_verdict_passes_over_nothing(
+    spark: SparkSession,
+    store: RunStore,
+    tables: tuple[TableResult, ...],
+    tasks: dict[str, str],
+    code: int,
+    said: str,
+) -> None:
+    if tables:
+        store.save(spark, replace(RUN, tables=tables))
+
+    found = judged(store, spark, "run-1", TABLE_NAMES, tasks, pipeline="shop", environment="dev")
+
+    assert found.exit_code == code
+    failed = [table.table for table in found.tables if table.status == "failed"]
+    assert said in " ".join(failed)
+    assert bool(failed) == (code == 1)
+
+
 def test_a_table_of_an_earlier_version_gets_the_columns_it_lacks(spark: SparkSession, store: RunStore) -> None:
     store.save(spark, RUN)
     identifier = store.namespace.identifier("operations.table_runs")
-    kept = spark.table(identifier).drop("rows_reprocessed", "breaches").collect()
+    kept = spark.table(identifier).drop("rows_reprocessed", "breaches", "warnings").collect()
     old = parse_schema(SCHEMAS["operations.table_runs"])
-    lacking = [field for field in old if field.name not in ("rows_reprocessed", "breaches")]
+    lacking = [field for field in old if field.name not in ("rows_reprocessed", "breaches", "warnings")]
     frame = spark.createDataFrame(kept, type(old)(lacking))
     frame.write.format("delta").mode("overwrite").option("overwriteSchema", "true").saveAsTable(identifier)
 

@@ -155,6 +155,8 @@ def test_a_table_is_the_one_of_the_job(table: str, both: tuple[Lakehouse, Path],
     assert expected.count() > 0 or table == "silver.payments_quarantine"
     assert made.columns == expected.columns
     assert_frame(made.select(*columns), expected.select(*columns))
+    if "_batch_id" in made.columns:
+        assert made.where("_batch_id IS NULL").count() == 0
 
 
 def test_what_needs_state_or_tells_somebody_is_left_to_the_job(both: tuple[Lakehouse, Path]) -> None:

@@ -11,7 +11,8 @@ from databricks_utils.config import load_configuration
 from {{ cookiecutter.package_name }}.__main__ import PROJECT
 from {{ cookiecutter.package_name }}.orchestration.pipeline_definition import PIPELINE
 
-LAST = "report"
+REPORT, VERDICT = "report", "verdict"
+WITHOUT_TABLE = {REPORT, VERDICT}
 
 Task = dict[str, Any]
 
@@ -37,24 +38,58 @@ def option(task: Task, name: str) -> list[str]:
     return [word.removeprefix(f"--{name}=") for word in words if word.startswith(f"--{name}=")]
 
 
-def test_the_job_has_one_task_for_each_table_and_one_for_the_report(tasks: dict[str, Task]) -> None:
-    assert set(tasks) == {key_of(table) for table in PIPELINE.tables} | {LAST}
+def test_the_job_has_one_task_for_each_table_one_for_the_report_and_one_for_the_verdict(tasks: dict[str, Task]) -> None:
+    assert set(tasks) == {key_of(table) for table in PIPELINE.tables} | WITHOUT_TABLE
 
 
-def test_a_task_waits_for_exactly_the_tables_that_its_table_reads(tasks: dict[str, Task]) -> None:
-    waiting = {key: waits_for(task) for key, task in tasks.items() if key != LAST}
+def test_a_task_waits_for_exactly_the_tables_that_its_table_reads_or_refers_to(
+    tasks: dict[str, Task], project: Opened
+) -> None:
+    waiting = {key: waits_for(task) for key, task in tasks.items() if key not in WITHOUT_TABLE}
 
-    assert waiting == {key_of(node.table): {key_of(table) for table in node.inputs} for node in PIPELINE}
+    assert waiting == {
+        key_of(node.table): {key_of(table) for table in PIPELINE.prerequisites(node, project.contracts)}
+        for node in PIPELINE
+    }
 
 
-def test_the_report_waits_for_every_table_that_no_other_table_reads(tasks: dict[str, Task]) -> None:
-    read = {source for source, _ in PIPELINE.edges}
+def test_the_report_waits_for_every_table_that_no_other_table_waits_for(
+    tasks: dict[str, Task], project: Opened
+) -> None:
+    waited = {table for node in PIPELINE for table in PIPELINE.prerequisites(node, project.contracts)}
 
-    assert waits_for(tasks[LAST]) == {key_of(table) for table in PIPELINE.tables if table not in read}
+    last = {key_of(table) for table in PIPELINE.tables if table not in waited}
+    assert waits_for(tasks[REPORT]) == last
+    assert waits_for(tasks[VERDICT]) == last | {REPORT}
+
+
+def test_a_breach_is_told_by_the_last_task_alone_which_nothing_hides(tasks: dict[str, Task]) -> None:
+    """Databricks takes the state of a run from the tasks that none waits for; tables' tasks may be tried again."""
+    waited = {key for task in tasks.values() for key in waits_for(task)}
+    verdict = tasks[VERDICT]
+
+    assert set(tasks) - waited == {VERDICT}
+    assert (verdict["run_if"], verdict["max_retries"]) == ("ALL_DONE", 0)
+    assert option(verdict, "run-id") == ["{% raw %}{{job.run_id}}{% endraw %}"]
+    assert option(verdict, "task") == ["report={% raw %}{{tasks.report.result_state}}{% endraw %}"]
+    for key in tasks.keys() - WITHOUT_TABLE:
+        assert "--no-verdict" in tasks[key]["python_wheel_task"]["parameters"]
+        assert option(tasks[key], "run-id") == option(verdict, "run-id")
+
+
+def test_all_tables_are_checked_on_a_schedule_of_their_own(project: Opened) -> None:
+    text = (project.root / "resources" / "check.yml").read_text(encoding="utf-8")
+    (job,) = yaml.safe_load(text)["resources"]["jobs"].values()
+    (check,) = job["tasks"]
+
+    assert check["python_wheel_task"]["parameters"][0] == "check"
+    assert option(check, "tables") == []
+    assert job["schedule"]["quartz_cron_expression"] == "${var.check_schedule}"
+    assert job["email_notifications"]["on_failure"]
 
 
 def test_a_task_runs_its_own_table_and_no_other(tasks: dict[str, Task]) -> None:
-    tables = {key: option(task, "tables") for key, task in tasks.items() if key != LAST}
+    tables = {key: option(task, "tables") for key, task in tasks.items() if key not in WITHOUT_TABLE}
 
     assert tables == {key_of(table): [table] for table in PIPELINE.tables}
 
@@ -64,7 +99,7 @@ def test_every_task_calls_the_command_of_the_project(tasks: dict[str, Task]) -> 
 
     assert {call["entry_point"] for call in calls.values()} == {PROJECT.command}
     assert {key: call["parameters"][0] for key, call in calls.items()} == {
-        key: "report" if key == LAST else "run" for key in tasks
+        key: key if key in WITHOUT_TABLE else "run" for key in tasks
     }
 
 

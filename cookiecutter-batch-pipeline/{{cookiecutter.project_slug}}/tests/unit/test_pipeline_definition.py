@@ -83,7 +83,8 @@ def test_a_transformation_takes_as_many_tables_as_it_reads_and_parameters_that_a
     parameters = {item.name for item in arguments if item.kind is item.KEYWORD_ONLY}
 
     assert len(tables) == len(node.inputs)
-    assert parameters <= set(project.configuration.parameters)
+    held = project.configuration
+    assert parameters <= {*held.parameters, *held.feature_flags, *held.secrets}
 
 
 def test_every_source_folder_of_bronze_has_files_in_the_sample(project: Opened) -> None:

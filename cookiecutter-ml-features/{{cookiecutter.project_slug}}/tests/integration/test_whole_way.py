@@ -8,10 +8,11 @@ import math
 import re
 import shlex
 import shutil
+import sqlite3
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import closing, redirect_stderr, redirect_stdout
 from dataclasses import replace
 from datetime import date, datetime, timezone
 from http.client import HTTPConnection
@@ -22,7 +23,14 @@ import numpy as np
 import pytest
 from databricks_utils.cli import command_line
 from databricks_utils.cli.project import Opened
-from databricks_utils.features import FeatureStore, OnlineStore, create_training_set
+from databricks_utils.features import (
+    FeatureRegistry,
+    FeatureStore,
+    OnlineStore,
+    OtherDefinitions,
+    create_training_set,
+)
+from databricks_utils.features.online import fingerprint
 from databricks_utils.medallion import Lakehouse
 from databricks_utils.models import asks_challenger
 from databricks_utils.models.comparison import Side
@@ -32,12 +40,20 @@ from pyspark.sql import functions as F
 from {{ cookiecutter.package_name }}.__main__ import PROJECT
 from {{ cookiecutter.package_name }}.features.refresh import refresh, seen_version
 from {{ cookiecutter.package_name }}.features.registry import COLUMNS, TABLES, feature_registry
-from {{ cookiecutter.package_name }}.models import monitoring
+from {{ cookiecutter.package_name }}.models import monitoring, scoring
 from {{ cookiecutter.package_name }}.models.assignments import Assignment, AssignmentLog
 from {{ cookiecutter.package_name }}.models.definitions import CHURN, MODELS, SPEND
 from {{ cookiecutter.package_name }}.models.examples import examples, population
+from {{ cookiecutter.package_name }}.models.experiment import training_data
 from {{ cookiecutter.package_name }}.models.families import family_of
-from {{ cookiecutter.package_name }}.models.places import EXPLANATIONS, PERFORMANCE, SCORES, full_name, registry_of
+from {{ cookiecutter.package_name }}.models.places import (
+    EXPLANATIONS,
+    PERFORMANCE,
+    SCORES,
+    full_name,
+    registry_of,
+    usable,
+)
 from {{ cookiecutter.package_name }}.models.serving import Scorer, answered, health, open_scorer, server_of
 
 Command = Callable[..., tuple[int, str]]
@@ -154,6 +170,60 @@ def test_performance_is_measured_where_the_future_is_known(lakehouse: Lakehouse,
 
     assert {str(row.observed_at)[:10] for row in rows.collect()} == {"2017-12-01"}
     assert {row.model for row in rows.collect()} == {model.name for model in MODELS}
+
+
+def test_what_was_measured_is_not_measured_and_written_again(
+    command: Command, lakehouse: Lakehouse, said: dict[str, tuple[int, str]]
+) -> None:
+    version, rows = lakehouse.version(PERFORMANCE), lakehouse.read(PERFORMANCE).count()
+
+    code, words = command("monitor")
+
+    assert code == 0, words
+    assert (lakehouse.version(PERFORMANCE), lakehouse.read(PERFORMANCE).count()) == (version, rows)
+    assert re.search(r"came true on 2017-12-01: .*auc", words)
+    command("score", "--at=2017-12-01", f"--model={SPEND.name}")
+    command("monitor")
+    again = lakehouse.read(PERFORMANCE).groupBy("model").agg(F.countDistinct("measured_at")).collect()
+    assert {row[0]: row[1] for row in again} == {CHURN.name: 1, SPEND.name: 2}
+
+
+def test_a_feature_that_means_something_else_stops_every_step_until_it_is_computed_and_trained_again(
+    opened: Opened, lakehouse: Lakehouse, scorer: Scorer, said: dict[str, tuple[int, str]], monkeypatch: Any
+) -> None:
+    first = TABLES[0]
+    changed = replace(first.features[0], where={"department": "GROCERY"})
+    other = replace(first, features=(changed, *first.features[1:]))
+    registry = FeatureRegistry((other, *TABLES[1:]), opened.contracts)
+    redefined, models = FeatureStore(lakehouse.namespace, registry), registry_of(opened.configuration)
+    champion = models.champion(full_name(opened.configuration, CHURN))
+    assert champion is not None
+
+    steps: dict[str, Callable[[], object]] = {
+        "features": lambda: refresh(lakehouse, redefined, first.name, LAST_DAY, backfill=False),
+        "train": lambda: training_data(lakehouse, redefined),
+        "score": lambda: scoring.score(opened, lakehouse, redefined, models, CHURN, NEWEST),
+        "monitor": lambda: monitoring.monitor(opened, lakehouse, redefined, models, CHURN, NEWEST),
+        "serve, promote and roll back": lambda: usable(champion, registry.fingerprints(COLUMNS)),
+    }
+    for attempt in steps.values():
+        with pytest.raises(OtherDefinitions, match=f"{changed.name}_7d"):
+            attempt()
+
+    # A running service of the old definitions, beside a store of the new ones.
+    path = opened.configuration.models.online_store
+    assert path is not None
+    with closing(sqlite3.connect(path)) as connection, connection:
+        kept = connection.execute("SELECT feature_table, fingerprint FROM definitions").fetchall()
+        connection.execute("UPDATE definitions SET fingerprint = ?", [fingerprint(registry, other)])
+    try:
+        status, answer = answered(scorer, json.dumps({"household_id": 1332, "at": NEWEST.isoformat()}).encode())
+        assert (status, "published from other definitions" in json.dumps(answer)) == (503, True)
+        assert health(scorer).status == 503
+    finally:
+        with closing(sqlite3.connect(path)) as connection, connection:
+            connection.executemany("UPDATE definitions SET fingerprint = ?2 WHERE feature_table = ?1", kept)
+    assert answered(scorer, json.dumps({"household_id": 1332, "at": NEWEST.isoformat()}).encode())[0] == 200
 
 
 def test_the_page_holds_everything_it_needs(said: dict[str, tuple[int, str]]) -> None:
@@ -419,7 +489,7 @@ def shifted(command: Command, lakehouse: Lakehouse, said: dict[str, tuple[int, s
     lakehouse.spark.sql(
         f"MERGE INTO {lakehouse.identifier(SCORES)} AS scores USING truth ON truth.household_id = scores.household_id "
         f"AND truth.observed_at = scores.observed_at AND scores.model = '{CHURN.name}' "
-        "WHEN MATCHED THEN UPDATE SET score = 1 - truth.churned"
+        "WHEN MATCHED THEN UPDATE SET score = 1 - truth.churned, scored_at = current_timestamp()"
     )
     lakehouse.spark.sql(f"UPDATE {lakehouse.identifier(DRIFT)} SET status = 'stable'")
     lakehouse.spark.sql(f"UPDATE {lakehouse.identifier(PERFORMANCE)} SET status = 'ok'")
@@ -522,7 +592,7 @@ def test_nothing_is_trained_where_nothing_has_drifted_and_an_earlier_champion_wa
     command: Command, lakehouse: Lakehouse, shifted: dict[str, tuple[int, str]]
 ) -> None:
     lakehouse.spark.sql(f"UPDATE {lakehouse.identifier(DRIFT)} SET status = 'stable'")
-    lakehouse.spark.sql(f"UPDATE {lakehouse.identifier(PERFORMANCE)} SET in_use = false")
+    lakehouse.spark.sql(f"UPDATE {lakehouse.identifier(PERFORMANCE)} SET version = version + 100")
 
     code, words = command("train", "--if-drifted", "--trials=1")
 

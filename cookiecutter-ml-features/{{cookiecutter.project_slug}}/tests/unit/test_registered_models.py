@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 import sys
 from collections.abc import Mapping
 from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any, cast
+from urllib.parse import unquote, urlsplit
 
 import numpy as np
 import pandas as pd
@@ -19,7 +22,7 @@ from databricks_utils.cli.project import Opened
 from databricks_utils.config import Serving
 from databricks_utils.errors import InvalidInput
 from databricks_utils.features import OnlineRow, OnlineStore
-from databricks_utils.models import ModelRegistry, ModelVersion, asks_challenger
+from databricks_utils.models import Gate, ModelRegistry, ModelVersion, asks_challenger
 
 from {{ cookiecutter.package_name }}.__main__ import PROJECT
 from {{ cookiecutter.package_name }}.features.registry import COLUMNS, TABLES
@@ -377,6 +380,38 @@ def test_a_rollback_brings_the_champion_before_back_and_keeps_who_and_why(home: 
     assert "household_churn version 1 is champion again" in said
     tags = mlflow.MlflowClient().get_model_version(home.name(CHURN), "2").tags
     assert (tags["rolled_back_by"], tags["rolled_back_because"]) == ("Bob", "complaints")
+
+
+@pytest.mark.parametrize(
+    ("spoilt", "code", "words"),
+    [("redefined", 2, "is defined otherwise by now"), ("gone", 1, "The model cannot be loaded")],
+)
+def test_a_version_that_cannot_answer_for_the_features_of_today_comes_back_neither_by_rollback_nor_by_promotion(
+    home: Home, rivals: Home, spoilt: str, code: int, words: str
+) -> None:
+    """The alias moves last: the champion of before is in use until the one that follows has answered."""
+    import mlflow
+
+    name, marks = home.name(CHURN), {f"{TABLES[0].name}.{COLUMNS[0]}": "0" * 16} if spoilt == "redefined" else {}
+    data = replace(example_data(5), definitions=marks)
+    first, _ = run_training(home.opened, home.registry, CHURN, data, trials=1, seed=5)
+    gates = [Gate("test_auc", at_least=0.0)]
+    home.registry.promote(home.registry.evaluate(name, gates), "Ann")
+    home.adopt(CHURN, rivals)
+    home.registry.promote(home.registry.evaluate(name, gates), "Ann")
+    if spoilt == "gone":
+        place = mlflow.get_logged_model(first.source.rpartition("/")[2]).artifact_location
+        shutil.rmtree(unquote(urlsplit(place).path))
+
+    back = home.command("rollback", "--model=household_churn", "--by=Bob", "--because=complaints")
+    still = home.champion(CHURN)
+    home.registry.register(name, first.run_id, first.source)
+    forth = home.command("promote", "--model=household_churn", "--approved-by=Ann")
+
+    assert (still, home.champion(CHURN)) == (2, 2)
+    for got, said in (back, forth):
+        assert (got, words in said, "Traceback" in said) == (code, True, False), said
+    assert "rolled_back_by" not in mlflow.MlflowClient().get_model_version(name, "2").tags
 
 
 def test_an_endpoint_gets_the_versions_of_champion_and_challenger_and_the_champion_s_where_none_waits(

@@ -21,13 +21,13 @@ def job(project: Opened) -> Job:
 
 
 def parameters(job: Job) -> list[str]:
-    (task,) = job["tasks"]
-    return list(task["python_wheel_task"]["parameters"])
+    return list(job["tasks"][0]["python_wheel_task"]["parameters"])
 
 
 def test_one_task_runs_all_streams(job: Job) -> None:
-    (task,) = job["tasks"]
+    task, *others = job["tasks"]
 
+    assert [other["task_key"] for other in others] == {{ '["verdict"]' if cookiecutter.compute == "serverless" else "[]" }}
     assert task["python_wheel_task"]["entry_point"] == PROJECT.command
     assert parameters(job)[0] == "run"
     assert not any(word.startswith("--tables") for word in parameters(job))
@@ -79,4 +79,17 @@ def test_single_events_are_told_by_a_job_of_its_own_on_a_cluster_that_real_time_
     assert cluster["runtime_engine"] == "STANDARD"
     assert "autoscale" not in cluster
     assert cluster["spark_conf"]["spark.databricks.streaming.realTimeMode.enabled"] == "true"
+{% endif -%}
+{%- if cookiecutter.compute == "serverless" %}
+
+def test_a_breach_is_told_by_the_last_task_which_is_never_tried_again(job: Job) -> None:
+    """Streams that are tried again find nothing new, and would clear the breach."""
+    streams, verdict = job["tasks"]
+
+    assert (verdict["run_if"], verdict["max_retries"]) == ("ALL_DONE", 0)
+    assert verdict["depends_on"] == [{"task_key": streams["task_key"]}]
+    words = verdict["python_wheel_task"]["parameters"]
+    assert words[0] == "verdict"
+    assert "--no-verdict" in parameters(job)
+    assert {word for word in words if word.startswith("--run-id")} < set(parameters(job))
 {% endif -%}

@@ -38,4 +38,5 @@ def test_the_parameters_of_an_alert_are_configured(alerts: EventAlerts, project:
     arguments = inspect.signature(alerts.transform).parameters.values()
     parameters = {item.name for item in arguments if item.kind is item.KEYWORD_ONLY}
 
-    assert parameters <= set(project.configuration.parameters)
+    held = project.configuration
+    assert parameters <= {*held.parameters, *held.feature_flags, *held.secrets}

@@ -65,7 +65,8 @@ def test_a_transformation_takes_as_many_tables_as_it_is_given_and_parameters_tha
     given = 1 + len(node.lookups) if isinstance(node, StreamAlerts) else len(node.inputs)
 
     assert len(tables) == given
-    assert parameters <= set(project.configuration.parameters)
+    held = project.configuration
+    assert parameters <= {*held.parameters, *held.feature_flags, *held.secrets}
 
 
 def test_every_topic_has_events_in_the_sample(project: Opened) -> None:

@@ -24,11 +24,12 @@ from databricks_utils.cli.stream_state import (
     recorded_states,
     write_states,
 )
-from databricks_utils.doctor import examine, render_checks
+from databricks_utils.doctor import examine, examine_workspace, render_checks
 from databricks_utils.errors import InvalidInput
-from databricks_utils.logging import configure_logging
-from databricks_utils.medallion import Lakehouse, quarantine_of, run_pipeline
-from databricks_utils.medallion.progress import TABLE as PROGRESS
+from databricks_utils.logging import configure_logging, redacted
+from databricks_utils.medallion import Bronze, Lakehouse, quarantine_of, run_pipeline
+from databricks_utils.medallion.checks import check_pipeline_tables
+from databricks_utils.medallion.failure import cause_of
 from databricks_utils.medallion.progress import load_progress, rewound, save_progress
 from databricks_utils.observability import (
     Graph,
@@ -42,9 +43,15 @@ from databricks_utils.observability import (
     print_table,
     render_report,
 )
-from databricks_utils.observability.store import SCHEMAS as RECORDS
-from databricks_utils.streaming import StreamPipeline, balances, check_tables, run_event_alerts, run_streams
-from databricks_utils.streaming.progress import TABLE as STREAM_PROGRESS
+from databricks_utils.observability.verdict import judged
+from databricks_utils.streaming import (
+    StreamBronze,
+    StreamPipeline,
+    balances,
+    check_tables,
+    run_event_alerts,
+    run_streams,
+)
 from databricks_utils.streaming.realtime import Mode
 from databricks_utils.streaming.summary import stream_summaries
 
@@ -80,8 +87,12 @@ def run(
     run_id: str | None,
     show: int = 0,
     for_seconds: float | None = None,
+    verdict: bool = True,
 ) -> int:
-    """Run the pipeline and show what happened; the exit code says how it went."""
+    """Run the pipeline and show what happened; the exit code says how it went.
+
+    Without `verdict` a breach is recorded and shown and the exit code is 0: the run has a last task that judges it.
+    """
     pipeline = project.project.pipeline
     pipeline.selected(tables)
     _check_options(project, full_refresh, for_seconds)
@@ -101,6 +112,26 @@ def run(
         print_samples(table, (columns, rows[:show]))
     path = _write_report(project, lakehouse, outcome, samples)
     click.echo(f"Report: {path}")
+    if outcome.status == "breached" and not verdict:
+        click.echo(f"The breach is on record under run {outcome.run_id}; the command verdict ends with 3 for it.")
+        return 0
+    return outcome.exit_code
+
+
+def verdict(project: Opened, run_id: str, tasks: Mapping[str, str]) -> int:
+    """Say how a run of several tasks ended; the exit code is the run's."""
+    lakehouse, pipeline = project.lakehouse(), project.project.pipeline
+    outcome = judged(
+        RunStore(lakehouse.namespace),
+        lakehouse.spark,
+        run_id,
+        pipeline.tables,
+        tasks,
+        pipeline=pipeline.name,
+        environment=project.configuration.environment,
+    )
+    print_run(outcome)
+    click.echo(f"Verdict of run {run_id}: {outcome.headline} (exit code {outcome.exit_code})")
     return outcome.exit_code
 
 
@@ -123,11 +154,11 @@ def verify(project: Opened) -> int:
 
 
 def check(project: Opened, tables: Sequence[str], run_id: str | None) -> int:
-    """Check the rules about whole tables; the exit code is 3 where one of severity error is not met."""
+    """Check tables as they are; the exit code is 3 where a rule of severity error is not met."""
     pipeline = project.project.pipeline
-    assert isinstance(pipeline, StreamPipeline)  # the command is there for streams only
     pipeline.selected(tables)
-    outcome = check_tables(project.lakehouse(), pipeline, tables=tables, run_id=run_id)
+    look = check_tables if isinstance(pipeline, StreamPipeline) else check_pipeline_tables
+    outcome = look(project.lakehouse(), pipeline, tables=tables, run_id=run_id)
     print_rules(outcome)
     return outcome.exit_code
 
@@ -219,19 +250,32 @@ def state(project: Opened, check: bool) -> int:
 
 
 def maintain(project: Opened, tables: Sequence[str]) -> int:
-    """Compact the tables, apply bronze retention and delete files nobody needs; the records of runs come along."""
+    """Compact tables, apply bronze retention and delete files nobody needs.
+
+    Without names that is every Delta table of the environment's schemas: those of the pipeline first, then quarantines,
+    features, scores and records. One that cannot be maintained does not keep the others from it; the exit code is 1.
+    """
     nodes = project.project.pipeline.selected(tables)
     lakehouse = project.lakehouse()
     layers = {node.table: node.layer for node in nodes}
     names = [*layers, *(quarantine_of(table) for table, layer in layers.items() if layer == "silver")]
-    names += [] if tables else [*RECORDS, PROGRESS, STREAM_PROGRESS]
-    found = [name for name in names if lakehouse.exists(name)]
-    for name in found:
-        with lakehouse.held([name], [], "maintain"):
-            click.echo(f"{name}: {_maintained(lakehouse, name, layers.get(name) == 'bronze')}")
-    if not found:
+    names += [] if tables else lakehouse.tables()
+    done, failed = 0, 0
+    for name in dict.fromkeys(names):
+        try:
+            if not lakehouse.exists(name):
+                continue
+            with lakehouse.held([name], [], "maintain"):
+                click.echo(f"{name}: {_maintained(lakehouse, name, layers.get(name) == 'bronze')}")
+            done += 1
+        except Exception as error:  # whatever one table brings, the others are maintained
+            failed += 1
+            click.echo(f"{name}: not maintained: {redacted(cause_of(error))}", err=True)
+    if not done and not failed:
         click.echo("There are no tables yet; they come with the first run.")
-    return 0
+    if failed:
+        click.echo(f"{failed} of {done + failed} tables were not maintained; the others were.", err=True)
+    return 1 if failed else 0
 
 
 def _maintained(lakehouse: Lakehouse, table: str, expires: bool) -> str:
@@ -276,11 +320,22 @@ def _restored(lakehouse: Lakehouse, table: str, version_number: int, layer: str)
     return 0
 
 
-def doctor(project: Project[Any]) -> int:
-    """Examine the machine; the exit code is 1 when something needed is missing."""
-    checks = examine(project.root())
+def doctor(project: Project[Any], target: str | None = None, folder: str | None = None) -> int:
+    """Examine the machine, or the workspace of a target; the exit code is 1 when something needed is missing."""
+    root = project.root(folder)
+    checks = (
+        examine(root) if target is None else examine_workspace(root, target, _landing_folders(project), project.command)
+    )
     click.echo(render_checks(checks))
     return 0 if all(check.ok for check in checks) else 1
+
+
+def _landing_folders(project: Project[Any]) -> list[str]:
+    """Return the folders of the landing zone that the pipeline reads files from."""
+    nodes = project.pipeline
+    return [node.source.folder for node in nodes if isinstance(node, Bronze)] + [
+        node.topic for node in nodes if isinstance(node, StreamBronze)
+    ]
 
 
 def add_table(project: Project[Any], folder: str | None, table: str) -> int:

@@ -10,11 +10,11 @@ import click
 
 from databricks_utils.cli import actions
 from databricks_utils.cli.local_broker import broker_down, broker_up
-from databricks_utils.cli.options import opened_with, project_options
+from databricks_utils.cli.options import opened_with, pairs, project_options
 from databricks_utils.cli.project import Project
 from databricks_utils.cli.refusal import tell
 from databricks_utils.cli.spark_server import spark_down, spark_up
-from databricks_utils.errors import LakehouseError
+from databricks_utils.errors import InvalidInput, LakehouseError
 from databricks_utils.logging import redacted
 from databricks_utils.medallion.failure import RUNBOOK, cause_of, kind_of
 from databricks_utils.streaming import StreamPipeline
@@ -42,7 +42,7 @@ def command_line(project: Project[Any], arguments: Sequence[str]) -> int:
 
 def _unexpected(error: Exception, arguments: Sequence[str]) -> int:
     if "--debug" in arguments:
-        traceback.print_exc()
+        click.echo(redacted(traceback.format_exc()), err=True)
     kind = kind_of(error)
     click.echo(f"Error: {redacted(cause_of(error))}", err=True)
     if kind.meaning:
@@ -66,11 +66,10 @@ def _group(project: Project[Any]) -> click.Group:
     def group() -> None:
         """Hold the commands."""
 
-    for register in (_run, _status, _report, _docs, _maintain, _restore, _doctor, _add, _spark):
+    for register in (_run, _verdict, _check, _status, _report, _docs, _maintain, _restore, _doctor, _add, _spark):
         register(group, project)
     if isinstance(project.pipeline, StreamPipeline):
         _verify(group, project)
-        _check(group, project)
         _state(group, project)
         _broker(group, project)
         if project.pipeline.event_alerts:
@@ -96,6 +95,12 @@ def _run(group: click.Group, project: Project[Any]) -> None:
         "--show", default=0, type=click.IntRange(min=0), metavar="ROWS", help="Show rows of the gold tables afterwards."
     )
     @_for_seconds("Stop streams after this time, with everything worked off.")
+    @click.option(
+        "--verdict/--no-verdict",
+        default=True,
+        show_default=True,
+        help="Whether a breach is exit code 3; without it that is left to the last task of a job, the command verdict.",
+    )
     @project_options
     def run(
         tables: tuple[str, ...],
@@ -103,9 +108,32 @@ def _run(group: click.Group, project: Project[Any]) -> None:
         run_id: str | None,
         show: int,
         for_seconds: float | None,
+        verdict: bool,
         **options: Any,
     ) -> int:
-        return actions.run(opened_with(project, options), tables, full_refresh, run_id, show, for_seconds)
+        if not verdict and run_id is None:
+            raise InvalidInput(
+                "Nobody could judge the run afterwards", where="--no-verdict", hint="Give the run a name with --run-id"
+            )
+        opened = opened_with(project, options)
+        return actions.run(opened, tables, full_refresh, run_id, show, for_seconds, verdict)
+
+
+def _verdict(group: click.Group, project: Project[Any]) -> None:
+    @group.command(
+        help="Say how the tasks of a job run ended: 1 if a table failed or is missing, else 3 if one is breached."
+    )
+    @click.option("--run-id", required=True, help="Name of the run, shared by the tasks of one job run.")
+    @click.option(
+        "--task",
+        "tasks",
+        multiple=True,
+        metavar="KEY=STATE",
+        help="How a task ended that writes no table; any state but success is a failure.",
+    )
+    @project_options
+    def verdict(run_id: str, tasks: tuple[str, ...], **options: Any) -> int:
+        return actions.verdict(opened_with(project, options), run_id, dict(pairs(tasks, "--task", "report=success")))
 
 
 def _verify(group: click.Group, project: Project[Any]) -> None:
@@ -117,7 +145,7 @@ def _verify(group: click.Group, project: Project[Any]) -> None:
 
 def _check(group: click.Group, project: Project[Any]) -> None:
     @group.command(
-        help="Check the rules about whole tables: keys, references, row counts, age (also while streams run)."
+        help="Check all tables against their contracts: keys, references, row counts, age (also during runs)."
     )
     @click.option("--tables", callback=_names, help="Comma-separated layer.table names (default: all).")
     @click.option("--run-id", default=None, help="Name of the run, shared by the tasks of one job run.")
@@ -195,9 +223,13 @@ def _restore(group: click.Group, project: Project[Any]) -> None:
 
 
 def _doctor(group: click.Group, project: Project[Any]) -> None:
-    @group.command(help="Check Java, Python, uv, git, disk and jars, and say what to do.")
-    def doctor() -> int:
-        return actions.doctor(project)
+    @group.command(
+        help="Check Java, Python, uv, git, disk and jars, and say what to do; with --target the workspace instead."
+    )
+    @click.option("--target", default=None, help="Look at the workspace that this target of bundle.yml is deployed to.")
+    @click.option("--project", "folder", default=None, help="Folder of the project (default: found from here).")
+    def doctor(target: str | None, folder: str | None) -> int:
+        return actions.doctor(project, target, folder)
 
 
 def _add(group: click.Group, project: Project[Any]) -> None:

@@ -105,11 +105,13 @@ def print_rules(run: RunResult, console: Console | None = None) -> None:
     table.add_column("outcome", overflow="fold")
     found = [(item.table, rule) for item in run.tables for rule in item.rules]
     for name, rule in sorted(found, key=lambda one: (one[1].passed, one[1].severity)):
-        outcome = "[green]met[/]" if rule.passed else f"[bold yellow]{rule.severity}[/] {escape(rule.detail)}"
+        outcome = "[green]met[/]" if rule.passed else f"[bold yellow]{rule.consequence}[/] {escape(rule.detail)}"
         counts = (f"{rule.rows_checked:,}", f"{rule.rows_failed:,}")
         table.add_row(escape(name), escape(rule.rule), *counts, outcome)
     console.print(table)
     for item in run.tables:
+        if item.status == "skipped":
+            console.print(f"{escape(item.table)} is not there yet")
         if item.error:
             console.print(f"[bold red]{escape(item.table)}[/]: {escape(item.error)}")
     broken = sum(not rule.passed for _, rule in found)

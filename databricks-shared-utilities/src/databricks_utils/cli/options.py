@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +52,7 @@ def opened_with(project: Project[Any], options: dict[str, Any], *, writes: bool 
     Raises:
         InvalidInput: A setting is not KEY=VALUE, or something in the project is wrong.
     """
-    overrides = dict(_pair(text) for text in options["settings"])
+    overrides = dict(pairs(options["settings"], "--set", "quality.minimum_score=0.9"))
     if options["catalog"]:
         overrides["catalog"] = options["catalog"]
     for layer in SCHEMA_OPTIONS:
@@ -62,8 +62,21 @@ def opened_with(project: Project[Any], options: dict[str, Any], *, writes: bool 
     return actions.opened(project, folder, options["environment"], overrides)
 
 
-def _pair(text: str) -> tuple[str, str]:
-    key, equals, value = text.partition("=")
-    if not equals or not key:
-        raise InvalidInput(f"--set {text!r} is not KEY=VALUE", hint="Write for example --set quality.minimum_score=0.9")
-    return key, value
+def pairs(texts: Iterable[str], option: str, example: str) -> list[tuple[str, str]]:
+    """Return the values of an option that is given as KEY=VALUE, as often as one likes.
+
+    Args:
+        texts: The values.
+        option: The option, for messages.
+        example: A right value, likewise.
+
+    Raises:
+        InvalidInput: A value is not KEY=VALUE.
+    """
+    found = []
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not equals or not key:
+            raise InvalidInput(f"{option} {text!r} is not KEY=VALUE", hint=f"Write for example {option} {example}")
+        found.append((key, value))
+    return found

@@ -16,6 +16,7 @@ from databricks_utils.contracts import Contract, read_contracts
 from databricks_utils.data_quality import row_rules, table_rules
 from databricks_utils.errors import InputProblems, InvalidInput, LakehouseError
 from databricks_utils.medallion import Lakehouse, Pipeline, check_pipeline
+from databricks_utils.medallion.arguments import argument_problems
 from databricks_utils.observability import configure_metrics, configure_tracing
 from databricks_utils.session import create_session
 from databricks_utils.session.keeping import FOLDER
@@ -131,6 +132,8 @@ def open_project(
         contracts = read_contracts(root / "contracts")
         problems += _impossible_rules(contracts)
         check_pipeline(project.pipeline, contracts)
+        if configuration is not None:
+            problems += argument_problems(_transforming(project.pipeline), configuration)
         if isinstance(project.pipeline, StreamPipeline):
             check_streams(project.pipeline, contracts)
     except InvalidInput as error:
@@ -138,6 +141,11 @@ def open_project(
     if problems or configuration is None:
         raise InputProblems(problems)
     return Opened(project, root, configuration, contracts)
+
+
+def _transforming(pipeline: AnyPipeline) -> list[Any]:
+    """Return everything of a pipeline that may have a transformation."""
+    return [*pipeline, *(pipeline.event_alerts if isinstance(pipeline, StreamPipeline) else ())]
 
 
 def _impossible_rules(contracts: Mapping[str, Contract]) -> list[LakehouseError]:

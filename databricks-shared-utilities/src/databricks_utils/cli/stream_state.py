@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from databricks_utils.cli.project import Opened
+from databricks_utils.config.secrets import HiddenSecrets
 from databricks_utils.errors import InvalidInput
 from databricks_utils.medallion import Lakehouse
 from databricks_utils.session import LocalSpark, create_session
@@ -29,7 +30,7 @@ def current_states(project: Opened) -> dict[str, StreamState]:
     with tempfile.TemporaryDirectory() as warehouse:
         # Not the configured one: a client of Spark Connect cannot look into plans, and no table is needed.
         spark = create_session(LocalSpark(memory="1g"), project.project.command, Path(warehouse), short_lived=True)
-        lakehouse = Lakehouse(spark, project.configuration, project.contracts)
+        lakehouse = Lakehouse(spark, project.configuration, project.contracts, HiddenSecrets())
         return {state.table: state for state in stream_states(lakehouse, project.project.pipeline)}
 
 

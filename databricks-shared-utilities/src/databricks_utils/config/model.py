@@ -140,6 +140,9 @@ class Quality(Section):
     minimum_score: Share = Field(0.95, description="Least quality score of a table, 0 to 1")
     warn_invalid_share: Share = Field(0.01, description="Share of quarantined rows that is worth a warning")
     fail_invalid_share: Share = Field(0.05, description="Share of quarantined rows that breaches")
+    freshness: Literal["error", "warning", "ignore"] = Field(
+        "warning", description="What data older than their contract allows are: a breach, a warning, or nothing"
+    )
 
 
 class Execution(Section):

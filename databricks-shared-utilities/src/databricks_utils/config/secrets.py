@@ -10,6 +10,7 @@ from pydantic import SecretStr
 
 from databricks_utils.config.model import SECRET_PATTERN
 from databricks_utils.errors import InvalidInput, MissingTool
+from databricks_utils.logging.redaction import MASK, conceal
 
 
 class SecretProvider(Protocol):
@@ -32,6 +33,14 @@ class EnvironmentSecrets:
         return re.sub(r"[^A-Z0-9_]", "_", f"{scope}__{key}".upper())
 
 
+class HiddenSecrets:
+    """A mask in place of every secret, where only the shape of a computation is looked at."""
+
+    def get(self, scope: str, key: str) -> str:
+        """Return the mask."""
+        return MASK
+
+
 class DatabricksSecrets:
     """Secrets from Databricks secret scopes, through the SDK."""
 
@@ -46,6 +55,11 @@ class DatabricksSecrets:
         except ImportError:
             raise MissingTool("The package databricks-sdk is not installed", hint="uv add databricks-sdk") from None
         return str(WorkspaceClient().dbutils.secrets.get(scope, key))
+
+
+def secrets_of_place() -> SecretProvider:
+    """Return where secrets are looked up here: secret scopes on Databricks, variables elsewhere."""
+    return DatabricksSecrets() if "DATABRICKS_RUNTIME_VERSION" in os.environ else EnvironmentSecrets()
 
 
 def resolve_secret(reference: str, provider: SecretProvider) -> SecretStr:
@@ -63,4 +77,6 @@ def resolve_secret(reference: str, provider: SecretProvider) -> SecretStr:
         variable = EnvironmentSecrets.variable(scope, key)
         hint = f"Set the environment variable {variable}" if isinstance(provider, EnvironmentSecrets) else None
         raise InvalidInput(f"There is no secret {key!r} in the scope {scope!r}", hint=hint)
+    # From now on no log line, message, record or page of this process shows it.
+    conceal(value)
     return SecretStr(value)

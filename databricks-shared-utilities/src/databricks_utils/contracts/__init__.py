@@ -8,6 +8,7 @@ from databricks_utils.contracts.documentation import (
     data_dictionary,
     entity_relationship_diagram,
 )
+from databricks_utils.contracts.key_values import key_items, key_text
 from databricks_utils.contracts.model import Column, Contract, DeclaredRule, Severity
 from databricks_utils.contracts.reader import read_contract, read_contracts
 from databricks_utils.contracts.scaffold import scaffold_contract
@@ -23,6 +24,8 @@ __all__ = [
     "data_dictionary",
     "data_type",
     "entity_relationship_diagram",
+    "key_items",
+    "key_text",
     "parse_schema",
     "read_contract",
     "read_contracts",

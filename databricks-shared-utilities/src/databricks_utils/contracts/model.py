@@ -55,6 +55,7 @@ class Column:
         options: ODCS `logicalTypeOptions`.
         examples: Sample values.
         received_as: Its name in files and events, where that is another one.
+        reference_severity: What a value is that the column referred to does not have: a breach, or worth a warning.
     """
 
     name: str
@@ -71,6 +72,7 @@ class Column:
     options: Mapping[str, object] = field(default_factory=dict)
     examples: tuple[object, ...] = ()
     received_as: str | None = None
+    reference_severity: Severity = "error"
 
 
 @dataclass(frozen=True)

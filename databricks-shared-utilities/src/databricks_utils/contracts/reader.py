@@ -13,7 +13,7 @@ from typing import Any
 
 from databricks_utils.config import Source, read_source
 from databricks_utils.contracts.columns import TABLE_NAME, check_columns, received_name
-from databricks_utils.contracts.model import Column, Contract
+from databricks_utils.contracts.model import Column, Contract, Severity
 from databricks_utils.contracts.odcs_schema import schema_problems
 from databricks_utils.contracts.quality import QualityReading, one_line
 from databricks_utils.contracts.references import dangling_references
@@ -193,6 +193,7 @@ class _Reading:
             sources=sources,
             transform=item.get("transformLogic"),
             reference=self._reference(at, item.get("relationships") or []),
+            reference_severity=self._reference_severity(at, item.get("relationships") or []),
             options=dict(item.get("logicalTypeOptions") or {}),
             examples=tuple(item.get("examples") or ()),
             received_as=received_name(position, self.layer, item, self._problem),
@@ -213,6 +214,21 @@ class _Reading:
             message = f"apiVersion {self.source.values['apiVersion']} cannot refer to another layer's table"
             self._problem(("apiVersion",), message, "Write apiVersion: v3.2.0")
         return target
+
+    def _reference_severity(self, at: tuple[str, ...], relationships: Sequence[Mapping[str, Any]]) -> Severity:
+        given = [
+            ((*at, "relationships", "0", "customProperties", str(position)), item)
+            for position, item in enumerate((relationships[0].get("customProperties") if relationships else None) or [])
+        ]
+        severity: Severity = "error"
+        for place, item in given:
+            if item.get("property") != "severity":
+                self._problem((*place, "property"), f"{item.get('property')!r} has no effect here", "Write severity")
+            elif item.get("value") not in ("error", "warning"):
+                self._problem((*place, "value"), f"{item.get('value')!r} is no severity", "Write error or warning")
+            else:
+                severity = item["value"]
+        return severity
 
     def _check_names(self, columns: Sequence[Column]) -> None:
         seen: set[str] = set()
@@ -282,9 +298,10 @@ class _Reading:
             self._problem((*at, "value"), f"{CLUSTER_BY} takes at most {MOST_CLUSTER_COLUMNS} columns", hint)
         known = [column.name for column in columns]
         for name in names:
-            if name not in known:
+            if name not in known and not name.startswith("_"):
                 close = difflib.get_close_matches(name, known, 1)
                 hint = f"Did you mean {close[0]}?" if close else f"Columns: {', '.join(known)}"
+                # Technical columns begin with _; which of them a table has is known where the pipeline is.
                 self._problem((*at, "value"), f"{CLUSTER_BY} names {name!r}, which is no column", hint)
         return tuple(names)
 

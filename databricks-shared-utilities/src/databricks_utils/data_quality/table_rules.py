@@ -36,7 +36,7 @@ def _references(contract: Contract) -> Iterator[TableRule]:
             yield TableRule(
                 f"{column.name}_reference",
                 "reference",
-                "error",
+                column.reference_severity,
                 (column.name,),
                 reference=column.reference,
                 source=str(contract.path),

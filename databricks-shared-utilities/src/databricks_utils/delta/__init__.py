@@ -23,9 +23,12 @@ from databricks_utils.delta.tables import (
     last_commit,
     literal,
     rows_at,
+    set_comments,
+    set_table_properties,
     set_table_property,
     table_exists,
     table_properties,
+    tables_of,
 )
 
 __all__ = [
@@ -55,11 +58,14 @@ __all__ = [
     "quoted",
     "restore",
     "rows_at",
+    "set_comments",
+    "set_table_properties",
     "set_table_property",
     "shallow_clone",
     "small_frame",
     "table_exists",
     "table_properties",
+    "tables_of",
     "temporary_view",
     "vacuum",
 ]

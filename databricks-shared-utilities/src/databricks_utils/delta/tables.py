@@ -128,6 +128,52 @@ def add_missing_columns(spark: SparkSession, identifier: str, wanted: StructType
     return tuple(item.name for item in missing)
 
 
+def set_comments(spark: SparkSession, identifier: str, description: str, columns: Mapping[str, str]) -> tuple[str, ...]:
+    """Give a table and its columns the comments that a definition has; only those that differ are written.
+
+    Args:
+        spark: The session.
+        identifier: Quoted table.
+        description: Comment of the table; an empty one leaves what there is.
+        columns: Comments by column of the table; an empty one leaves what there is.
+
+    Returns:
+        The columns whose comments were written, each in a commit of its own.
+    """
+    if description and description != (spark.catalog.getTable(identifier.replace("`", "")).description or ""):
+        spark.sql(f"COMMENT ON TABLE {identifier} IS {literal(description)}")
+    present = {item.name.lower(): item.metadata.get("comment", "") for item in spark.table(identifier).schema}
+    changed = tuple(name for name, text in columns.items() if text and text != present.get(name.lower(), text))
+    for name in changed:
+        spark.sql(f"ALTER TABLE {identifier} ALTER COLUMN {quoted(name)} COMMENT {literal(columns[name])}")
+    return changed
+
+
+def tables_of(spark: SparkSession, namespace: Namespace) -> list[str]:
+    """Return every Delta table in the schemas of an environment, as `layer.table`, sorted within each layer.
+
+    Views and tables of other formats are left out.
+    """
+    return [f"{layer}.{name}" for layer in namespace.schemas for name in sorted(_tables_in(spark, namespace, layer))]
+
+
+def _tables_in(spark: SparkSession, namespace: Namespace, layer: str) -> list[str]:
+    if namespace.warehouse is not None:
+        folder = namespace.warehouse / namespace.schemas[layer]
+        return [path.parent.name for path in folder.glob("*/_delta_log")]
+    if not spark.catalog.databaseExists(namespace.schema(layer).replace("`", "")):
+        return []
+    found = [row.tableName for row in spark.sql(f"SHOW TABLES IN {namespace.schema(layer)}").collect()]
+    return [name for name in found if not name.startswith("_view_") and _is_delta(spark, namespace, f"{layer}.{name}")]
+
+
+def _is_delta(spark: SparkSession, namespace: Namespace, table: str) -> bool:
+    identifier = namespace.identifier(table)
+    if spark.catalog.getTable(identifier.replace("`", "")).tableType not in ("MANAGED", "EXTERNAL"):
+        return False
+    return str(spark.sql(f"DESCRIBE DETAIL {identifier}").select("format").collect()[0][0]) == "delta"
+
+
 def table_properties(spark: SparkSession, identifier: str) -> dict[str, str]:
     """Return the properties of a table by name, those that Delta Lake keeps there itself among them."""
     return {row.key: row.value for row in spark.sql(f"SHOW TBLPROPERTIES {identifier}").collect()}
@@ -135,7 +181,14 @@ def table_properties(spark: SparkSession, identifier: str) -> dict[str, str]:
 
 def set_table_property(spark: SparkSession, identifier: str, key: str, value: str) -> None:
     """Write one property of a table, in a commit of its own."""
-    spark.sql(f"ALTER TABLE {identifier} SET TBLPROPERTIES ({literal(key)} = {literal(value)})")
+    set_table_properties(spark, identifier, {key: value})
+
+
+def set_table_properties(spark: SparkSession, identifier: str, properties: Mapping[str, str]) -> None:
+    """Write properties of a table, all of them in one commit; without any nothing happens."""
+    if properties:
+        listed = ", ".join(f"{literal(key)} = {literal(value)}" for key, value in properties.items())
+        spark.sql(f"ALTER TABLE {identifier} SET TBLPROPERTIES ({listed})")
 
 
 def stored_type(column: StructField) -> str:

@@ -1,4 +1,4 @@
-"""Health checks of the machine a project runs on: findings with advice, never an exception."""
+"""Health checks of the machine a project runs on and of its workspace: findings with advice, never an exception."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from databricks_utils.doctor.machine import (
     check_writable,
 )
 from databricks_utils.doctor.spark import check_jars, check_java, check_pandas, check_spark, check_variables
+from databricks_utils.doctor.workspace import examine_workspace
 from databricks_utils.session.jars import CACHE_VARIABLE, cache_folder
 
-__all__ = ["Check", "examine", "render_checks"]
+__all__ = ["Check", "examine", "examine_workspace", "render_checks"]
 
 
 def examine(folder: Path) -> list[Check]:

@@ -16,9 +16,12 @@ from databricks_utils.features.distributions import (
 )
 from databricks_utils.features.documentation import feature_page
 from databricks_utils.features.drift import DRIFT_TABLE, Drift, DriftThresholds, log_drift, measure_drift, save_drift
+from databricks_utils.features.fingerprints import OtherDefinitions, require_same_definitions
+from databricks_utils.features.key_types import require_same_keys
 from databricks_utils.features.online import CorruptStore, OnlineRow, OnlineStore, publish
 from databricks_utils.features.plan import Measure, Output, Plan
 from databricks_utils.features.point_in_time import as_of
+from databricks_utils.features.refreshing import Refreshed, refresh, seen_version
 from databricks_utils.features.registry import FeatureRegistry
 from databricks_utils.features.store import FeatureStore
 from databricks_utils.features.training import LocalTrainingSet, Platform, TrainingSet, create_training_set
@@ -41,9 +44,11 @@ __all__ = [
     "Measure",
     "OnlineRow",
     "OnlineStore",
+    "OtherDefinitions",
     "Output",
     "Plan",
     "Platform",
+    "Refreshed",
     "TrainingSet",
     "array_distributions",
     "as_of",
@@ -60,5 +65,9 @@ __all__ = [
     "publish",
     "publish_online_table",
     "reference_distributions",
+    "refresh",
+    "require_same_definitions",
+    "require_same_keys",
     "save_drift",
+    "seen_version",
 ]

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from databricks_utils.contracts import Contract
 from databricks_utils.delta import TABLE_PROPERTIES, literal, quoted
 from databricks_utils.features.definitions import AVAILABLE_AT, FeatureTable
+from databricks_utils.features.fingerprints import column_fingerprints
 from databricks_utils.features.plan import result_type
+
+#: Property of a feature table that holds the fingerprint of a column's definition; the column's name comes after it.
+DEFINED = "features.definition."
+_UNORDERED = ("BOOLEAN", "BINARY")
 
 
 def feature_table_sql(table: FeatureTable, source: Contract, identifier: str, *, constraint: bool = True) -> str:
@@ -18,21 +25,21 @@ def feature_table_sql(table: FeatureTable, source: Contract, identifier: str, *,
         constraint: Declare the primary key with its time series column, which makes the table a feature table of
             Unity Catalog. It is informational there, and outside of it no catalog knows it.
     """
-    columns = [
-        f"{quoted(name)} {source.column(name).data_type} NOT NULL{_comment(source.column(name).description)}"
-        for name in table.entity
-    ]
-    columns.append(f"{quoted(AVAILABLE_AT)} TIMESTAMP NOT NULL{_comment('From when the row may be used (UTC)')}")
+    comments = {name: _comment(text) for name, text in feature_comments(table, source).items()}
+    columns = [f"{quoted(name)} {source.column(name).data_type} NOT NULL{comments[name]}" for name in table.entity]
+    columns.append(f"{quoted(AVAILABLE_AT)} TIMESTAMP NOT NULL{comments[AVAILABLE_AT]}")
     columns += [
-        f"{quoted(column)} {result_type(feature, source)}{_comment(_described(feature.description, feature.unit))}"
-        for column, feature, _ in table.outputs()
+        f"{quoted(column)} {result_type(feature, source)}{comments[column]}" for column, feature, _ in table.outputs()
     ]
     if constraint:
         key = ", ".join([*map(quoted, table.entity), f"{quoted(AVAILABLE_AT)} TIMESERIES"])
         columns.append(f"CONSTRAINT {quoted(table.name.rpartition('.')[2] + '_pk')} PRIMARY KEY ({key})")
-    properties = ", ".join(f"{literal(key)} = {literal(value)}" for key, value in sorted(_properties(table).items()))
-    # Delta clusters by at most four columns.
-    cluster = ", ".join(quoted(name) for name in [*table.entity[:3], AVAILABLE_AT])
+    properties = ", ".join(
+        f"{literal(key)} = {literal(value)}" for key, value in sorted(_properties(table, source).items())
+    )
+    # Delta clusters by at most four columns, and only by those of which it keeps the least and greatest value.
+    ordered = [name for name in table.entity if source.column(name).data_type.strip().upper() not in _UNORDERED]
+    cluster = ", ".join(quoted(name) for name in [*ordered[:3], AVAILABLE_AT])
     return "\n".join(
         [
             f"CREATE TABLE IF NOT EXISTS {identifier} (\n  " + ",\n  ".join(columns) + "\n)",
@@ -42,6 +49,13 @@ def feature_table_sql(table: FeatureTable, source: Contract, identifier: str, *,
             f"TBLPROPERTIES ({properties})",
         ]
     )
+
+
+def feature_comments(table: FeatureTable, source: Contract) -> dict[str, str]:
+    """Return the comment of every column of a feature table, "" where there is nothing to say."""
+    comments = {name: source.column(name).description for name in table.entity}
+    comments[AVAILABLE_AT] = "From when the row may be used (UTC)"
+    return comments | {column: _described(feature.description, feature.unit) for column, feature, _ in table.outputs()}
 
 
 def feature_tags_sql(table: FeatureTable, identifier: str) -> list[str]:
@@ -55,7 +69,12 @@ def feature_tags_sql(table: FeatureTable, identifier: str) -> list[str]:
     return statements
 
 
-def _properties(table: FeatureTable) -> dict[str, str]:
+def definition_properties(marks: Mapping[str, str]) -> dict[str, str]:
+    """Return the properties that say from which definitions the columns of a table were computed."""
+    return {f"{DEFINED}{column}": mark for column, mark in marks.items()}
+
+
+def _properties(table: FeatureTable, source: Contract) -> dict[str, str]:
     ttl = {} if table.ttl_days is None else {"features.ttl_days": str(table.ttl_days)}
     return {
         **TABLE_PROPERTIES,
@@ -63,6 +82,7 @@ def _properties(table: FeatureTable) -> dict[str, str]:
         "features.source": table.source.table,
         "features.version": str(table.version),
         **ttl,
+        **definition_properties(column_fingerprints(table, source)),
     }
 
 

@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
 from databricks_utils.contracts import parse_schema
-from databricks_utils.delta import Namespace, append, create_table, table_exists
+from databricks_utils.delta import Namespace, append_records
 from databricks_utils.errors import InvalidInput
 from databricks_utils.features.distributions import Distribution
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 DRIFT_TABLE = "operations.feature_drift"
-_SCHEMA = (
+DRIFT_SCHEMA = (
     "measured_at TIMESTAMP, feature_table STRING, column_name STRING, status STRING, reference_rows BIGINT, "
     "current_rows BIGINT, psi DOUBLE, ks DOUBLE, effect DOUBLE, null_change DOUBLE, reasons ARRAY<STRING>"
 )
@@ -118,7 +118,7 @@ def log_drift(results: Sequence[Drift], feature_table: str) -> None:
 def save_drift(
     spark: SparkSession, namespace: Namespace, feature_table: str, results: Sequence[Drift], measured_at: datetime
 ) -> None:
-    """Append results to the table `operations.feature_drift`, which is created when absent.
+    """Append results to the table `operations.feature_drift`, as `append_records` does: with its lock and its columns.
 
     Args:
         spark: The session.
@@ -127,9 +127,6 @@ def save_drift(
         results: From `measure_drift`.
         measured_at: When, with a time zone.
     """
-    schema = parse_schema(_SCHEMA)
-    if not table_exists(spark, namespace, DRIFT_TABLE):
-        create_table(spark, namespace, DRIFT_TABLE, schema=schema)
     rows = [
         (
             measured_at,
@@ -146,8 +143,7 @@ def save_drift(
         )
         for result in results
     ]
-    frame = spark.createDataFrame(rows, schema).coalesce(1)
-    append(spark, namespace.identifier(DRIFT_TABLE), frame, folder=namespace.location(DRIFT_TABLE))
+    append_records(spark, namespace, DRIFT_TABLE, rows, parse_schema(DRIFT_SCHEMA))
 
 
 def stability_index(before: Distribution, now: Distribution) -> float:

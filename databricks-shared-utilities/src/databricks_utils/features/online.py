@@ -6,8 +6,6 @@ processes that can hold the file.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import sqlite3
 import threading
@@ -21,15 +19,18 @@ from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import functions as F
 
+from databricks_utils.contracts import key_text
+from databricks_utils.contracts.key_values import python_type
 from databricks_utils.data_quality.sql_text import quoted_name
-from databricks_utils.errors import InvalidInput, LakehouseError
+from databricks_utils.errors import InputProblems, InvalidInput, LakehouseError
 from databricks_utils.features.definitions import AVAILABLE_AT, FeatureTable
-from databricks_utils.features.plan import INTEGERS, empty_of, meaning, result_type
+from databricks_utils.features.fingerprints import OtherDefinitions, table_fingerprint
+from databricks_utils.features.key_types import contract_problems
 from databricks_utils.features.registry import FeatureRegistry
 from databricks_utils.features.row_codec import RowCodec, Value
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+    from pyspark.sql import Column, DataFrame
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS definitions (feature_table TEXT PRIMARY KEY, fingerprint TEXT NOT NULL) WITHOUT ROWID;
@@ -42,7 +43,12 @@ _WRITE = """
 INSERT INTO entities VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE
 SET available_at = excluded.available_at, features = excluded.features WHERE excluded.available_at >= available_at
 """
-_READ = "SELECT available_at, features FROM entities WHERE feature_table = ? AND entity = ?"
+#: Definition and row come from one state of the file, which another process may be writing.
+_READ = """
+SELECT fingerprint, available_at, features FROM definitions LEFT JOIN entities
+ON entities.feature_table = definitions.feature_table AND entity = ? WHERE definitions.feature_table = ?
+"""
+_PUBLISHED = "SELECT feature_table, fingerprint FROM definitions"
 _LAST = "SELECT features FROM entities WHERE feature_table = ? ORDER BY entity DESC LIMIT 1"
 _AT_ONCE = 10_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
@@ -89,14 +95,21 @@ def publish(path: Path, registry: FeatureRegistry, name: str, rows: DataFrame) -
         Number of entities in `rows`.
 
     Raises:
+        InputProblems: A key of the rows is of another kind than the contract of the table's source says.
         CorruptStore: The file is there and is no online store.
     """
     table, codec = registry.table(name), codec_of(registry, name)
+    types = _key_types(registry, table)
+    keys = {key: key for key in table.entity}
+    problems = list(contract_problems(rows, registry.source(table), keys, where=f"rows of {name}"))
+    if problems:
+        raise InputProblems(problems)
     columns = [AVAILABLE_AT, *codec.columns]
     newest = F.max_by(F.struct(*map(quoted_name, columns)), F.col(AVAILABLE_AT)).alias("row")
     latest = rows.groupBy(*map(quoted_name, table.entity)).agg(newest)
     moment = F.unix_micros(f"row.{AVAILABLE_AT}").alias(AVAILABLE_AT)
-    published = latest.select(*map(quoted_name, table.entity), moment, *[f"row.{name}" for name in codec.columns])
+    own = [_published_key(key, kind) for key, kind in zip(table.entity, types, strict=True)]
+    published = latest.select(*own, moment, *[f"row.{column}" for column in codec.columns])
     with _errors_of(path), closing(sqlite3.connect(path)) as connection, connection:
         connection.executescript(_SCHEMA)
         mark = fingerprint(registry, table)
@@ -106,10 +119,7 @@ def publish(path: Path, registry: FeatureRegistry, name: str, rows: DataFrame) -
             connection.execute("INSERT OR REPLACE INTO definitions VALUES (?, ?)", [name, mark])
         count = 0
         for portion in _portions(published):
-            values = [
-                (name, _text([row[key] for key in table.entity]), row[AVAILABLE_AT], codec.encode(row))
-                for row in portion
-            ]
+            values = [(name, _stored_key(row, table, types), row[AVAILABLE_AT], codec.encode(row)) for row in portion]
             connection.executemany(_WRITE, values)
             count += len(values)
     return count
@@ -117,6 +127,9 @@ def publish(path: Path, registry: FeatureRegistry, name: str, rows: DataFrame) -
 
 class OnlineStore:
     """Looks up features, from any thread; use it as a context, or close it.
+
+    Each look-up reads the definitions that the rows were published from: a process that goes on while its features are
+    redefined and published again gets no values of another meaning.
 
     Args:
         path: File that `publish` wrote.
@@ -133,7 +146,7 @@ class OnlineStore:
             raise InvalidInput("There is no online store", where=str(path), hint=hint)
         self._path = path
         self._registry = registry
-        self._codecs: dict[str, tuple[FeatureTable, RowCodec, tuple[type, ...]]]
+        self._codecs: dict[str, tuple[FeatureTable, RowCodec, tuple[str, ...], str]] = {}
         self._lock = threading.Lock()
         self._open_file()
 
@@ -142,16 +155,18 @@ class OnlineStore:
 
         Args:
             name: The feature table.
-            entity: Values of its key columns, in their order.
+            entity: Values of its key columns, in their order, of the types that the source's contract declares; numpy's
+                whole numbers are whole numbers.
             at: The moment, with a time zone; now by default.
 
         Returns:
             Value by column; all None where nothing is known, or what is known is too old.
 
         Raises:
-            InvalidInput: The table was not published, or from other definitions; the key does not fit; the store
-                is already newer than the moment.
-            CorruptStore: What is stored is not what was written.
+            InvalidInput: The key does not fit; the store is already newer than the moment.
+            OtherDefinitions: The table was not published, or from other definitions, perhaps since the store was
+                opened: a process with other definitions than those of the store has to be started again.
+            CorruptStore: What is stored is not what was written, or the file is gone.
         """
         return dict(self.find(name, entity, at=at).values)
 
@@ -165,26 +180,27 @@ class OnlineStore:
 
         Raises:
             InvalidInput: As `look_up` raises it.
+            OtherDefinitions: As `look_up` raises it.
             CorruptStore: As `look_up` raises it.
         """
         self._follow()
-        table, codec, kinds = self._codecs.get(name) or self._open(name)
-        if tuple(map(type, entity)) != kinds:
-            expected = ", ".join(f"{key}: {kind.__name__}" for key, kind in zip(table.entity, kinds, strict=True))
-            raise InvalidInput(f"{list(entity)!r} is no key of {name}", where="look_up", hint=f"Give {expected}")
+        table, codec, types, mark = self._codecs.get(name) or self._prepare(name)
+        text = self._key(table, types, entity)
         with _errors_of(self._path):
-            found = self._connection.execute(_READ, (name, _text(entity))).fetchone()
-        if found is None:
+            found = self._connection.execute(_READ, (text, name)).fetchone()
+        if found is None or found[0] != mark:
+            raise self._other(name, published=found is not None)
+        if found[1] is None:
             return OnlineRow(codec.unknown)
-        available_at = _EPOCH + timedelta(microseconds=found[0])
-        age = ((at or datetime.now(timezone.utc)) - _EPOCH) // _MICROSECOND - found[0]
+        available_at = _EPOCH + timedelta(microseconds=found[1])
+        age = ((at or datetime.now(timezone.utc)) - _EPOCH) // _MICROSECOND - found[1]
         if age < 0:
             hint = "Join the past with create_training_set; a store holds the newest row only"
             raise InvalidInput(f"The store is newer than {at}", where=f"look_up in {name}", hint=hint)
         if table.ttl_days is not None and age >= table.ttl_days * 86_400_000_000:
             return OnlineRow(codec.unknown, available_at, expired=True)
         try:
-            return OnlineRow(codec.decode(found[1]), available_at)
+            return OnlineRow(codec.decode(found[2]), available_at)
         except (ValueError, TypeError) as error:
             raise _corrupt(self._path, f"{name}, entity {list(entity)!r}: {error}") from error
 
@@ -195,6 +211,7 @@ class OnlineStore:
 
         Raises:
             CorruptStore: The file is gone, is shorter than its own header says, or a row in it is not what was written.
+            OtherDefinitions: A table of the registry was published from other definitions.
         """
         self._follow()
         try:
@@ -203,7 +220,11 @@ class OnlineStore:
                 expected, present = size.fetchone()[0], self._path.stat().st_size
                 if present < expected:
                     raise _corrupt(self._path, f"it has {present} of {expected} bytes")
-                for name in self._published:
+                for name, mark in connection.execute(_PUBLISHED).fetchall():
+                    if name not in {table.name for table in self._registry.tables}:
+                        continue
+                    if mark != self._prepare(name)[3]:
+                        raise self._other(name, published=True)
                     last = connection.execute(_LAST, [name]).fetchone()
                     if last is not None:
                         codec_of(self._registry, name).decode(last[0])
@@ -237,20 +258,31 @@ class OnlineStore:
 
     def _open_file(self) -> None:
         self._file = _identity(self._path)
-        self._codecs = {}
         with _errors_of(self._path):
             self._connection = _connected(self._path)
-            self._published = dict(self._connection.execute("SELECT feature_table, fingerprint FROM definitions"))
+            self._connection.execute(_PUBLISHED).fetchone()
 
-    def _open(self, name: str) -> tuple[FeatureTable, RowCodec, tuple[type, ...]]:
-        table = self._registry.table(name)
-        if self._published.get(name) != fingerprint(self._registry, table):
-            state = "was published from other definitions" if name in self._published else "was never published"
-            raise InvalidInput(f"{name} {state}", where=str(self._path), hint="Publish it again")
-        contract = self._registry.source(table)
-        kinds = tuple(_python_type(contract.column(key).data_type) for key in table.entity)
-        self._codecs[name] = (table, codec_of(self._registry, name), kinds)
+    def _prepare(self, name: str) -> tuple[FeatureTable, RowCodec, tuple[str, ...], str]:
+        if name not in self._codecs:
+            table = self._registry.table(name)
+            types, mark = _key_types(self._registry, table), fingerprint(self._registry, table)
+            self._codecs[name] = (table, codec_of(self._registry, name), types, mark)
         return self._codecs[name]
+
+    def _other(self, name: str, *, published: bool) -> OtherDefinitions:
+        state = "was published from other definitions" if published else "was never published"
+        hint = "Publish it again: features. If its definitions are newer than those of this process, start it again"
+        return OtherDefinitions(f"{name} {state}", where=str(self._path), hint=hint)
+
+    @staticmethod
+    def _key(table: FeatureTable, types: Sequence[str], entity: Sequence[Any]) -> str:
+        try:
+            return key_text(entity, types)
+        except InvalidInput as error:
+            pairs = zip(table.entity, types, strict=True)
+            expected = ", ".join(f"{key}: {python_type(kind)}" for key, kind in pairs)
+            said = f"{list(entity)!r} is no key of {table.name}: {error.message}"
+            raise InvalidInput(said, where="look_up", hint=f"Give {expected}") from error
 
 
 def codec_of(registry: FeatureRegistry, name: str) -> RowCodec:
@@ -260,41 +292,29 @@ def codec_of(registry: FeatureRegistry, name: str) -> RowCodec:
 
 
 def fingerprint(registry: FeatureRegistry, table: FeatureTable) -> str:
-    """Return a mark that changes with what the columns of a table mean."""
+    """Return a fingerprint that changes with what the columns of a table mean."""
+    return table_fingerprint(table, registry.source(table))
+
+
+def _key_types(registry: FeatureRegistry, table: FeatureTable) -> tuple[str, ...]:
     contract = registry.source(table)
-    said: Mapping[str, object] = {
-        "version": table.version,
-        "source": table.source.table,
-        "entity": [[key, contract.column(key).data_type] for key in table.entity],
-        "columns": [
-            [
-                column,
-                result_type(feature, contract),
-                meaning(feature, window),
-                feature.nulls,
-                feature.scale,
-                empty_of(feature),
-            ]
-            for column, feature, window in table.outputs()
-        ],
-    }
-    return hashlib.sha256(json.dumps(said).encode()).hexdigest()
+    return tuple(contract.column(key).data_type for key in table.entity)
 
 
-def _stored(row: Mapping[str, Any], table: FeatureTable, codec: RowCodec) -> tuple[str, int, bytes]:
-    return _text([row[key] for key in table.entity]), row[AVAILABLE_AT], codec.encode(row)
+def _stored_key(row: Mapping[str, Any], table: FeatureTable, types: Sequence[str]) -> str:
+    pairs = zip(table.entity, types, strict=True)
+    return key_text([_key_value(row[key], kind) for key, kind in pairs], types, where=f"rows of {table.name}")
 
 
-def _python_type(data_type: str) -> type:
-    kind = data_type.strip().upper()
-    if kind == "BOOLEAN":
-        return bool
-    return int if kind in INTEGERS else str
+def _published_key(key: str, data_type: str) -> Column:
+    # A moment would be collected in this process' time zone.
+    moment = data_type.strip().upper() == "TIMESTAMP"
+    return F.unix_micros(quoted_name(key)).alias(key) if moment else F.col(quoted_name(key))
 
 
-def _text(entity: Sequence[Any]) -> str:
-    """Return a key as JSON, in which (1, 12) and (11, 2) differ, and 1 from "1"."""
-    return json.dumps(entity, separators=(",", ":"), default=str)
+def _key_value(value: Any, data_type: str) -> Any:
+    moment = data_type.strip().upper() == "TIMESTAMP"
+    return _EPOCH + value * _MICROSECOND if moment and value is not None else value
 
 
 def _portions(rows: DataFrame) -> Iterator[list[dict[str, Any]]]:

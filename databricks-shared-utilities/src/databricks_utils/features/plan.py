@@ -169,7 +169,7 @@ def condition(column: str, wanted: object, contract: Contract) -> str:
         InvalidInput: A value is not one of the column's type.
     """
     data_type = contract.column(column).data_type
-    literals = [value_literal(value, data_type, f"where: {column}") for value in _values(wanted)]
+    literals = [value_literal(value, data_type, f"where: {column}") for value in values_wanted(wanted)]
     return f"{quoted_name(column)} IN ({', '.join(literals)})"
 
 
@@ -209,15 +209,16 @@ def meaning(feature: Feature, window: int) -> str:
     return f"{KINDS[feature.aggregation].words}{of} over {days}" + (f" where {filters}" if filters else "")
 
 
-def _listed(wanted: object) -> str:
-    return ", ".join(str(value) for value in _values(wanted))
-
-
-def _values(wanted: object) -> list[object]:
+def values_wanted(wanted: object) -> list[object]:
+    """Return the values that a condition allows, in an order that every process has."""
     # The order of a set changes from process to process, and with it the text of the definition.
     if isinstance(wanted, set | frozenset):
         return sorted(wanted, key=repr)
     return list(wanted) if isinstance(wanted, list | tuple) else [wanted]
+
+
+def _listed(wanted: object) -> str:
+    return ", ".join(str(value) for value in values_wanted(wanted))
 
 
 def _units(feature: Feature, data_type: str) -> str:

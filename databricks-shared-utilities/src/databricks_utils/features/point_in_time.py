@@ -10,7 +10,9 @@ from pyspark.sql import Window
 from pyspark.sql import functions as F
 
 from databricks_utils.data_quality.sql_text import quoted_name
+from databricks_utils.errors import InputProblems, InvalidInput
 from databricks_utils.features.definitions import AVAILABLE_AT
+from databricks_utils.features.key_types import key_problems, moment_of, moment_problems
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
@@ -39,7 +41,7 @@ def as_of(
     Args:
         labels: Any rows; equal ones stay apart.
         rows: Key columns, `available_at` TIMESTAMP, and `columns`.
-        timestamp: Column of the labels with their moment, TIMESTAMP or DATE.
+        timestamp: Column of the labels with their moment, TIMESTAMP, or DATE for its midnight in UTC.
         entity: Key column of the rows to column of the labels.
         columns: What is added.
         ttl_days: For how long a row is used, in days of 24 hours; None for ever.
@@ -48,7 +50,18 @@ def as_of(
 
     Returns:
         The columns of the labels, then `columns`.
+
+    Raises:
+        InputProblems: A key of the labels is of another kind than the rows' key, or is floating point; whole numbers of
+            any width are one kind. Or a moment is no TIMESTAMP: TIMESTAMP_NTZ and texts do not name an instant.
     """
+    problems = [
+        *key_problems(labels, rows, entity, where="labels"),
+        *moment_problems(labels, timestamp, where="labels"),
+        *_moments_of_rows(rows),
+    ]
+    if problems:
+        raise InputProblems(problems)
     both = _feature_rows(rows, list(entity), columns, sequence_by).unionByName(
         _label_rows(labels, timestamp, entity), allowMissingColumns=True
     )
@@ -64,6 +77,14 @@ def as_of(
     fresh = F.lit(True) if ttl_days is None else age < ttl_days * _DAY
     own = [F.col("_label").getField(name).alias(name) for name in labels.columns]
     return joined.select(*own, *[F.when(fresh, F.col("_row").getField(name)).alias(name) for name in columns])
+
+
+def _moments_of_rows(rows: DataFrame) -> list[InvalidInput]:
+    kind = rows.schema[AVAILABLE_AT].dataType.simpleString().upper()
+    if kind == "TIMESTAMP":
+        return []
+    hint = "Feature tables have a TIMESTAMP there; a DATE or TIMESTAMP_NTZ names no instant"
+    return [InvalidInput(f"{AVAILABLE_AT!r} is {kind}", where="feature rows", hint=hint)]
 
 
 def _feature_rows(rows: DataFrame, keys: Sequence[str], columns: Sequence[str], sequence_by: str | None) -> DataFrame:
@@ -82,7 +103,7 @@ def _feature_rows(rows: DataFrame, keys: Sequence[str], columns: Sequence[str], 
 def _label_rows(labels: DataFrame, timestamp: str, entity: Mapping[str, str]) -> DataFrame:
     return labels.select(
         *_keys(list(entity.values())),
-        F.col(quoted_name(timestamp)).cast("timestamp").alias("_at"),
+        moment_of(labels, timestamp).alias("_at"),
         F.lit(_LABEL).alias("_kind"),
         F.struct(*map(quoted_name, labels.columns)).alias("_label"),
     )

@@ -10,6 +10,7 @@ from databricks_utils.contracts import Contract
 from databricks_utils.errors import InputProblems, InvalidInput
 from databricks_utils.features.checks import problems_of
 from databricks_utils.features.definitions import FeatureTable
+from databricks_utils.features.fingerprints import column_fingerprints, served_fingerprint
 from databricks_utils.features.plan import Plan, plan_of
 
 
@@ -56,6 +57,34 @@ class FeatureRegistry:
         """
         table = self.table(name)
         return plan_of(table, self.source(table))
+
+    def definitions(self, name: str) -> dict[str, str]:
+        """Return the fingerprint of what each column of a feature table holds, by column.
+
+        Raises:
+            InvalidInput: None has the name.
+        """
+        table = self.table(name)
+        return column_fingerprints(table, self.source(table))
+
+    def fingerprints(self, features: Sequence[str]) -> dict[str, str]:
+        """Return the fingerprints that a training set, and a model made from it, keeps of its features.
+
+        Args:
+            features: As of `locate`.
+
+        Returns:
+            Fingerprint by `layer.table.column`; how long a row is used is part of it.
+
+        Raises:
+            InputProblems: As of `locate`.
+        """
+        found = {}
+        for name, columns in self.locate(features).items():
+            marks = self.definitions(name)
+            for column in columns:
+                found[f"{name}.{column}"] = served_fingerprint(marks[column], self.table(name))
+        return found
 
     def locate(self, features: Sequence[str]) -> dict[str, tuple[str, ...]]:
         """Find the tables of feature columns.

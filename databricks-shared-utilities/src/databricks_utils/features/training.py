@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 from databricks_utils.errors import InputProblems, InvalidInput, LakehouseError
 from databricks_utils.features.definitions import FeatureTable
+from databricks_utils.features.key_types import contract_problems, moment_problems, with_moment
 from databricks_utils.features.point_in_time import as_of
 from databricks_utils.features.store import FeatureStore
 
@@ -44,6 +45,12 @@ class LocalTrainingSet:
     timestamp: str
     on: Mapping[str, str]
 
+    @property
+    def definitions(self) -> dict[str, str]:
+        """Fingerprint by `layer.table.column` of what is joined; a model made from it keeps them."""
+        columns = [f"{name.rpartition('.')[2]}.{column}" for name, columns in self.wanted.items() for column in columns]
+        return self.store.registry.fingerprints(columns)
+
     def load_df(self) -> DataFrame:
         """Return the labels' columns, then the features; as many rows as there are labels."""
         joined = self.labels
@@ -78,25 +85,38 @@ def create_training_set(
         store: The feature tables.
         labels: One row for each example: keys, the moment, and whatever else the model needs.
         features: Columns as `spend_7d`, or `customer_features.spend_7d` where several tables have one.
-        timestamp: Column of the labels with the moment of the prediction.
+        timestamp: Column of the labels with the moment of the prediction, TIMESTAMP, or DATE for its midnight in UTC.
         label: The column to predict; the client of Databricks notes it with the model.
         on: Key column of a feature table to column of the labels, where they are called differently.
         platform: Who joins.
 
     Raises:
-        InputProblems: Features that are not registered, columns that the labels lack or have already.
+        InputProblems: Features that are not registered, columns that the labels lack or have already, keys of another
+            kind than the feature table's, a moment that is no TIMESTAMP and no DATE.
+        OtherDefinitions: The rows of a feature table were computed from other definitions than those of today; a
+            training set of Spark says so when it is loaded.
         MissingTool: Databricks' client is wanted and not installed.
     """
     renamed = dict(on or {})
     wanted = store.registry.locate(features)
     tables = [store.registry.table(name) for name in wanted]
     problems = _problems(labels, tables, wanted, [timestamp, *([label] if label else [])], renamed)
+    for table in tables:
+        keys = {key: renamed.get(key, key) for key in table.entity}
+        where = f"labels, joined with {table.name}"
+        problems += contract_problems(labels, store.registry.source(table), keys, where=where)
+    if timestamp in labels.columns:
+        problems += moment_problems(labels, timestamp, where="labels")
     if problems:
         raise InputProblems(problems)
     if platform == "databricks" or (platform == "auto" and store.namespace.warehouse is None):
         from databricks_utils.features.databricks import client_training_set
 
-        return client_training_set(store, labels, wanted, timestamp=timestamp, label=label, on=renamed)
+        for name in wanted:
+            store.require_current(labels.sparkSession, name)
+        # The client compares moments with moments only.
+        moments = with_moment(labels, timestamp)
+        return client_training_set(store, moments, wanted, timestamp=timestamp, label=label, on=renamed)
     return LocalTrainingSet(store, labels, wanted, timestamp, renamed)
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import html
+import json
 import re
+from urllib.parse import quote
 
 MASK = "***"
 
@@ -23,8 +26,45 @@ PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
 )
 
 
+#: Shorter values stand in any text by chance.
+LEAST_SECRET = 6
+_concealed: tuple[str, ...] = ()
+
+
+def conceal(secret: str) -> None:
+    """Never show a value again, in whatever way it is written: as it is, quoted, escaped.
+
+    Values of fewer than six characters are left alone: they stand in any text by chance.
+    """
+    global _concealed  # what one part of the process has looked up no other may print
+    if len(secret) < LEAST_SECRET:
+        return
+    forms = {
+        secret,
+        html.escape(secret),
+        html.escape(secret, quote=False),
+        json.dumps(secret)[1:-1],
+        json.dumps(secret, ensure_ascii=False)[1:-1],
+        repr(secret)[1:-1],
+        secret.replace("\\", "\\\\").replace("'", "\\'"),
+        secret.replace("'", "''"),
+        quote(secret, safe=""),
+        " ".join(secret.splitlines()),
+    }
+    # The longest first, so that no part of a form is left beside the mask of another.
+    _concealed = tuple(sorted({*_concealed, *forms}, key=len, reverse=True))
+
+
+def concealed(text: str) -> str:
+    """Return the text with the values masked that `conceal` was given; everything else stays."""
+    for form in _concealed:
+        text = text.replace(form, MASK)
+    return text
+
+
 def redacted(text: str) -> str:
-    """Return the text with credentials and e-mail addresses masked. References secret://scope/key stay readable."""
+    """Return the text with secrets, credentials and e-mail addresses masked; secret://scope/key stays readable."""
+    text = concealed(text)
     for pattern, replacement in PATTERNS:
         text = pattern.sub(replacement, text)
     return text

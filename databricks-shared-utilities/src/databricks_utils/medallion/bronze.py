@@ -35,7 +35,7 @@ from databricks_utils.medallion.pipeline import Bronze
 from databricks_utils.medallion.trail import entered
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import Column, DataFrame, SparkSession
 
 _LOG = logging.getLogger(__name__)
 #: Files that are looked at side by side, which pays where they are compressed.
@@ -190,6 +190,14 @@ class _BatchWriter:
 def _without(files: Sequence[DeliveredFile], damaged: Sequence[DamagedFile]) -> list[DeliveredFile]:
     aside = {file.path for file in damaged}
     return [file for file in files if file.path not in aside]
+
+
+def moment_of_batch() -> Column:
+    """Return the `_batch_id` of rows whose engine numbers no batches: when theirs began, in microseconds since 1970.
+
+    All rows of a micro-batch have one current time, and no two micro-batches of a stream have the same.
+    """
+    return F.concat(F.lit("at-"), F.expr("unix_micros(current_timestamp())").cast("string"))
 
 
 def clock() -> int:

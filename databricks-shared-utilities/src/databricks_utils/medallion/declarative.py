@@ -17,6 +17,7 @@ from databricks_utils.contracts import Contract
 from databricks_utils.data_quality import row_rules
 from databricks_utils.medallion import technical
 from databricks_utils.medallion.auto_loader import auto_loader_rows, finished
+from databricks_utils.medallion.bronze import moment_of_batch
 from databricks_utils.medallion.file_readers import read_csv_texts, read_objects
 from databricks_utils.medallion.gold import computed
 from databricks_utils.medallion.lakehouse import Lakehouse
@@ -72,7 +73,7 @@ def _declare_bronze(dp: Any, lakehouse: Lakehouse, node: Bronze) -> None:
                 "_ingestion_timestamp": now,
                 "_ingestion_date": F.to_date(now),
                 "_source_system": F.lit(node.source.system),
-                "_batch_id": F.lit(None).cast("string"),
+                "_batch_id": moment_of_batch(),
             }
         )
         return rows.select(*[column.name for column in contract.columns], *technical.names("bronze"))

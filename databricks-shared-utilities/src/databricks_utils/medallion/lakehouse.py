@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Collection, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from databricks_utils.config import Configuration
+from databricks_utils.config.secrets import SecretProvider, secrets_of_place
 from databricks_utils.contracts import Contract, create_table_sql, struct_type
 from databricks_utils.delta import (
     APPENDED_PROPERTIES,
@@ -24,9 +24,12 @@ from databricks_utils.delta import (
     last_commit,
     locked,
     newest_version,
+    set_comments,
     table_exists,
+    tables_of,
 )
 from databricks_utils.errors import InvalidInput
+from databricks_utils.medallion.arguments import arguments_for
 from databricks_utils.medallion.pipeline import TableNode
 from databricks_utils.session.launch import java_process
 
@@ -43,11 +46,13 @@ class Lakehouse:
         spark: The session.
         configuration: Validated configuration of the environment.
         contracts: Contracts by `layer.table`.
+        secrets: Where secrets are looked up that transformations ask for.
     """
 
     spark: SparkSession
     configuration: Configuration
     contracts: Mapping[str, Contract]
+    secrets: SecretProvider = field(default_factory=secrets_of_place)
 
     @cached_property
     def namespace(self) -> Namespace:
@@ -123,20 +128,37 @@ class Lakehouse:
             ) from None
 
     def ensure_table(self, contract: Contract, technical: StructType) -> bool:
-        """Create the contract's table, or add the columns it gained; say whether it was created."""
+        """Create the contract's table, or add the columns and take over the comments it gained; say if it was created.
+
+        A column without a description in the contract keeps the comment that somebody gave it in the catalog.
+        """
         if self.exists(contract.name):
-            wanted = struct_type(contract)
+            wanted, identifier = struct_type(contract), self.identifier(contract.name)
             for item in technical:
                 wanted = wanted.add(item)
-            add_missing_columns(self.spark, self.identifier(contract.name), wanted)
+            add_missing_columns(self.spark, identifier, wanted)
+            comments = {column.name: column.description for column in contract.columns}
+            set_comments(self.spark, identifier, contract.description, comments)
             return False
         properties = APPENDED_PROPERTIES if contract.layer == "bronze" else TABLE_PROPERTIES
         statement = create_table_sql(contract, self.identifier(contract.name), properties, technical=technical)
         create_table(self.spark, self.namespace, contract.name, statement)
         return True
 
+    def ensure_columns(self, table: str, columns: StructType) -> bool:
+        """Create a table that has no contract, or add the columns it gained; say whether it was created."""
+        if self.exists(table):
+            add_missing_columns(self.spark, self.identifier(table), columns)
+            return False
+        create_table(self.spark, self.namespace, table, schema=columns)
+        return True
+
+    def tables(self) -> list[str]:
+        """Return every Delta table of the environment's schemas, whoever made it, as `layer.table`."""
+        return tables_of(self.spark, self.namespace)
+
     def transformed(self, node: TableNode, rows: DataFrame) -> DataFrame:
-        """Apply a node's transformation: the rows, then its lookups, then parameters by name."""
+        """Apply a node's transformation: the rows, then its lookups, then parameters, flags and secrets by name."""
         transform = getattr(node, "transform", None)
         if transform is None:
             return rows
@@ -145,17 +167,8 @@ class Lakehouse:
         return result
 
     def parameters_for(self, node: object) -> dict[str, object]:
-        """Return the configuration's parameters that a node's transformation asks for by keyword-only name."""
-        transform = getattr(node, "transform", None)
-        if transform is None:
-            return {}
-        wanted = inspect.signature(transform).parameters.values()
-        given = self.configuration.parameters
-        return {
-            item.name: self.configuration.parameter(item.name)
-            for item in wanted
-            if item.kind is item.KEYWORD_ONLY and (item.default is item.empty or item.name in given)
-        }
+        """Return the parameters, flags and secrets that a node's transformation asks for by keyword-only name."""
+        return arguments_for(getattr(node, "transform", None), self.configuration, self.spark, self.secrets)
 
 
 def namespace_of(configuration: Configuration) -> Namespace:

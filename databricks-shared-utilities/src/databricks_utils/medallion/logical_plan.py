@@ -10,9 +10,11 @@ from __future__ import annotations
 import contextlib
 import io
 import re
+import sys
+import threading
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from pyspark.errors import PySparkException
 
@@ -24,6 +26,8 @@ _SECTION = re.compile(r"== Analyzed Logical Plan ==\n.*?\n(?P<tree>.*?)\n\n== Op
 _NAMED = re.compile(r"(?P<expression>.*) AS (?P<name>.+?)#(?P<id>\d+)(?:L|-T\d+ms)?", re.DOTALL)
 _ATTRIBUTE = re.compile(r"(?P<name>.+?)#(?P<id>\d+)(?:L|-T\d+ms)?", re.DOTALL)
 _REFERENCE = re.compile(r"#(?P<id>\d+)(?:L|-T\d+ms)?")
+#: Python has one standard output, and a session one set of settings, for all threads.
+_EXPLAINING = threading.RLock()
 #: More columns of an operator than so many are left out of the text.
 _MOST_FIELDS = ("spark.sql.debug.maxToStringFields", "10000")
 
@@ -65,11 +69,34 @@ def analyzed_plan(frame: DataFrame) -> Operator:
     Raises:
         AnalysisException: Spark cannot resolve the frame.
     """
-    output = io.StringIO()
-    with _every_field(frame.sparkSession), contextlib.redirect_stdout(output):
-        frame.explain(True)
-    found = _SECTION.search(output.getvalue())
+    with _EXPLAINING, _every_field(frame.sparkSession):
+        found = _SECTION.search(explained(frame, "extended"))
     return read_tree(found["tree"] if found else "")
+
+
+def explained(frame: DataFrame, mode: str) -> str:
+    """Return what `explain` prints, where other threads may print or explain something of their own meanwhile."""
+    with _EXPLAINING:
+        own = _OwnOutput(sys.stdout)
+        with contextlib.redirect_stdout(own):
+            frame.explain(mode)
+    return own.text.getvalue()
+
+
+class _OwnOutput(io.TextIOBase):
+    """Keeps what the thread that made it prints, and hands on what others print."""
+
+    def __init__(self, others: TextIO) -> None:
+        self.text, self._others, self._thread = io.StringIO(), others, threading.get_ident()
+
+    def write(self, text: str) -> int:
+        return (self.text if threading.get_ident() == self._thread else self._others).write(text)
+
+    def flush(self) -> None:
+        self._others.flush()
+
+    def isatty(self) -> bool:
+        return self._others.isatty()
 
 
 def read_tree(text: str) -> Operator:

@@ -9,20 +9,22 @@ import contextvars
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timezone
 from graphlib import TopologicalSorter
 from uuid import uuid4
 
 from databricks_utils.errors import RunFailed
 from databricks_utils.logging import log_context
+from databricks_utils.medallion.clock import Clock
 from databricks_utils.medallion.dependence import Dependence
 from databricks_utils.medallion.failure import RUNBOOK, cause_of, explained, kind_name, kind_of
 from databricks_utils.medallion.lakehouse import Lakehouse
 from databricks_utils.medallion.pipeline import Node, Pipeline
 from databricks_utils.medallion.progress import Position, Progress, load_progress, save_progress
 from databricks_utils.medallion.rehearsal import rehearse
-from databricks_utils.medallion.steps import Clock, Step, run_step
+from databricks_utils.medallion.steps import Step, run_step
 from databricks_utils.medallion.trail import followed
 from databricks_utils.observability import RunResult, RunStore, TableResult, span
 
@@ -62,17 +64,18 @@ def run_pipeline(
     clock = Clock()
     run_id = run_id or uuid4().hex
     dependences = rehearse(lakehouse, nodes)
-    with log_context(pipeline=pipeline.name, batch_id=run_id), span(f"run {pipeline.name}", run_id=run_id):
+    written, read = [node.table for node in nodes], [table for node in nodes for table in node.inputs]
+    with (
+        log_context(pipeline=pipeline.name, batch_id=run_id),
+        span(f"run {pipeline.name}", run_id=run_id),
         # Held until the positions are noted: who comes next must know how far these tables have read.
-        with lakehouse.held([node.table for node in nodes], [table for node in nodes for table in node.inputs], run_id):
-            progress = load_progress(lakehouse)
-            walk = _Walk(
-                lakehouse, pipeline, nodes, dependences, progress, full_refresh, run_id, on_table or (lambda _: None)
-            )
-            steps = walk.run()
-            moved = [step.position for step in steps if step.position]
-            with _recording(run_id, "how far its tables have read"):
-                save_progress(lakehouse, progress, moved, run_id)
+        lakehouse.held(written, read, run_id),
+    ):
+        progress = load_progress(lakehouse)
+        walk = _Walk(
+            lakehouse, pipeline, nodes, dependences, progress, full_refresh, run_id, on_table or (lambda _: None)
+        )
+        steps = walk.run()
         run = RunResult(
             run_id=run_id,
             pipeline=pipeline.name,
@@ -82,9 +85,32 @@ def run_pipeline(
             tables=tuple(step.result for step in steps),
             parameters={"tables": ",".join(tables), "full_refresh": str(full_refresh).lower()},
         )
+        # First what was found, then how far was read: who dies between the two reads again, and finds it again.
+        # The other way about the next try would find nothing new, and a breach would be forgotten.
         with _recording(run_id, "what it did"):
             RunStore(lakehouse.namespace).save(lakehouse.spark, run)
+        moved = [step.position for step in steps if step.position]
+        with _recording(run_id, "how far its tables have read"):
+            _note_positions(lakehouse, progress, moved, run)
     return run
+
+
+def _note_positions(lakehouse: Lakehouse, progress: Progress, moved: Sequence[Position], run: RunResult) -> None:
+    """Note how far tables have read; where that fails, they are on record as failed, as their task is."""
+    try:
+        save_progress(lakehouse, progress, moved, run.run_id)
+    except Exception as error:
+        names = {position.table for position in moved}
+        told = f"Written, but how far it has read could not be noted: {cause_of(error)}"
+        now = datetime.now(timezone.utc)
+        failed = [
+            replace(table, status="failed", started_at=now, rules=(), error=told, error_kind=kind_name(error))
+            for table in run.tables
+            if table.table in names
+        ]
+        with suppress(Exception):  # the first error is the one to tell
+            RunStore(lakehouse.namespace).save(lakehouse.spark, replace(run, started_at=now, tables=tuple(failed)))
+        raise
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from pyspark.sql import functions as F
 
 from databricks_utils.contracts import Contract, data_type
 from databricks_utils.data_quality import Summary, cast_to_contract, label, row_rules, summarise
-from databricks_utils.delta import append, comparable, create_table, merge_by_key, not_older, overwrite, quoted
+from databricks_utils.delta import append, comparable, merge_by_key, not_older, overwrite, quoted
 from databricks_utils.errors import RunFailed
 from databricks_utils.medallion import technical
 from databricks_utils.medallion.increment import Increment
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 CARRIED = (
     "_raw",
     "_source_file",
+    "_source_system",
     "_ingestion_timestamp",
     "_batch_id",
     "_rescued_data",
@@ -186,10 +187,7 @@ def _ensure_tables(lakehouse: Lakehouse, contract: Contract) -> bool:
     """Create what is missing, and say whether the quarantine was."""
     lakehouse.ensure_table(contract, technical.columns("silver"))
     quarantine = quarantine_of(contract.name)
-    if not lakehouse.exists(quarantine):
-        create_table(lakehouse.spark, lakehouse.namespace, quarantine, schema=technical.columns("quarantine"))
-        return True
-    return False
+    return lakehouse.ensure_columns(quarantine, technical.columns("quarantine"))
 
 
 def _quarantine(

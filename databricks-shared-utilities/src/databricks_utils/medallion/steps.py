@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-import time
 from dataclasses import dataclass, replace
-from datetime import datetime, timezone
 
-from databricks_utils.data_quality import RuleResult, decide, quality_score, run_table_rules, table_rules
+from databricks_utils.data_quality import RuleResult, decide, quality_score
+from databricks_utils.data_quality.results import breaches_of, warnings_of
 from databricks_utils.logging import log_context
 from databricks_utils.medallion.bronze import ingest
+from databricks_utils.medallion.checks import rules_of_table
+from databricks_utils.medallion.clock import Clock
 from databricks_utils.medallion.dependence import Dependence
 from databricks_utils.medallion.gold import refresh
 from databricks_utils.medallion.increment import Increment, plan_increment
@@ -18,7 +19,7 @@ from databricks_utils.medallion.pipeline import Bronze, Gold, Node, Silver
 from databricks_utils.medallion.progress import Position
 from databricks_utils.medallion.silver import refine
 from databricks_utils.medallion.trail import entered
-from databricks_utils.observability import TableResult, TableStatus, span
+from databricks_utils.observability import TableResult, span
 from databricks_utils.retry import is_transient, retry
 
 _LOG = logging.getLogger(__name__)
@@ -60,6 +61,7 @@ def run_step(
             delay_seconds=execution.retry_delay_seconds,
             when=is_transient,
         )
+        _tell(step.result)
         _LOG.info(
             "table finished",
             extra={
@@ -70,6 +72,13 @@ def run_step(
             },
         )
         return step
+
+
+def _tell(result: TableResult) -> None:
+    """Log what somebody should look at, for who reads only logs."""
+    for event, sentences in (("quality_breached", result.breaches), ("quality_warned", result.warnings)):
+        for sentence in sentences:
+            _LOG.warning("%s", sentence, extra={"event": event})
 
 
 def _run_once(
@@ -90,7 +99,11 @@ def _run_once(
         else _gold(lakehouse, node, increment, dependence, started)
     )
     counted = work.counted
-    rules = (*work.rules, *_table_rules(lakehouse, node, started, work))
+    entered("check the rules of the whole table")
+    whole = rules_of_table(
+        lakehouse, node.table, now=started.at, proved_unique=work.proved_unique, known_rows=work.known_rows
+    )
+    rules = (*work.rules, *whole)
     score = quality_score(rules)
     decision = decide(score, counted.rows_read, counted.rows_quarantined, lakehouse.configuration.quality)
     version = lakehouse.version(node.table)
@@ -99,7 +112,8 @@ def _run_once(
         duration_seconds=started.seconds(),
         score=score,
         rules=rules,
-        breaches=decision.reasons if decision.status == "breached" else (),
+        breaches=(*(decision.reasons if decision.status == "breached" else ()), *breaches_of(rules)),
+        warnings=(*(decision.reasons if decision.status == "warned" else ()), *warnings_of(rules)),
         target_version=version,
     )
     return Step(result, increment.reached(version))
@@ -132,7 +146,8 @@ def _silver(lakehouse: Lakehouse, node: Silver, increment: Increment, started: C
     )
     # Rows are reduced to one for each key and merged by it, and the balance has been checked.
     known_rows = refined.rows_valid if increment.after < 0 else None
-    return _Work(counted, refined.summary.rules, refined.summary.distinct_keys, known_rows)
+    rules = tuple(replace(rule, set_aside=True) for rule in refined.summary.rules)
+    return _Work(counted, rules, refined.summary.distinct_keys, known_rows)
 
 
 def _gold(
@@ -168,41 +183,3 @@ def _bronze(lakehouse: Lakehouse, node: Bronze, started: Clock) -> Step:
         target_version=lakehouse.version(node.table),
     )
     return Step(result)
-
-
-def _table_rules(lakehouse: Lakehouse, node: Node, started: Clock, work: _Work) -> list[RuleResult]:
-    rules = table_rules(lakehouse.contract(node.table))
-    if not rules:
-        return []
-    entered("check the rules of the whole table")
-    identifier = lakehouse.identifier(node.table)
-
-    def resolve(table: str) -> str:
-        lakehouse.exists(table)  # so that its name can be used in SQL
-        return lakehouse.identifier(table)
-
-    return run_table_rules(
-        lakehouse.spark,
-        identifier,
-        rules,
-        resolve,
-        now=started.at,
-        proved_unique=work.proved_unique,
-        known_rows=work.known_rows,
-    )
-
-
-class Clock:
-    """Measures a table's turn."""
-
-    def __init__(self) -> None:
-        self.at = datetime.now(timezone.utc)
-        self._begin = time.perf_counter()
-
-    def seconds(self) -> float:
-        """Seconds since the start."""
-        return round(time.perf_counter() - self._begin, 3)
-
-    def result(self, node: Node, status: TableStatus) -> TableResult:
-        """Return the table's result with start and duration filled in."""
-        return TableResult(node.table, node.layer, status, self.at, self.seconds())

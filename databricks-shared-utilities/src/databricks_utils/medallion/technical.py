@@ -11,14 +11,15 @@ BRONZE = (
     "_ingestion_timestamp TIMESTAMP, _ingestion_date DATE, _source_file STRING, _source_system STRING, "
     "_batch_id STRING, _rescued_data STRING, _corrupt_record STRING"
 )
+# Columns are added at the end of a line: a table of an earlier release gains them behind those that it has.
 SILVER = (
     "_source_file STRING, _ingestion_timestamp TIMESTAMP, _batch_id STRING, _is_valid BOOLEAN, "
-    "_validation_warnings ARRAY<STRING>, _processing_timestamp TIMESTAMP"
+    "_validation_warnings ARRAY<STRING>, _processing_timestamp TIMESTAMP, _source_system STRING"
 )
 QUARANTINE = (
     "record STRING, _validation_errors ARRAY<STRING>, _is_valid BOOLEAN, _rescued_data STRING, _corrupt_record STRING, "
     "_source_file STRING, _ingestion_timestamp TIMESTAMP, _batch_id STRING, _source_version BIGINT, "
-    "_processing_timestamp TIMESTAMP"
+    "_processing_timestamp TIMESTAMP, _source_system STRING"
 )
 GOLD = "_processing_timestamp TIMESTAMP"
 

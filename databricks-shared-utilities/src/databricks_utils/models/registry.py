@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
@@ -191,13 +191,17 @@ class ModelRegistry:
         self._client.delete_registered_model_alias(name, CHALLENGER)
         return self._read(name, CHAMPION)
 
-    def roll_back(self, name: str, *, by: str, because: str) -> ModelVersion:
+    def roll_back(
+        self, name: str, *, by: str, because: str, check: Callable[[ModelVersion], object] | None = None
+    ) -> ModelVersion:
         """Bring back the champion before this one; again, the one before that.
 
         Args:
             name: catalog.schema.model.
             by: Who decides.
             because: Why; it is kept with the version that goes.
+            check: Is given the version that comes back, while nothing is changed yet: it loads it, say, and compares
+                what it was trained on with the features of today. What it raises stops the rollback.
 
         Raises:
             InvalidInput: There is no champion, or none before it, or the reason is missing.
@@ -209,6 +213,8 @@ class ModelRegistry:
         if champion is None or before is None:
             hint = "Promote another version instead"
             raise InvalidInput("There is no champion to go back to", where=where, hint=hint)
+        if check is not None:
+            check(self.version(name, int(before)))
         notes = {ROLLED_BACK_BY: by, ROLLED_BACK_AT: _now(), ROLLED_BACK_WHY: because}
         self._note(name, champion.version, notes)
         self._client.set_registered_model_alias(name, CHAMPION, before)

@@ -31,10 +31,12 @@ class TableResult:
         rows_reprocessed: Old rows computed again because a lookup changed.
         score: Quality score from 0 to 1, or None.
         rules: Outcome of each rule.
-        breaches: Thresholds of the configuration that are not met, as sentences.
+        breaches: Rules of severity error that the table does not meet, thresholds of the configuration that it is
+            beyond, and files set aside, as sentences; any of them makes exit code 3.
         error: What went wrong.
         error_kind: Stable name of the kind of error, for alerts; the runbook has a heading for each.
         target_version: Version of the table afterwards.
+        warnings: What is worth a look and no breach, as sentences.
     """
 
     table: str
@@ -54,6 +56,7 @@ class TableResult:
     error: str | None = None
     target_version: int | None = None
     error_kind: str | None = None
+    warnings: tuple[str, ...] = ()
 
     @property
     def balanced(self) -> bool:
@@ -91,6 +94,22 @@ class RunResult:
         return "breached" if any(table.breaches for table in self.tables) else "succeeded"
 
     @property
+    def headline(self) -> str:
+        """What happened, in a few words: never "everything was written" alone where something is breached."""
+        failed = [table for table in self.tables if table.status in ("failed", "blocked")]
+        found = [
+            _counted(len(failed), "table") + " not written" if failed else "Everything was written",
+            _counted(sum(len(table.breaches) for table in self.tables), "breach"),
+            _counted(sum(len(table.warnings) for table in self.tables), "warning"),
+        ]
+        return "; ".join(part for part in found if part)
+
+    @property
     def exit_code(self) -> int:
         """0 done, 1 failed, 3 a quality threshold is breached."""
         return {"succeeded": 0, "failed": 1, "breached": 3}[self.status]
+
+
+def _counted(number: int, noun: str) -> str:
+    plural = f"{noun}es" if noun.endswith("ch") else f"{noun}s"
+    return f"{number} {noun if number == 1 else plural}" if number else ""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from databricks_utils.data_quality.results import RuleResult
 from databricks_utils.delta import Namespace, append_records, table_exists
+from databricks_utils.logging.redaction import concealed
 from databricks_utils.observability.results import RunResult, TableResult
 
 if TYPE_CHECKING:
@@ -28,11 +29,12 @@ SCHEMAS = {
         "started_at TIMESTAMP, duration_seconds DOUBLE, rows_read BIGINT, rows_valid BIGINT, rows_written BIGINT, "
         "rows_quarantined BIGINT, rows_duplicate BIGINT, "
         "rows_reprocessed BIGINT, score DOUBLE, breaches ARRAY<STRING>, error STRING, "
-        "target_version BIGINT, error_kind STRING"
+        "target_version BIGINT, error_kind STRING, warnings ARRAY<STRING>"
     ),
     QUALITY: (
         "run_id STRING, table_name STRING, rule STRING, column_name STRING, kind STRING, severity STRING, "
-        "rows_checked BIGINT, rows_failed BIGINT, passed BOOLEAN, detail STRING, checked_at TIMESTAMP"
+        "rows_checked BIGINT, rows_failed BIGINT, passed BOOLEAN, detail STRING, checked_at TIMESTAMP, "
+        "consequence STRING"
     ),
 }
 
@@ -75,16 +77,28 @@ class RunStore:
     def latest(self, spark: SparkSession, limit: int = 1) -> list[RunResult]:
         """Return the newest runs, newest first; runs of several tasks under one name are joined.
 
-        A table that was run again under the same name, as a repaired job does, counts by its last try. The outcomes
-        of rules come with the newest run only.
+        A table that was run again under the same name, as a task is that is tried again or repaired, counts by the
+        last try that had something to do; what earlier tries found breached stays breached. The outcomes of rules come
+        with the newest run only.
         """
+        return self._found(spark, "true", limit)
+
+    def named(self, spark: SparkSession, run_id: str) -> RunResult | None:
+        """Return the run of a name, its tasks joined as by `latest`, or None where nothing is recorded of it."""
+        from databricks_utils.data_quality.sql_text import string_literal
+
+        found = self._found(spark, f"run_id = {string_literal(run_id)}", 1)
+        return found[0] if found else None
+
+    def _found(self, spark: SparkSession, condition: str, limit: int) -> list[RunResult]:
         if not table_exists(spark, self.namespace, RUNS):
             return []
         runs = spark.sql(
             f"SELECT run_id, any_value(pipeline) pipeline, any_value(environment) environment, "
             f"min(started_at) started_at, "
             f"sum(duration_seconds) duration_seconds, max_by(parameters, started_at) parameters "
-            f"FROM {self.namespace.identifier(RUNS)} GROUP BY run_id ORDER BY started_at DESC LIMIT {int(limit)}"
+            f"FROM {self.namespace.identifier(RUNS)} WHERE {condition} "
+            f"GROUP BY run_id ORDER BY started_at DESC LIMIT {int(limit)}"
         ).collect()
         wanted = [row.run_id for row in runs]
         with ThreadPoolExecutor(2) as pool:
@@ -124,6 +138,7 @@ def _table_row(run: RunResult, position: int, table: TableResult) -> tuple[objec
         None if table.error is None else _storable(table.error),
         table.target_version,
         table.error_kind,
+        [_storable(warning) for warning in table.warnings],
     )
 
 
@@ -144,28 +159,43 @@ def _rule_row(run: RunResult, table: TableResult, rule: RuleResult) -> tuple[obj
         rule.passed,
         _storable(rule.detail),
         run.started_at,
+        rule.consequence,
     )
 
 
 def _storable(text: str) -> str:
-    """Replace what UTF-8 cannot hold, as the name of a file can bring it: it would lose the record of the whole run."""
-    return text.encode("utf-8", "replace").decode("utf-8")
+    """Replace what UTF-8 cannot hold, as the name of a file can bring it, which would lose the record; mask secrets."""
+    return concealed(text).encode("utf-8", "replace").decode("utf-8")
 
 
 def _run(row: Any, tables: Sequence[Any], rules: Sequence[Any]) -> RunResult:
-    last = {item.table_name: item for item in sorted(tables, key=_moment)}
+    tries: dict[str, list[Any]] = {}
+    for item in sorted(tables, key=_moment):
+        tries.setdefault(item.table_name, []).append(item)
+    joined = [_joined(items) for items in tries.values()]
     return RunResult(
         run_id=row.run_id,
         pipeline=row.pipeline,
         environment=row.environment,
         started_at=_utc(row.started_at),
         duration_seconds=row.duration_seconds,
-        tables=tuple(_table(item, rules) for item in sorted(last.values(), key=_moment)),
+        tables=tuple(_table(*found, rules) for found in sorted(joined, key=lambda found: _moment(found[0]))),
         parameters=dict(row.parameters or {}),
     )
 
 
-def _table(row: Any, rules: Sequence[Any]) -> TableResult:
+def _joined(tries: Sequence[Any]) -> tuple[Any, Sequence[Any]]:
+    """Return the try of a table that counts, and all of them.
+
+    That is the last, unless it found nothing new: then somebody has done the work before, and its outcome stands.
+    """
+    last = tries[-1]
+    if last.status == "skipped":
+        last = next((item for item in reversed(tries) if item.status == "succeeded"), last)
+    return last, tries
+
+
+def _table(row: Any, tries: Sequence[Any], rules: Sequence[Any]) -> TableResult:
     return TableResult(
         table=row.table_name,
         layer=row.layer,
@@ -180,11 +210,17 @@ def _table(row: Any, rules: Sequence[Any]) -> TableResult:
         rows_reprocessed=row.rows_reprocessed,
         score=row.score,
         rules=tuple(_rule(item) for item in _last_try(row, rules)),
-        breaches=tuple(row.breaches or ()),
+        breaches=_said(tries, "breaches"),
         error=row.error,
         target_version=row.target_version,
         error_kind=row.asDict().get("error_kind"),  # a table of version 1.0 lacks it until the next run
+        warnings=_said(tries, "warnings"),
     )
+
+
+def _said(tries: Sequence[Any], column: str) -> tuple[str, ...]:
+    """Return what any try has said, each sentence once; a table of an earlier version lacks the column."""
+    return tuple(dict.fromkeys(text for item in tries for text in item.asDict().get(column) or ()))
 
 
 def _moment(row: Any) -> tuple[datetime, int]:
@@ -210,6 +246,7 @@ def _rule(row: Any) -> RuleResult:
         row.rows_failed,
         row.passed,
         row.detail,
+        set_aside=row.asDict().get("consequence") == "quarantine",
     )
 
 

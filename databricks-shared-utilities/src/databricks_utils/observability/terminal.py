@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from databricks_utils.logging.redaction import concealed
 from databricks_utils.observability.results import RunResult, TableResult
 
 #: Column names and rows of a look at a table.
@@ -48,7 +49,7 @@ def print_run(run: RunResult, console: Console | None = None) -> None:
     console.print(table)
     _print_alerts(run, console)
     colour = COLOURS[run.status]
-    console.print(f"[{colour}]{run.status}[/] in {run.duration_seconds:,.1f} s")
+    console.print(f"[{colour}]{run.status}[/] in {run.duration_seconds:,.1f} s: {run.headline}", soft_wrap=True)
 
 
 def print_table(item: TableResult, console: Console | None = None) -> None:
@@ -106,7 +107,7 @@ def _fitting(columns: Sequence[str], rows: Sequence[tuple[object, ...]], width: 
 
 def _shown(value: object) -> str:
     """Return a value as one line."""
-    return "" if value is None else " ".join(str(value).splitlines())
+    return "" if value is None else concealed(" ".join(str(value).splitlines()))
 
 
 def _print_alerts(run: RunResult, console: Console) -> None:
@@ -117,7 +118,9 @@ def _print_alerts(run: RunResult, console: Console) -> None:
             if told:
                 console.print(_told(told))
         for breach in item.breaches:
-            console.print(f"[{COLOURS['breached']}]{escape(item.table)}[/]: {escape(breach)}")
+            console.print(f"[{COLOURS['breached']}]{escape(item.table)}[/] breach: {escape(concealed(breach))}")
+        for warning in item.warnings:
+            console.print(f"[yellow]{escape(item.table)}[/] warning: {escape(concealed(warning))}")
 
 
 def _told(lines: Sequence[str]) -> Table:

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
 from databricks_utils.contracts import Contract
 from databricks_utils.data_quality import row_rules
-from databricks_utils.errors import InputProblems, InvalidInput
+from databricks_utils.errors import InputProblems, InvalidInput, LakehouseError
+from databricks_utils.medallion import technical
+from databricks_utils.medallion.column_checks import technical_problems
 from databricks_utils.streaming.definition import StreamBronze, StreamGold, StreamNode, StreamPipeline, StreamSilver
-from databricks_utils.streaming.events import names_of_time_rules
+from databricks_utils.streaming.events import bronze_columns, names_of_time_rules, silver_columns
 from databricks_utils.streaming.source import NEEDED, RECEIVED
+
+if TYPE_CHECKING:
+    from pyspark.sql.types import StructType
 
 #: Types of columns that can bear a watermark.
 OF_TIME = ("TIMESTAMP", "TIMESTAMP_NTZ")
@@ -35,8 +41,9 @@ def check_streams(pipeline: StreamPipeline, contracts: Mapping[str, Contract]) -
         raise InputProblems(found)
 
 
-def _problems(pipeline: StreamPipeline, node: StreamNode, contract: Contract) -> Iterator[InvalidInput]:
+def _problems(pipeline: StreamPipeline, node: StreamNode, contract: Contract) -> Iterator[LakehouseError]:
     where = str(contract.path)
+    yield from technical_problems(contract, _technical_columns(node))
     if isinstance(node, StreamBronze):
         missing = [name for name in NEEDED if name not in contract.column_names]
         if missing:
@@ -54,6 +61,12 @@ def _problems(pipeline: StreamPipeline, node: StreamNode, contract: Contract) ->
             hint = "Streams with state read silver; a StreamAlerts reads gold"
             message = f"{node.table} reads {', '.join(others)}"
             yield InvalidInput(message, where=f"StreamGold({node.name!r})", hint=hint)
+
+
+def _technical_columns(node: StreamNode) -> StructType:
+    if isinstance(node, StreamBronze):
+        return bronze_columns()
+    return silver_columns() if isinstance(node, StreamSilver) else technical.columns("gold")
 
 
 def _watermark_problems(node: StreamSilver, contract: Contract) -> Iterator[InvalidInput]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 POSITION = ("_topic", "_partition", "_offset", "_arrived_at")
 _POSITION = "_topic STRING, _partition INT, _offset BIGINT, _arrived_at TIMESTAMP"
 #: What is known of an event besides its fields; written out, since a declarative pipeline knows no schema in advance.
-_AROUND = ("_raw", *POSITION, "_sent_at", "_source_file", "_ingestion_timestamp", "_batch_id")
+_AROUND = ("_raw", *POSITION, "_sent_at", "_source_file", "_source_system", "_ingestion_timestamp", "_batch_id")
 _LABELS = ("_validation_errors", "_validation_warnings", "_is_valid")
 #: When a record was sent, by its own time: a clock that is ahead has not sent it after bronze took it. NULL for files.
 SENT_AT = "CASE WHEN timestamp > _ingestion_timestamp THEN _ingestion_timestamp ELSE timestamp END"
@@ -67,6 +67,7 @@ def prepare_events(bronze: DataFrame, contract: Contract, lakehouse: Lakehouse, 
         F.expr(ARRIVED_AT).alias("_arrived_at"),
         F.expr(SENT_AT).alias("_sent_at"),
         "_source_file",
+        "_source_system",
         "_ingestion_timestamp",
         "_batch_id",
     )
@@ -81,7 +82,8 @@ def prepare_events(bronze: DataFrame, contract: Contract, lakehouse: Lakehouse, 
     labelled = label(transformed, rules).withColumn("_is_valid", F.explode(F.array("_is_valid")))
     return labelled.select(
         *contract.column_names,
-        *("_raw", "_corrupt_record", "_source_file", "_ingestion_timestamp", "_batch_id", *POSITION, *_LABELS),
+        *("_raw", "_corrupt_record", "_source_file", "_source_system", "_ingestion_timestamp", "_batch_id"),
+        *(*POSITION, *_LABELS),
     )
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from databricks_utils.data_quality import RuleResult, quality_score
+from databricks_utils.data_quality.results import breaches_of, warnings_of
 from databricks_utils.observability import TableResult, TableStatus
-from databricks_utils.streaming.checks import breaches_of
 from databricks_utils.streaming.definition import StreamNode, StreamSilver
 from databricks_utils.streaming.progress import Totals
 
@@ -84,6 +84,7 @@ def stream_result(node: StreamNode, outcome: StreamOutcome, started_at: datetime
         score=quality_score(outcome.rules) if outcome.rules else None,
         rules=outcome.rules,
         breaches=(*_late_breaches(node, outcome), *breaches_of(outcome.rules)),
+        warnings=warnings_of(outcome.rules),
         error=outcome.error or ("not run because a table it reads failed" if outcome.blocked else None),
         target_version=version,
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from pyspark.sql import functions as F
 
 from databricks_utils.config import resolve_secret
-from databricks_utils.delta import create_table
+from databricks_utils.config.secrets import secrets_of_place
 from databricks_utils.errors import InvalidInput
 from databricks_utils.medallion import Lakehouse, quarantine_of, technical
 from databricks_utils.medallion.checkpoint import fills_another
@@ -35,7 +35,7 @@ from databricks_utils.streaming.events import (
     unique_events,
 )
 from databricks_utils.streaming.single_rows import check_single_rows
-from databricks_utils.streaming.source import bronze_rows, received_events, secrets_of_place
+from databricks_utils.streaming.source import bronze_rows, received_events
 from databricks_utils.streaming.topics import TopicWatch
 from databricks_utils.streaming.writer import AlertOnce, AppendOnce, BronzeOnce, SetByKey
 
@@ -150,8 +150,7 @@ def _bronze(lakehouse: Lakehouse, pipeline: StreamPipeline, node: StreamBronze, 
 def _silver(lakehouse: Lakehouse, pipeline: StreamPipeline, node: StreamSilver, alone: bool) -> list[StreamQuery]:
     contract, quarantine = lakehouse.contract(node.table), quarantine_of(node.table)
     lakehouse.ensure_table(contract, silver_columns())
-    if not lakehouse.exists(quarantine):
-        create_table(lakehouse.spark, lakehouse.namespace, quarantine, schema=quarantine_columns())
+    lakehouse.ensure_columns(quarantine, quarantine_columns())
 
     def unique() -> DataFrame:
         return silver_rows(lakehouse, node, bronze_rows(_appended(lakehouse, node.reads)))

@@ -20,6 +20,7 @@ from uuid import uuid4
 
 from pyspark.sql import functions as F
 
+from databricks_utils.config.secrets import secrets_of_place
 from databricks_utils.errors import InvalidInput, RunFailed
 from databricks_utils.logging import log_context
 from databricks_utils.medallion import Lakehouse
@@ -41,7 +42,6 @@ from databricks_utils.streaming.metrics import StreamMetrics
 from databricks_utils.streaming.pace import SAVE_SECONDS, WATCH_SECONDS, Listener, check_duration, wait_for_an_end
 from databricks_utils.streaming.progress import BatchProgress, ProgressReader, ProgressStore
 from databricks_utils.streaming.single_rows import check_single_rows
-from databricks_utils.streaming.source import secrets_of_place
 from databricks_utils.streaming.topics import TopicWatch
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from databricks_utils.observability import RunResult, RunStore, TableResult, flu
 from databricks_utils.retry import is_transient
 from databricks_utils.session import over_connect
 from databricks_utils.streaming.broker import check_streaming
-from databricks_utils.streaming.checks import rules_of_table
+from databricks_utils.streaming.checks import rules_of_node
 from databricks_utils.streaming.definition import StreamBronze, StreamNode, StreamPipeline, StreamSilver
 from databricks_utils.streaming.failure import described, explained, is_over_soon
 from databricks_utils.streaming.late import LateEvents
@@ -309,7 +309,7 @@ class _StreamRun:
     def _checked(self, node: StreamNode) -> tuple[RuleResult, ...]:
         changed = self.lakehouse.version(node.table) > self.before[node.table]
         try:
-            return rules_of_table(self.lakehouse, node, written=changed)
+            return rules_of_node(self.lakehouse, node, written=changed)
         except Exception as error:  # a rule that does not fit is its own table's failure
             self.errors[node.table] = described(error)
             return ()

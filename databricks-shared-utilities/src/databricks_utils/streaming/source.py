@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
-from databricks_utils.config import DatabricksSecrets, EnvironmentSecrets, SecretProvider
+from databricks_utils.config import SecretProvider
+from databricks_utils.config.secrets import secrets_of_place
 from databricks_utils.errors import InvalidInput
 from databricks_utils.medallion import Lakehouse
 from databricks_utils.medallion.checkpoint import ANY_AGE
-from databricks_utils.streaming.broker import BROKERS, on_databricks, source_options
+from databricks_utils.streaming.broker import BROKERS, source_options
 from databricks_utils.streaming.definition import StreamBronze
 
 if TYPE_CHECKING:
@@ -21,11 +22,6 @@ if TYPE_CHECKING:
 RECEIVED = "key BINARY, value BINARY, topic STRING, partition INT, offset BIGINT, timestamp TIMESTAMP"
 #: Those of them that everything behind bronze needs.
 NEEDED = ("value", "topic", "partition", "offset", "timestamp")
-
-
-def secrets_of_place() -> SecretProvider:
-    """Return where secrets are looked up here: secret scopes on Databricks, variables elsewhere."""
-    return DatabricksSecrets() if on_databricks() else EnvironmentSecrets()
 
 
 def received_events(lakehouse: Lakehouse, node: StreamBronze, secrets: SecretProvider | None = None) -> DataFrame:

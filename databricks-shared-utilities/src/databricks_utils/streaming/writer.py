@@ -13,6 +13,7 @@ from pyspark.sql import Window
 from pyspark.sql import functions as F
 
 from databricks_utils.delta import append, merge_by_key, notes
+from databricks_utils.medallion.bronze import moment_of_batch
 from databricks_utils.medallion.kept import kept
 from databricks_utils.streaming.delivery import Delivery
 
@@ -114,14 +115,20 @@ class BronzeOnce:
 
 
 def with_stamps(received: DataFrame, system: str, batch_id: str | None) -> DataFrame:
-    """Return received events with the technical columns of bronze that tell when and by what they came."""
+    """Return received events with the technical columns of bronze that tell when and by what they came.
+
+    Args:
+        received: Events.
+        system: What they were received from.
+        batch_id: Names the batch; None where an engine does not say its number.
+    """
     now, nothing = F.current_timestamp(), F.lit(None).cast("string")
     return received.withColumns(
         {
             "_ingestion_timestamp": now,
             "_ingestion_date": F.to_date(now),
             "_source_system": F.lit(system),
-            "_batch_id": F.lit(batch_id).cast("string"),
+            "_batch_id": moment_of_batch() if batch_id is None else F.lit(batch_id),
             "_rescued_data": nothing,
             "_corrupt_record": nothing,
         }

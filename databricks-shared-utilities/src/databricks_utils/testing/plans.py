@@ -6,13 +6,14 @@ The plan is taken from `explain("formatted")`, which classic Spark and Spark Con
 from __future__ import annotations
 
 import contextlib
-import io
 import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from databricks_utils.medallion.logical_plan import explained
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -98,10 +99,8 @@ def empty_source(spark: SparkSession, folder: Path, schema: str) -> DataFrame:
 
 def plan_of(frame: DataFrame) -> Plan:
     """Return the plan of a frame whose sources are too large to be broadcast unasked, before execution adapts it."""
-    output = io.StringIO()
-    with _set(frame.sparkSession, _PLANNING), contextlib.redirect_stdout(output):
-        frame.select("*").explain("formatted")  # a frame that was planned before keeps its plan
-    return read_plan(output.getvalue())
+    with _set(frame.sparkSession, _PLANNING):
+        return read_plan(explained(frame.select("*"), "formatted"))  # a frame that was planned before keeps its plan
 
 
 def read_plan(text: str) -> Plan:

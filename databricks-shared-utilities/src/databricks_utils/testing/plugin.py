@@ -161,7 +161,9 @@ def spark(spark_mode: str, warehouse: Path, pytestconfig: pytest.Config) -> Iter
         yield session
         session.stop()
         return
-    settings = LocalSpark(memory="1g", settings=_chosen_settings(pytestconfig))
+    # A long suite has the memory that a project has; what hundreds of tests leave behind would fill the smaller one.
+    memory = LocalSpark().memory if pytestconfig.getoption("--spark-lifetime") == "long" else "1g"
+    settings = LocalSpark(memory=memory, settings=_chosen_settings(pytestconfig))
     groups = tuple(pytestconfig.getini("spark_jar_groups"))
     if spark_mode == "classic":
         session = create_session(settings, "tests", warehouse, short_lived=True, jar_groups=groups)

@@ -32,7 +32,7 @@ def test_rules_that_are_not_met_stand_first_with_what_was_found() -> None:
 
     _, _, first, second, third, last = shown(table)
 
-    assert first == "silver.sales primary_key 1,204 3 error 3 surplus rows, must be 0"
+    assert first == "silver.sales primary_key 1,204 3 breach 3 surplus rows, must be 0"
     assert second == "silver.sales freshness 1 1 warning 2.0 hours old, at most 1"
     assert third == "silver.sales not_empty 1 0 met"
     assert last == "3 rules checked, 2 not met: breached"

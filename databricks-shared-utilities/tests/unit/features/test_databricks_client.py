@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any, ClassVar
 
 import pytest
 from feature_shop import REGISTRY
+from pyspark.sql.types import StructType
 
+from databricks_utils.contracts import parse_schema
 from databricks_utils.delta import Namespace
-from databricks_utils.errors import InvalidInput, MissingTool
+from databricks_utils.errors import InputProblems, InvalidInput, MissingTool
 from databricks_utils.features import FeatureStore, create_training_set, publish_online_table
 
 STORE = FeatureStore(Namespace("main", {"gold": "shop_gold"}), REGISTRY)
@@ -23,7 +25,19 @@ STORE = FeatureStore(Namespace("main", {"gold": "shop_gold"}), REGISTRY)
 class Labels:
     """As much of a frame as is looked at before the client joins."""
 
-    columns: Sequence[str] = ("customer", "store_id", "bought_at", "churned")
+    kinds: str = "customer INT, store_id INT, bought_at TIMESTAMP, churned BOOLEAN"
+    #: Knows no tables, so that no rows of other definitions are in the way.
+    sparkSession: Any = field(
+        default_factory=lambda: SimpleNamespace(catalog=SimpleNamespace(tableExists=lambda _: False)), compare=False
+    )
+
+    @property
+    def schema(self) -> StructType:
+        return parse_schema(self.kinds)
+
+    @property
+    def columns(self) -> Sequence[str]:
+        return self.schema.names
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,6 +105,15 @@ def test_the_client_is_asked_for_the_same_features_keys_and_age() -> None:
             lookback_window=timedelta(days=3),
         )
     ]
+
+
+@pytest.mark.usefixtures("client")
+def test_the_client_is_not_asked_to_join_keys_of_other_types() -> None:
+    labels: Any = Labels("customer STRING, store_id INT, bought_at TIMESTAMP, churned BOOLEAN")
+    arguments: Any = {"timestamp": "bought_at", "on": {"household_id": "customer"}}
+
+    with pytest.raises(InputProblems, match=r"(?s)'customer' is STRING, and 'household_id'.*is INT.*cast\(\"int\"\)"):
+        create_training_set(STORE, labels, ["spend_7d"], **arguments)
 
 
 def test_where_the_client_is_missing_the_way_out_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

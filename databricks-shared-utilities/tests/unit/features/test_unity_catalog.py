@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from feature_shop import CONTRACTS, HOUSEHOLDS, REGISTRY
 
+from databricks_utils.contracts import parse_schema
 from databricks_utils.delta import Namespace
 from databricks_utils.features import FeatureRegistry, FeatureStore
 
@@ -32,10 +33,11 @@ class Catalog:
 
     @property
     def catalog(self) -> Any:
-        return SimpleNamespace(tableExists=lambda _: self.exists)
+        described = SimpleNamespace(description=HOUSEHOLDS.description)
+        return SimpleNamespace(tableExists=lambda _: self.exists, getTable=lambda _: described)
 
     def table(self, _: str) -> Any:
-        return SimpleNamespace(schema=[])
+        return SimpleNamespace(schema=parse_schema("household_id INT, store_id INT, available_at TIMESTAMP"))
 
     def sql(self, statement: str) -> Any:
         if self.fails_at in statement:

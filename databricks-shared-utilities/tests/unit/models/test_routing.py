@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Callable, Iterable
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -58,3 +65,37 @@ def test_keys_that_are_the_same_text_together_are_split_apart() -> None:
 def test_what_is_no_split_is_refused(share: float, experiment: str) -> None:
     with pytest.raises(InvalidInput):
         asks_challenger((1,), share=share, experiment=experiment)
+
+
+@given(st.integers(-(2**63), 2**63 - 1), st.sampled_from([("first", 0.5), ("pinned", 0.3)]))
+def test_an_entity_has_one_side_whichever_library_has_read_its_key(number: int, asked: tuple[str, float]) -> None:
+    experiment, share = asked
+    read = [number, np.int64(number), pd.Series([number])[0], pd.Series([number], dtype="Int64")[0]]
+
+    sides = {asks_challenger((key,), share=share, experiment=experiment) for key in read}
+    declared = {asks_challenger((key,), share=share, experiment=experiment, data_types=["BIGINT"]) for key in read}
+
+    assert len(sides | declared) == 1
+
+
+def test_numpy_and_python_agree_on_a_thousand_entities() -> None:
+    def sides(entities: Iterable[Any]) -> list[bool]:
+        return [asks_challenger((entity,), share=0.5, experiment="a") for entity in entities]
+
+    assert sides(np.arange(1000)) == sides(range(1000)) == sides(pd.DataFrame({"key": range(1000)})["key"])
+
+
+def test_a_number_its_text_and_a_truth_are_split_apart() -> None:
+    kinds: list[Callable[[int], object]] = [int, str, Decimal]
+    columns = [[asks_challenger((kind(n),), share=0.5, experiment="a") for n in range(200)] for kind in kinds]
+
+    for one, other in itertools.combinations(columns, 2):
+        assert 60 < sum(left != right for left, right in zip(one, other, strict=True)) < 140
+
+
+@pytest.mark.parametrize(
+    ("entity", "data_types"), [((1.0,), None), ((None,), None), ("113", None), (("1",), ["BIGINT"]), ((True,), ["INT"])]
+)
+def test_what_is_no_entity_has_no_side(entity: Any, data_types: list[str] | None) -> None:
+    with pytest.raises(InvalidInput, match="entity"):
+        asks_challenger(entity, share=0.5, experiment="a", data_types=data_types)

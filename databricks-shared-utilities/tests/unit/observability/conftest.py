@@ -29,7 +29,7 @@ def table() -> Callable[..., TableResult]:
 def run(table: Callable[..., TableResult]) -> RunResult:
     """Return a run with a table of every kind."""
     rules = (
-        RuleResult("amount_range", "amount", "range", "error", 1_469_307, 12_345, False, "amount >= 0"),
+        RuleResult("amount_range", "amount", "range", "error", 1_469_307, 12_345, False, "amount >= 0", set_aside=True),
         RuleResult("known_shop", "shop_id", "set", "warning", 1_469_307, 7, False),
         RuleResult("primary_key", None, "unique", "error", 1_469_307, 0, True),
     )

@@ -7,10 +7,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta, timezone
 from html.parser import HTMLParser
+from typing import Any
 
 import pytest
 
 from databricks_utils.data_quality import RuleResult
+from databricks_utils.data_quality.results import breaches_of, warnings_of
 from databricks_utils.observability import Graph, GraphNode, RunResult, StreamSummary, TableResult, render_report
 
 VOID = {"meta", "br", "hr", "img", "input", "link"}
@@ -103,7 +105,7 @@ def test_nothing_is_fetched(run: RunResult, graph: Graph) -> None:
 def test_what_went_wrong_comes_before_everything_else(run: RunResult, graph: Graph) -> None:
     text = Page(rendered(run, graph)).text
 
-    order = ["Some tables failed", "`amuont` cannot be resolved", "more than 0.50%", "rows received", "Pipeline"]
+    order = ["2 tables not written", "`amuont` cannot be resolved", "more than 0.50%", "rows received", "Pipeline"]
     assert sorted(order, key=text.index) == order
     assert "Blocked gold.daily_orders" in text
 
@@ -142,8 +144,28 @@ def test_streams_show_what_they_do_a_second_how_far_behind_they_are_and_how_old_
 def test_broken_rules_come_worst_first_and_the_others_are_folded(run: RunResult, graph: Graph) -> None:
     text = Page(rendered(run, graph)).text
 
-    assert text.index("amount_range error 12,345 1,469,307 0.84 %") < text.index("known_shop warning 7")
+    first, second = "amount_range error rows in quarantine 12,345 1,469,307 0.84 %", "known_shop warning warning 7"
+    assert text.index(first) < text.index(second)
     assert text.index("known_shop") < text.index("1 rule held") < text.index("primary_key")
+
+
+@pytest.mark.parametrize("set_aside", [False, True])
+@pytest.mark.parametrize("severity", ["error", "warning"])
+def test_red_is_what_makes_exit_code_3_and_the_headline_says_so(
+    run: RunResult, graph: Graph, table: Callable[..., TableResult], severity: Any, set_aside: bool
+) -> None:
+    """A red rule never stands below "Everything was written" alone, whatever its severity and wherever its rows are."""
+    rule = RuleResult("customer", "customer_id", "reference", severity, 10, 2, False, "2 of 10", set_aside)
+    found = table("silver.orders", rules=(rule,), breaches=breaches_of([rule]), warnings=warnings_of([rule]))
+
+    done = replace(run, tables=(found,))
+    page = Page(rendered(done, graph))
+
+    red = ("td", {"class": "bad"}) in page.elements
+    assert red == (done.exit_code == 3) == (severity == "error" and not set_aside)
+    assert red == ("Everything was written; 1 breach" in page.text)
+    assert ("Everything was written; 1 warning" in page.text) == (severity == "warning")
+    assert ("Rule customer is not met: 2 of 10" in page.text) == (not set_aside or severity == "warning")
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,7 @@ def test_each_status_has_its_word(run: RunResult) -> None:
     assert line_with(table, "silver.shops").endswith("nothing new")
     assert line_with(table, "gold.fact_orders ").endswith("failed")
     assert line_with(table, "gold.daily_orders").endswith("blocked")
-    assert text.splitlines()[-1] == "failed in 3,725.5 s"
+    assert text.splitlines()[-1] == "failed in 3,725.5 s: 2 tables not written; 1 breach"
 
 
 def test_a_long_name_is_whole_and_so_are_the_numbers_beside_it(run: RunResult) -> None:

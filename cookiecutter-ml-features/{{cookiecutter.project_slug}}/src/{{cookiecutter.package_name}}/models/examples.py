@@ -12,18 +12,23 @@ from {{ cookiecutter.package_name }}.models.definitions import ACTIVE_DAYS, HORI
 
 
 def moments(first_day: date, last_day: date) -> list[datetime]:
-    """Return the first of each month that has a full past before it and a full future after it.
+    """Return a moment of each month that has a full past before it and a full future after it.
+
+    That is the first of the month, or the day on which the future of the moment before it ends, where that is later:
+    what is learned from one moment tells nothing of what is to be predicted at the next. With 30 days only moments from
+    March to May move, by two days at most, and only where February has one.
 
     Args:
         first_day: Day of the first event.
         last_day: Day of the last event, which is complete.
     """
-    found, month = [], date(first_day.year, first_day.month, 1)
-    while month + timedelta(HORIZON_DAYS) <= last_day + timedelta(1):
-        if month >= first_day + timedelta(ACTIVE_DAYS):
-            found.append(datetime(month.year, month.month, 1, tzinfo=timezone.utc))
+    found: list[date] = []
+    month, known = date(first_day.year, first_day.month, 1), last_day + timedelta(1)
+    while (day := max([month, *(before + timedelta(HORIZON_DAYS) for before in found[-1:])])) <= known:
+        if day >= first_day + timedelta(ACTIVE_DAYS) and day + timedelta(HORIZON_DAYS) <= known:
+            found.append(day)
         month = date(month.year + month.month // 12, month.month % 12 + 1, 1)
-    return found
+    return [datetime(day.year, day.month, day.day, tzinfo=timezone.utc) for day in found]
 
 
 def population(transactions: DataFrame, observed_at: Sequence[datetime]) -> DataFrame:
@@ -38,7 +43,8 @@ def population(transactions: DataFrame, observed_at: Sequence[datetime]) -> Data
     """
     at = F.explode(F.array(*[_timestamp(moment) for moment in observed_at]))
     ahead = F.col("observed_at").cast("bigint") - F.col("transaction_timestamp").cast("bigint")
-    pairs = transactions.select("household_id", "transaction_timestamp", at.alias("observed_at"))
+    lately = _around(transactions, observed_at, ACTIVE_DAYS, 0)
+    pairs = lately.select("household_id", "transaction_timestamp", at.alias("observed_at"))
     active = pairs.where((ahead > 0) & (ahead <= ACTIVE_DAYS * 86400))
     return active.select("household_id", "observed_at").distinct()
 
@@ -53,7 +59,7 @@ def examples(transactions: DataFrame, observed_at: Sequence[datetime]) -> DataFr
     Returns:
         household_id BIGINT, observed_at TIMESTAMP, churned INT (1: bought nothing), next_spend DOUBLE (USD).
     """
-    return followed(transactions, population(transactions, observed_at))
+    return followed(_around(transactions, observed_at, 0, HORIZON_DAYS), population(transactions, observed_at))
 
 
 def followed(transactions: DataFrame, base: DataFrame) -> DataFrame:
@@ -74,6 +80,13 @@ def followed(transactions: DataFrame, base: DataFrame) -> DataFrame:
         F.when(F.count("buyer") == 0, 1).otherwise(0).alias("churned"),
         F.coalesce(F.sum("sales_value").cast("double"), F.lit(0.0)).alias("next_spend"),
     )
+
+
+def _around(transactions: DataFrame, observed_at: Sequence[datetime], before: int, after: int) -> DataFrame:
+    """Return the transactions from some days before the first moment to some days after the last: files are skipped."""
+    at = F.col("transaction_timestamp")
+    begin, end = min(observed_at) - timedelta(before), max(observed_at) + timedelta(after)
+    return transactions.where((at >= _timestamp(begin)) & (at < _timestamp(end)))
 
 
 def _timestamp(moment: datetime) -> Column:

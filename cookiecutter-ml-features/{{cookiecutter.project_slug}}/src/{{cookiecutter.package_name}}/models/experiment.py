@@ -6,8 +6,8 @@ import hashlib
 import json
 import os
 import pickle
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from importlib import metadata
 from pathlib import Path
@@ -35,6 +35,8 @@ from {{ cookiecutter.package_name }}.models.explanations import weights_to_json
 from {{ cookiecutter.package_name }}.models.families import Family, family_named
 from {{ cookiecutter.package_name }}.models.places import (
     CURVES,
+    DEFINED_AS,
+    DEFINITIONS,
     EXPLANATIONS,
     FEATURES,
     IMPORTANCE,
@@ -60,11 +62,13 @@ class TrainingData:
         rows: household_id, observed_at, labels and features, sorted; read once for all models.
         observed_at: Their moments.
         versions: Delta version of every table that was read.
+        definitions: Fingerprint of what each feature meant; a model keeps them.
     """
 
     rows: pd.DataFrame
     observed_at: Sequence[datetime]
     versions: dict[str, int]
+    definitions: Mapping[str, str] = field(default_factory=dict)
 
 
 def months_unseen(lakehouse: Lakehouse, store: FeatureStore, version: ModelVersion) -> int:
@@ -97,7 +101,8 @@ def training_data(lakehouse: Lakehouse, store: FeatureStore) -> TrainingData:
     frame: Any = joined.toPandas()
     rows = frame.sort_values(["observed_at", "household_id"], kind="stable", ignore_index=True)
     names = [*(table.name for table in TABLES), *(table.source.table for table in TABLES)]
-    return TrainingData(rows, observed, {name: lakehouse.version(name) for name in names})
+    versions = {name: lakehouse.version(name) for name in names}
+    return TrainingData(rows, observed, versions, store.registry.fingerprints(COLUMNS))
 
 
 def run_training(
@@ -146,18 +151,20 @@ def run_training(
         mlflow.log_text(json.dumps(trained.importance), IMPORTANCE)
         mlflow.log_text(weights_to_json(trained.weights, trained.importance), EXPLANATIONS)
         mlflow.log_text(curves_of(model, trained, data.observed_at[-1]), CURVES)
-        address = log_model(family, trained.estimator)
+        mlflow.log_dict(dict(data.definitions), DEFINITIONS)
+        address = log_model(family, trained.estimator, data.definitions)
     version = registry.register(full_name(opened.configuration, model), run.info.run_id, address)
     write_card(model, version)
     return version, trained
 
 
-def log_model(family: Family, estimator: Any) -> str:
+def log_model(family: Family, estimator: Any, definitions: Mapping[str, str] | None = None) -> str:
     """Log a fitted estimator in the active run, so that plain MLflow loads it and answers as the project does.
 
     Args:
         family: What has learned.
         estimator: Fitted on the registered features, in their order.
+        definitions: Fingerprints of these features.
 
     Returns:
         The address to register it from.
@@ -179,7 +186,7 @@ def log_model(family: Family, estimator: Any) -> str:
             input_example=np.zeros((1, len(COLUMNS))),
             # Said here, since MLflow would find them by loading the model in a process of its own.
             pip_requirements=[f"mlflow=={mlflow.__version__}", *_pinned("numpy", "sklearn", family.package)],
-            metadata={LEARNED_FROM: list(COLUMNS)},
+            metadata={LEARNED_FROM: list(COLUMNS), DEFINED_AS: dict(definitions or {})},
         )
     return str(info.model_uri)
 

@@ -6,12 +6,12 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from databricks_utils.cli import Opened
 from databricks_utils.contracts import parse_schema
-from databricks_utils.delta import add_missing_columns, append, create_table, table_exists
+from databricks_utils.delta import append_records
 from databricks_utils.features import (
     DRIFT_TABLE,
     Drift,
@@ -22,6 +22,7 @@ from databricks_utils.features import (
     distributions_from_json,
     log_drift,
     measure_drift,
+    require_same_keys,
     save_drift,
 )
 from databricks_utils.medallion import Lakehouse
@@ -35,6 +36,9 @@ from {{ cookiecutter.package_name }}.models.definitions import HORIZON_DAYS, Mod
 from {{ cookiecutter.package_name }}.models.examples import examples, population
 from {{ cookiecutter.package_name }}.models.families import Array
 from {{ cookiecutter.package_name }}.models.training import metrics_of
+
+if TYPE_CHECKING:
+    from pyspark.sql import Row
 
 # Below the library's logger, which the configuration sets up: an alert on warnings finds both.
 _LOG = logging.getLogger(f"databricks_utils.{__name__}")
@@ -100,23 +104,68 @@ def prediction_drift(opened: Opened, lakehouse: Lakehouse, version: ModelVersion
 
 
 def performance(opened: Opened, lakehouse: Lakehouse, store: FeatureStore, model: ModelDefinition) -> list[Performance]:
-    """Measure every scoring whose future is known by now; the oldest comes first."""
-    events = lakehouse.read(TABLES[0].source.table)
-    known_until = last_event_day(events, store, TABLES[0].name) + timedelta(1 - HORIZON_DAYS)
-    scores = lakehouse.read(places.SCORES).where(
-        (F.col("model") == model.name) & (F.to_date("observed_at") <= F.lit(known_until))
-    )
-    at = sorted({row.observed_at for row in scores.select("observed_at").distinct().collect()})
-    if not at:
-        return []
-    moments = [moment.astimezone(timezone.utc) for moment in at]
-    rows: Any = scores.join(examples(events, moments), ["household_id", "observed_at"]).toPandas()
+    """Measure the scorings whose future is known by now and that were not measured yet; the oldest comes first.
+
+    What was measured once stays as it was, until the same moment is scored again. Scores and what came true of them are
+    joined in Spark, moment by moment.
+
+    Raises:
+        InputProblems: The households of the scores are of another type than those of the transactions.
+    """
+    events, scores = lakehouse.read(TABLES[0].source.table), lakehouse.read(places.SCORES)
     found = []
-    for (moment, version), part in rows.groupby(["observed_at", "version"]):
-        label, score = (part[name].to_numpy(dtype=np.float64) for name in (model.label, "score"))
-        when = moment.to_pydatetime().replace(tzinfo=timezone.utc)
-        found.append(came_true(opened, model, int(version), when, label, score))
+    for version, moment in _due(lakehouse, store, model):
+        truth = examples(events, [moment])
+        require_same_keys(scores, truth, {"household_id": "household_id"}, where=places.SCORES)
+        own = (F.col("model") == model.name) & (F.col("version") == version) & (F.col("observed_at") == F.lit(moment))
+        joined = scores.where(own).join(truth, ["household_id", "observed_at"]).select(model.label, "score")
+        rows: Any = joined.toPandas()
+        if len(rows):
+            label, score = (rows[name].to_numpy(dtype=np.float64) for name in (model.label, "score"))
+            found.append(came_true(opened, model, version, moment, label, score))
     return found
+
+
+def recorded(lakehouse: Lakehouse, model: ModelDefinition) -> list[Performance]:
+    """Return what was measured of each version and moment, the newest word of each; the oldest moment comes first."""
+    if not lakehouse.exists(places.PERFORMANCE):
+        return []
+    rows = lakehouse.read(places.PERFORMANCE).where(F.col("model") == model.name).collect()
+    newest: dict[tuple[int, datetime], list[Row]] = {}
+    for row in sorted(rows, key=lambda row: row.measured_at):
+        held = newest.setdefault((row.version, row.observed_at), [])
+        if held and held[0].measured_at != row.measured_at:
+            held.clear()
+        held.append(row)
+    found = [
+        Performance(
+            model=model.name,
+            version=version,
+            observed_at=moment.astimezone(timezone.utc),
+            households=part[0].households,
+            metrics={row.metric: row.value for row in part},
+            status=part[0].status,
+            reasons=tuple(part[0].reasons),
+        )
+        for (version, moment), part in newest.items()
+    ]
+    return sorted(found, key=lambda item: (item.observed_at, item.version))
+
+
+def _due(lakehouse: Lakehouse, store: FeatureStore, model: ModelDefinition) -> list[tuple[int, datetime]]:
+    """Return the versions and moments of scores whose future is complete and that are newer than their measurement."""
+    shopping = TABLES[0]
+    last = last_event_day(lakehouse.read(shopping.source.table), store, shopping.name) + timedelta(1 - HORIZON_DAYS)
+    known_until = datetime(last.year, last.month, last.day, tzinfo=timezone.utc)
+    own = (F.col("model") == model.name) & (F.col("observed_at") <= F.lit(known_until))
+    scores = lakehouse.read(places.SCORES).where(own)
+    written = scores.groupBy("version", "observed_at").agg(F.max("scored_at").alias("at"))
+    if lakehouse.exists(places.PERFORMANCE):
+        seen = lakehouse.read(places.PERFORMANCE).where(own).select("version", "observed_at", "measured_at")
+        later = [written[name] == seen[name] for name in ("version", "observed_at")]
+        written = written.join(seen, [*later, seen["measured_at"] >= written["at"]], "left_anti")
+    rows = written.orderBy("observed_at", "version").collect()
+    return [(int(row.version), row.observed_at.astimezone(timezone.utc)) for row in rows]
 
 
 def came_true(
@@ -161,25 +210,33 @@ def monitor(
     """Measure drift and performance of a model's champion, and write both down.
 
     Returns:
-        Drift of features, drift of predictions, performance.
+        Drift of features, drift of predictions, performance at every moment that was ever measured.
 
     Raises:
+        OtherDefinitions: The champion was trained on features that are defined otherwise by now.
         InvalidInput: There is no champion, or nothing is scored yet.
     """
     champion, measured_at = places.champion_of(opened.configuration, registry, model), datetime.now(timezone.utc)
+    # What it was trained on is the reference: between two meanings of a feature there is a difference and no drift.
+    places.require_definitions(champion, store.registry.fingerprints(COLUMNS))
     features = feature_drift(opened, lakehouse, store, champion, observed_at)
     predictions = prediction_drift(opened, lakehouse, champion, observed_at)
     for subject, results in ((f"{model.name}: features", features), (f"{model.name}: predictions", predictions)):
         log_drift(results, subject)
         save_drift(lakehouse.spark, lakehouse.namespace, subject, results, measured_at)
-    known = performance(opened, lakehouse, store, model)
+    _save(lakehouse, performance(opened, lakehouse, store, model), champion.version, measured_at)
+    known = recorded(lakehouse, model)
     warn_of(newest_of(known, champion.version))
-    _save(lakehouse, known, champion.version, measured_at)
     return features, predictions, known
 
 
-def drifted_lately(lakehouse: Lakehouse, model: ModelDefinition) -> list[str]:
+def drifted_lately(lakehouse: Lakehouse, model: ModelDefinition, version: int | None = None) -> list[str]:
     """Return why a model should be trained anew, as the newest measurement has it; nothing where none was made.
+
+    Args:
+        lakehouse: The environment's tables.
+        model: Which one.
+        version: The champion of today; without it, whichever was in use when it was measured.
 
     Returns:
         Columns that have drifted; `performance` where the champion's newest scores with a known future are degraded.
@@ -191,20 +248,14 @@ def drifted_lately(lakehouse: Lakehouse, model: ModelDefinition) -> list[str]:
     rows = own.where((F.col("measured_at") == F.lit(newest)) & (F.col("status") == "drifted")).collect()
     found = sorted(row.column_name for row in rows)
     if newest is not None and lakehouse.exists(places.PERFORMANCE):
-        # Both are measured at one moment, so one of an earlier champion is not taken for that of today's.
-        lately = (F.col("model") == model.name) & (F.col("measured_at") == F.lit(newest)) & F.col("in_use")
-        known = lakehouse.read(places.PERFORMANCE).where(lately)
-        last = known.agg(F.max_by("status", "observed_at")).collect()[0][0]
+        used = F.col("in_use") if version is None else F.col("version") == version
+        known = lakehouse.read(places.PERFORMANCE).where((F.col("model") == model.name) & used)
+        last = known.agg(F.max_by("status", F.struct("observed_at", "measured_at"))).collect()[0][0]
         found += ["performance"] if last == "degraded" else []
     return found
 
 
 def _save(lakehouse: Lakehouse, results: Sequence[Performance], champion: int, measured_at: datetime) -> None:
-    spark, namespace, schema = lakehouse.spark, lakehouse.namespace, parse_schema(_PERFORMANCE)
-    if not table_exists(spark, namespace, places.PERFORMANCE):
-        create_table(spark, namespace, places.PERFORMANCE, schema=schema)
-    else:
-        add_missing_columns(spark, namespace.identifier(places.PERFORMANCE), schema)
     rows = [
         (
             measured_at,
@@ -221,6 +272,4 @@ def _save(lakehouse: Lakehouse, results: Sequence[Performance], champion: int, m
         for item in results
         for name, value in item.metrics.items()
     ]
-    if rows:
-        frame = spark.createDataFrame(rows, schema).coalesce(1)
-        append(spark, namespace.identifier(places.PERFORMANCE), frame, folder=namespace.location(places.PERFORMANCE))
+    append_records(lakehouse.spark, lakehouse.namespace, places.PERFORMANCE, rows, parse_schema(_PERFORMANCE))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,19 +13,23 @@ from typing import Any
 import numpy as np
 from databricks_utils.config import Configuration
 from databricks_utils.errors import InvalidInput, LakehouseError
+from databricks_utils.features import require_same_definitions
 from databricks_utils.models import ModelRegistry, ModelVersion, open_registry
 
 from {{ cookiecutter.package_name }}.features.registry import COLUMNS
 from {{ cookiecutter.package_name }}.models.definitions import MODELS, ModelDefinition
 from {{ cookiecutter.package_name }}.models.families import Array
 
+# Below the library's logger, which the configuration sets up.
+_LOG = logging.getLogger(f"databricks_utils.{__name__}")
 SCORES = "gold.household_scores"
 PERFORMANCE = "operations.model_performance"
 #: Artifacts of a training run.
 FEATURES, PREDICTIONS, EXPLANATIONS, CURVES = "features.json", "predictions.json", "explanations.json", "curves.json"
-IMPORTANCE = "importance.json"
-#: What a registered model says of itself: the features that it was trained on, in their order.
-LEARNED_FROM = "features"
+IMPORTANCE, DEFINITIONS = "importance.json", "feature-definitions.json"
+#: What a registered model says of itself: the features that it was trained on, in their order, and the fingerprints of
+#: their definitions.
+LEARNED_FROM, DEFINED_AS = "features", "feature_definitions"
 
 
 class UnusableModel(LakehouseError):
@@ -136,20 +142,68 @@ def champion_of(configuration: Configuration, registry: ModelRegistry, model: Mo
     return found
 
 
-def loaded(version: ModelVersion) -> Contender:
+def loaded(version: ModelVersion, definitions: Mapping[str, str] | None = None) -> Contender:
     """Load a version.
 
+    Args:
+        version: Of the registry.
+        definitions: Fingerprints of the features of today, which the version must have been trained on; without them
+            only the names are compared.
+
     Raises:
+        OtherDefinitions: It was trained on features that are defined otherwise by now.
         InvalidInput: It was trained on other features than there are now, or by something else than `train`.
     """
     import mlflow.pyfunc
 
     found = mlflow.pyfunc.load_model(version.uri)
-    features = tuple((found.metadata.metadata or {}).get(LEARNED_FROM, ()))
-    if features != COLUMNS:
-        hint = "Train a version with the features of today and promote it: train, then promote"
-        raise InvalidInput(f"The model was trained on {_differences(features)}", where=version.uri, hint=hint)
+    _require_features(version, found.metadata.metadata or {}, definitions)
     return Contender(version, found.unwrap_python_model())
+
+
+def usable(version: ModelVersion, definitions: Mapping[str, str]) -> Contender:
+    """Load a version that is about to answer, and let it answer once.
+
+    Raises:
+        OtherDefinitions: As of `loaded`.
+        InvalidInput: As of `loaded`.
+        UnusableModel: Its files cannot be loaded, or it breaks off.
+    """
+    try:
+        contender = loaded(version, definitions)
+    except LakehouseError:
+        raise
+    except Exception as error:  # whatever MLflow, a store of files or a learner's package raises
+        hint = "Look whether its files are still there and its packages installed, or train again and promote"
+        raise UnusableModel(f"The model cannot be loaded: {error}", where=version.uri, hint=hint) from error
+    contender.answer(np.zeros((1, len(COLUMNS))))
+    return contender
+
+
+def require_definitions(version: ModelVersion, definitions: Mapping[str, str]) -> None:
+    """Compare what a version was trained on with the features of today, without loading it.
+
+    Raises:
+        OtherDefinitions: As of `loaded`.
+        InvalidInput: As of `loaded`.
+    """
+    from mlflow.models import get_model_info
+
+    _require_features(version, get_model_info(version.uri).metadata or {}, definitions)
+
+
+def _require_features(version: ModelVersion, noted: Mapping[str, Any], definitions: Mapping[str, str] | None) -> None:
+    hint = "Train a version with the features of today and promote it: train, then promote"
+    features = tuple(noted.get(LEARNED_FROM, ()))
+    if features != COLUMNS:
+        raise InvalidInput(f"The model was trained on {_differences(features)}", where=version.uri, hint=hint)
+    if definitions is None:
+        return
+    made_from = noted.get(DEFINED_AS) or {}
+    if not made_from:
+        message = "%s says only the names of its features, not what they meant; train a version that says both"
+        _LOG.warning(message, version.uri, extra={"event": "model_without_definitions"})
+    require_same_definitions(made_from, definitions, where=version.uri, hint=hint)
 
 
 def _differences(features: tuple[str, ...]) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from databricks_utils.cli import Opened
 from databricks_utils.contracts import parse_schema
-from databricks_utils.delta import add_missing_columns, create_table, overwrite, table_exists
+from databricks_utils.delta import add_missing_columns, create_table, locked, overwrite, table_exists
 from databricks_utils.features import FeatureStore, create_training_set
 from databricks_utils.medallion import Lakehouse
 from databricks_utils.models import ModelRegistry, ModelVersion
@@ -53,6 +53,7 @@ def score(
 
     Raises:
         InvalidInput: There is no champion, or it was trained on other features.
+        OtherDefinitions: The champion was trained on, or the feature tables hold, features of another meaning.
         MissingTool: Reasons are wanted, and what gives them is not installed.
         UnusableModel: The champion breaks off.
     """
@@ -60,7 +61,7 @@ def score(
     active = population(lakehouse.read(TABLES[0].source.table), [observed_at])
     rows: Any = create_training_set(store, active, COLUMNS, timestamp="observed_at").load_df().toPandas()
     features = rows[list(COLUMNS)].to_numpy(dtype=np.float64)
-    contender = loaded(champion)
+    contender = loaded(champion, store.registry.fingerprints(COLUMNS))
     scores = contender.answer(features) if len(rows) else np.empty(0)
     reasons = _reasons(contender.estimator, features, reasons_wanted(opened.configuration))
     known, now = known_of(features), datetime.now(timezone.utc)
@@ -70,14 +71,15 @@ def score(
     ]
     spark, namespace = lakehouse.spark, lakehouse.namespace
     schema = parse_schema(SCHEMA)
-    if not table_exists(spark, namespace, SCORES):
-        create_table(spark, namespace, SCORES, schema=schema)
-    else:
-        add_missing_columns(spark, namespace.identifier(SCORES), schema)
     frame = spark.createDataFrame(values, schema).coalesce(1)
     moment = f"TIMESTAMP '{observed_at.astimezone(timezone.utc):%Y-%m-%d %H:%M:%S}Z'"
     own = f"model = '{model.name}' AND version = {champion.version} AND observed_at = {moment}"
-    overwrite(spark, namespace.identifier(SCORES), frame, where=own, folder=namespace.location(SCORES))
+    with locked(namespace, write=[SCORES]):
+        if not table_exists(spark, namespace, SCORES):
+            create_table(spark, namespace, SCORES, schema=schema)
+        else:
+            add_missing_columns(spark, namespace.identifier(SCORES), schema)
+        overwrite(spark, namespace.identifier(SCORES), frame, where=own, folder=namespace.location(SCORES))
     return champion, len(values), int((~known).sum())
 
 

@@ -17,12 +17,12 @@ import numpy as np
 from databricks_utils.cli import Opened
 from databricks_utils.config import Serving
 from databricks_utils.errors import InvalidInput, LakehouseError
-from databricks_utils.features import OnlineRow, OnlineStore
+from databricks_utils.features import OnlineRow, OnlineStore, OtherDefinitions
 from databricks_utils.models import asks_challenger
 from databricks_utils.models.comparison import Side
 from numpy.typing import NDArray
 
-from {{ cookiecutter.package_name }}.features.registry import TABLES, feature_registry
+from {{ cookiecutter.package_name }}.features.registry import COLUMNS, TABLES, feature_registry
 from {{ cookiecutter.package_name }}.models.assignments import Assignment, AssignmentLog
 from {{ cookiecutter.package_name }}.models.definitions import MODELS, ModelDefinition
 from {{ cookiecutter.package_name }}.models.places import Contender, champion_of, full_name, loaded, registry_of
@@ -178,14 +178,14 @@ def open_scorer(opened: Opened, *, share: float, experiment: str) -> Scorer:
             "A comparison needs a file for its assignments", where="config: models.assignments", hint=hint
         )
     log = AssignmentLog(Path(assignments)) if share and assignments is not None else None
-    registry = registry_of(opened.configuration)
-    contenders = {}
+    registry, features = registry_of(opened.configuration), feature_registry(opened.contracts)
+    definitions, contenders = features.fingerprints(COLUMNS), {}
     for model in MODELS:
         champion = champion_of(opened.configuration, registry, model)
         waiting = registry.challenger(full_name(opened.configuration, model)) if share else None
-        second = None if waiting is None else loaded(waiting)
-        contenders[model.name] = (model, loaded(champion), second)
-    store = OnlineStore(Path(path), feature_registry(opened.contracts))
+        second = None if waiting is None else loaded(waiting, definitions)
+        contenders[model.name] = (model, loaded(champion, definitions), second)
+    store = OnlineStore(Path(path), features)
     return Scorer(store, contenders, share, experiment, opened.configuration.models.serving, log)
 
 
@@ -224,12 +224,15 @@ def health(scorer: Scorer) -> Reply:
 def answered(scorer: Scorer, body: bytes) -> tuple[int, dict[str, Any]]:
     """Return status and answer to a request.
 
-    400 for what is no request, 422 for a household that is refused, 503 for a store that cannot be read and for a model
-    that breaks off.
+    400 for what is no request, 422 for a household that is refused, 503 for a store that cannot be read or was
+    published from other definitions, and for a model that breaks off.
     """
     try:
         asked = request_of(body)
         return 200, scorer.score(asked.household, asked.at)
+    except OtherDefinitions as error:
+        # Nothing that the client could mend: the store was published from definitions that this process does not have.
+        status, detail = 503, str(error)
     except (NoRequest, InvalidInput) as error:
         status, detail = 400, str(error)
     except UnknownHousehold as error:

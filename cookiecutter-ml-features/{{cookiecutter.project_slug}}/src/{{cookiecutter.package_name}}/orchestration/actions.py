@@ -39,6 +39,7 @@ from {{ cookiecutter.package_name }}.models.places import (
     champion_of,
     full_name,
     registry_of,
+    usable,
 )
 from {{ cookiecutter.package_name }}.models.report import Watched, render
 
@@ -67,6 +68,8 @@ def features(opened: Opened, *, backfill: bool) -> int:
             f"{table.name}: {len(table.columns)} features to {done.last_day}, "
             f"{done.written:,} rows new, {done.mended:,} mended"
         )
+        if done.again:
+            click.echo(f"  all days computed again: {done.again}")
         if done.without_past:
             # At every run: a training takes the rows of older days as they are, and nothing else would say so.
             click.echo(f"  NULL before they were added: {', '.join(done.without_past)}. Do once: features --backfill")
@@ -84,7 +87,7 @@ def train(opened: Opened, name: str, *, trials: int, seed: int, if_drifted: bool
     """Train models and register them as challengers."""
     store, lakehouse = _store(opened), opened.lakehouse()
     registry = registry_of(opened.configuration)
-    chosen = [model for model in _models(name) if not if_drifted or monitoring.drifted_lately(lakehouse, model)]
+    chosen = [model for model in _models(name) if not if_drifted or _drifted(opened, lakehouse, model)]
     if not chosen:
         click.echo("Nothing has drifted and no model is degraded; no model is trained.")
         return 0
@@ -140,6 +143,7 @@ def promote(opened: Opened, name: str, approved_by: str) -> int:
                 for failure in evaluation.failures:
                     click.echo(f"  {failure}")
                 continue
+            usable(evaluation.challenger, _definitions(opened))
             champion = registry.promote(evaluation, approved_by)
             click.echo(f"{model.name} version {champion.version} is champion, approved by {approved_by}")
             promoted.append((model, champion))
@@ -152,10 +156,15 @@ def promote(opened: Opened, name: str, approved_by: str) -> int:
 
 
 def rollback(opened: Opened, name: str, *, by: str, because: str) -> int:
-    """Bring back the champion before this one."""
+    """Bring back the champion before this one, if it answers and knows the features of today."""
     registry, model = registry_of(opened.configuration), model_named(name)
-    gone = registry.champion(full_name(opened.configuration, model))
-    champion = registry.roll_back(full_name(opened.configuration, model), by=by, because=because)
+    gone, definitions = registry.champion(full_name(opened.configuration, model)), _definitions(opened)
+    champion = registry.roll_back(
+        full_name(opened.configuration, model),
+        by=by,
+        because=because,
+        check=lambda version: usable(version, definitions),
+    )
     click.echo(f"{name} version {champion.version} is champion again")
     if gone is not None:
         write_card(model, registry.version(gone.name, gone.version))
@@ -316,6 +325,16 @@ def _write_page(opened: Opened, watched: list[Watched], moment: datetime) -> Pat
     path = folder / f"models-{moment:%Y%m%d}.html"
     path.write_text(page, encoding="utf-8")
     return path
+
+
+def _drifted(opened: Opened, lakehouse: Lakehouse, model: ModelDefinition) -> list[str]:
+    champion = registry_of(opened.configuration).champion(full_name(opened.configuration, model))
+    return monitoring.drifted_lately(lakehouse, model, None if champion is None else champion.version)
+
+
+def _definitions(opened: Opened) -> dict[str, str]:
+    """Return the fingerprints of the features of today."""
+    return feature_registry(opened.contracts).fingerprints(COLUMNS)
 
 
 def _store(opened: Opened) -> FeatureStore:

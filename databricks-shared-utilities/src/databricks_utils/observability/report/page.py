@@ -7,6 +7,7 @@ from datetime import timezone
 from html import escape
 from importlib.resources import files
 
+from databricks_utils.logging.redaction import concealed
 from databricks_utils.observability.graph import Graph
 from databricks_utils.observability.report.parts import (
     alerts,
@@ -21,12 +22,6 @@ from databricks_utils.observability.report.parts import (
 from databricks_utils.observability.results import RunResult
 from databricks_utils.observability.streams import StreamSummary
 from databricks_utils.observability.terminal import Samples
-
-HEADLINES = {
-    "succeeded": "Everything was written",
-    "breached": "Written, but a quality threshold is breached",
-    "failed": "Some tables failed",
-}
 
 
 def render_report(
@@ -60,7 +55,7 @@ def render_report(
     ]
     style = files(__package__).joinpath("style.css").read_text(encoding="utf-8")
     title = escape(f"{run.pipeline}: {run.status}")
-    return (
+    return concealed(
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>{title}</title>\n<style>\n{style}</style>\n</head>\n<body>\n<main>\n"
@@ -73,7 +68,7 @@ def _header(run: RunResult) -> str:
     when = f"{run.started_at.astimezone(timezone.utc):%Y-%m-%d %H:%M:%S} UTC"
     return (
         f'<header><h1>{escape(run.pipeline)} <span class="soft">in {escape(run.environment)}</span></h1>'
-        f'<span class="badge {run.status}">{HEADLINES[run.status]}</span>'
+        f'<span class="badge {run.status}">{escape(run.headline)}</span>'
         f'<p class="soft">{when} · {run.duration_seconds:.1f} s · run {escape(run.run_id[:12])}</p></header>'
     )
 

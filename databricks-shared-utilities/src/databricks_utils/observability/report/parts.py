@@ -12,6 +12,13 @@ from databricks_utils.observability.streams import StreamSummary
 from databricks_utils.observability.terminal import Samples
 
 WORDS = {"succeeded": "written", "skipped": "nothing new", "failed": "failed", "blocked": "blocked"}
+#: Colour and words of what follows from a rule. Red is what makes the run end with exit code 3, and nothing else.
+CONSEQUENCES = {
+    "none": ("good", "met"),
+    "warning": ("warn", "warning"),
+    "quarantine": ("warn", "rows in quarantine"),
+    "breach": ("bad", "breach"),
+}
 #: Runs shown in the history chart.
 CHARTED = 20
 
@@ -27,6 +34,7 @@ def alerts(run: RunResult) -> str:
             found.append(_alert("breached", table.table, "\n".join(table.breaches)))
         if table.layer == "silver" and not table.balanced:
             found.append(_alert("failed", table.table, "rows read are not all accounted for"))
+    found += [_alert("warned", table.table, "\n".join(table.warnings)) for table in run.tables if table.warnings]
     return "".join(found)
 
 
@@ -105,6 +113,7 @@ def quality_section(run: RunResult) -> str:
             ("table", False),
             ("rule", False),
             ("severity", False),
+            ("consequence", False),
             ("failed", True),
             ("of", True),
             ("share", True),
@@ -211,10 +220,11 @@ def _word(table: TableResult) -> str:
 
 
 def _rule_row(table: str, rule: RuleResult) -> str:
-    kind = "good" if rule.passed else "bad" if rule.severity == "error" else "warn"
+    kind, word = CONSEQUENCES[rule.consequence]
     share = 100 * rule.rows_failed / rule.rows_checked if rule.rows_checked else 0.0
     return (
-        f'<tr><td>{escape(table)}</td><td>{escape(rule.rule)}</td><td class="{kind}">{escape(rule.severity)}</td>'
+        f"<tr><td>{escape(table)}</td><td>{escape(rule.rule)}</td><td>{escape(rule.severity)}</td>"
+        f'<td class="{kind}">{word}</td>'
         f"{_count(rule.rows_failed)}{_count(rule.rows_checked)}"
         f'<td class="n">{_percent(share)}</td>{_bar(share)}<td class="wrap soft">{escape(rule.detail or "")}</td></tr>'
     )
@@ -222,7 +232,7 @@ def _rule_row(table: str, rule: RuleResult) -> str:
 
 def _worst_first(item: tuple[str, RuleResult]) -> tuple[bool, float]:
     rule = item[1]
-    return rule.severity != "error", -(rule.rows_failed / rule.rows_checked if rule.rows_checked else 1.0)
+    return rule.consequence != "breach", -(rule.rows_failed / rule.rows_checked if rule.rows_checked else 1.0)
 
 
 def _bar(share: float) -> str:
