@@ -138,6 +138,15 @@ def test_the_page_names_every_feature_that_has_drifted_though_the_chart_has_room
     assert "Drifted: 1 of 21." in page
 
 
+def test_the_page_gives_numbers_with_their_intervals_in_one_column() -> None:
+    version = ModelVersion("c.gold.household_churn", 3, "run", "", {"auc": 0.9, "auc_low": 0.85, "auc_high": 0.93}, {})
+
+    page = render("Models", "", [watched_of([], champion=version)], 0.2)
+
+    assert "<td class=number>0.9 (0.85 to 0.93)</td>" in page
+    assert "<th>auc_low</th>" not in page
+
+
 def test_the_page_says_of_which_month_the_calibration_is() -> None:
     """Said of the test month, `came true` would be taken for what has become of today's scores."""
     page = render("Models", "", [watched_of([])], 0.2)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from string import Template
@@ -164,16 +164,27 @@ def _direction(correlation: float) -> str:
 
 def _versions(item: Watched) -> str:
     versions = [("champion", item.champion), *([("challenger", item.challenger)] if item.challenger else [])]
-    names = sorted(item.champion.metrics)
+    names = _estimates(item.champion.metrics)
     head = "".join(f"<th>{escape(name)}</th>" for name in ("", "version", "approved by", *names))
     rows = "".join(
         f"<tr><td>{role}</td><td class=number>{version.version}</td>"
         f"<td>{escape(version.tags.get('approved_by', ''))}</td>"
-        + "".join(f"<td class=number>{version.metrics.get(name, float('nan')):.4g}</td>" for name in names)
+        + "".join(f"<td class=number>{_measured(version.metrics, name)}</td>" for name in names)
         + "</tr>"
         for role, version in versions
     )
     return f"<table><tr>{head}</tr>{rows}</table>"
+
+
+def _estimates(metrics: Mapping[str, float]) -> list[str]:
+    """Return the names that have a column: the ends of an interval stand beside what they belong to."""
+    return sorted(name for name in metrics if not name.endswith(("_low", "_high")))
+
+
+def _measured(metrics: Mapping[str, float], name: str) -> str:
+    ends = [metrics.get(f"{name}_{end}") for end in ("low", "high")]
+    interval = f" ({ends[0]:.3g} to {ends[1]:.3g})" if ends[0] is not None and ends[1] is not None else ""
+    return f"{metrics.get(name, float('nan')):.4g}{interval}"
 
 
 def _scores(item: Watched) -> str:
@@ -191,12 +202,12 @@ def _scores(item: Watched) -> str:
 def _performance(results: Sequence[Performance]) -> str:
     if not results:
         return '<p class="note">No scoring is old enough yet for its future to be known.</p>'
-    names = sorted(results[0].metrics)
+    names = _estimates(results[0].metrics)
     head = "".join(f"<th>{escape(name)}</th>" for name in ("moment", "version", "households", "status", *names))
     rows = "".join(
         f"<tr><td>{item.observed_at:%Y-%m-%d}</td><td class=number>{item.version}</td>"
         f"<td class=number>{item.households:,}</td>{_status(item)}"
-        + "".join(f"<td class=number>{item.metrics[name]:.4g}</td>" for name in names)
+        + "".join(f"<td class=number>{_measured(item.metrics, name)}</td>" for name in names)
         + "</tr>"
         for item in results
     )

@@ -231,7 +231,8 @@ def monitor(opened: Opened, name: str, at: datetime | None, *, unless_new: bool 
         said = "too few rows to say" if states == {"too few rows"} else f"{len(drifted)} of {len(found)} drifted"
         click.echo(f"{model.name}: features {said}, predictions {predictions[0].status}")
         for item in known:
-            values = ", ".join(f"{key} {value:.3g}" for key, value in item.metrics.items())
+            shown = {key: value for key, value in item.metrics.items() if not key.endswith(("_low", "_high"))}
+            values = ", ".join(f"{key} {value:.3g}" for key, value in shown.items())
             click.echo(f"  came true on {item.observed_at:%Y-%m-%d}: {values}; {item.status}")
         watched.append(_watched(opened, lakehouse, model, moment, (found, predictions, known)))
     click.echo(f"Report: {_write_page(opened, watched, moment)}")
