@@ -56,7 +56,8 @@ def test_a_breach_is_told_by_the_last_task_alone_which_nothing_hides(tasks: dict
     assert {"{% raw %}--run-id={{job.run_id}}{% endraw %}", f"--task={last}={% raw %}{{{{tasks.{last}.result_state}}}}{% endraw %}"} <= set(words_of(verdict))
     assert all("--no-verdict" in words_of(tasks[key]) for key in runs)
     # A failure of any step reaches the verdict by the last of them.
-    reached, open_keys = set(), [last]
+    reached: set[str] = set()
+    open_keys = [last]
     while open_keys:
         needed = waits_for(tasks[open_keys.pop()]) - reached
         reached |= needed
