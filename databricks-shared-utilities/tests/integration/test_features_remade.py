@@ -336,6 +336,24 @@ def test_a_source_without_rows_is_named_and_the_features_stay(shop: Lakehouse) -
     assert held(shop) == expected(ROWS)
 
 
+def test_what_a_correction_takes_out_is_not_in_the_online_store_either(shop: Lakehouse, tmp_path: Path) -> None:
+    path, store = tmp_path / "online.db", store_of(shop)
+    make(shop, ROWS)
+    refresh(shop, store, NAME, LAST)
+    publish(path, store.registry, NAME, store.read(shop.spark, NAME), everything=True)
+    drop(shop, SOURCE)
+    make(shop, [(1, 7, 1, "blue")])
+    refresh(shop, store, NAME, date(2024, 3, 2))
+
+    publish(path, store.registry, NAME, store.read(shop.spark, NAME))
+    with OnlineStore(path, store.registry) as online:
+        partly = {guest: online.look_up(NAME, (guest,))["visits_3d"] for guest in (7, 8)}
+        publish(path, store.registry, NAME, store.read(shop.spark, NAME), everything=True)
+        wholly = {guest: online.look_up(NAME, (guest,))["visits_3d"] for guest in (7, 8)}
+
+    assert (partly, wholly) == ({7: 1, 8: 1}, {7: 1, 8: None})
+
+
 def test_an_open_online_store_stops_answering_when_other_definitions_are_published(
     shop: Lakehouse, tmp_path: Path
 ) -> None:
