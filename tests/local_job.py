@@ -15,7 +15,7 @@ from bundles.bundle_reader import Bundle, filled, load
 from checks.definition import main_job
 from installed import Installed
 
-#: What the development target puts before the names of schemas; a name written by hand would lack it.
+#: What the development target puts before the names of schemas and models; a name written by hand would lack it.
 PREFIX = "dev_tester_"
 PROGRAM = Path(__file__).parent / "task_process.py"
 LEFT = re.compile(r"\$\{[^}]*\}|\{\{[^}]*\}\}")
@@ -58,8 +58,8 @@ def local_calls(
         ValueError: A reference is left that nothing fills in.
     """
     known: dict[str, Any] = {"workspace.file_path": str(bundle.root)}
-    for kind in ("schemas", "volumes"):
-        prefix = PREFIX if kind == "schemas" else ""
+    for kind in ("schemas", "volumes", "registered_models"):
+        prefix = "" if kind == "volumes" else PREFIX
         for key, resource in bundle.resources(kind).items():
             known[f"resources.{kind}.{key}.name"] = f"{prefix}{resource['name']}"
     for key in bundle.resources("experiments"):

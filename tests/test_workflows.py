@@ -146,6 +146,18 @@ def test_ci_files_of_another_template_pass(ci: str, template: Path, bakery: Bake
     assert [finding for check in (*CHECKS, workflows.not_validated) for finding in check(project)] == []
 
 
+@pytest.mark.parametrize("ci", choices()["ci"])
+def test_models_are_deployed_with_the_versions_of_the_registry_in_every_ci(ci: str, bakery: Bakery) -> None:
+    """A plain `databricks bundle deploy` knows no version of a champion: it would serve the default, or fail."""
+    project = bakery.bake({"ci": ci}, f"deploys-{ci}", ML)
+    texts = [path.read_text(encoding="utf-8") for _, path in workflows.ci_files(project)]
+    texts.append((project / "Makefile").read_text(encoding="utf-8"))
+
+    assert [text for text in texts if "databricks bundle deploy" in text] == []
+    deployed = re.findall(r"python3 scripts/deploy\.py (\S+)", "".join(texts))
+    assert deployed == ["lab", "dev", "prod", "$(TARGET)"]
+
+
 @pytest.mark.parametrize("script", ["false\necho done", "false | cat", "echo ${{ matrix.os }}", "make $(TARGET)"])
 def test_a_step_that_fails_or_cannot_be_filled_in_fails_the_test(script: str, scratch: Path) -> None:
     runner = Runner(scratch, machine_without_installers(scratch / "programs"))

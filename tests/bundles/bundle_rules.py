@@ -183,6 +183,29 @@ def schemas_are_referenced(bundle: Bundle) -> Iterator[str]:
 
 
 @rule
+def registered_models_are_referenced(bundle: Bundle) -> Iterator[str]:
+    """Every wheel task is told the names of registered models, since the development target renames them."""
+    models = bundle.resources("registered_models")
+    for key, job in bundle.resources("jobs", resolved=False).items():
+        for task in job.get("tasks") or []:
+            words = (task.get("python_wheel_task") or {}).get("parameters") or []
+            wanted = {f"--set=models.registered.{name}=${{resources.registered_models.{name}.name}}" for name in models}
+            for missing in sorted(wanted - set(words)) if words else ():
+                yield f"jobs.{key}.{task['task_key']}: {missing} is not among its parameters"
+
+
+@rule
+def what_holds_work_outlives_a_rename(bundle: Bundle) -> Iterator[str]:
+    """In production a model or an experiment with another name is refused, not made anew without its past."""
+    if bundle.own.get("mode") != "production":
+        return
+    for kind in ("registered_models", "experiments"):
+        for key, resource in bundle.resources(kind).items():
+            if not (resource.get("lifecycle") or {}).get("prevent_destroy"):
+                yield f"{kind}.{key}: lifecycle.prevent_destroy is missing in {bundle.target}"
+
+
+@rule
 def pipelines_are_complete(bundle: Bundle) -> Iterator[str]:
     """A pipeline has a catalog and a schema, and its globs match files."""
     for key, pipeline in bundle.resources("pipelines").items():

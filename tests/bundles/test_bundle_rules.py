@@ -36,11 +36,14 @@ targets:
       root_path: /Workspace/Users/robot/.bundle/shop/prod
     run_as: {service_principal_name: robot}
     variables: {catalog: shop_prod}
+    resources: {registered_models: {guess: {lifecycle: {prevent_destroy: true}}}}
 """
 RESOURCES = """
 resources:
   schemas:
     gold: {name: gold, catalog_name: "${var.catalog}"}
+  registered_models:
+    guess: {name: guess, catalog_name: "${var.catalog}", schema_name: "${resources.schemas.gold.name}"}
   volumes:
     landing:
       name: landing
@@ -80,7 +83,10 @@ resources:
           python_wheel_task:
             package_name: shop
             entry_point: shop
-            parameters: ["--day={{job.parameters.day}}", "--schema-gold=${resources.schemas.gold.name}"]
+            parameters:
+              - "--day={{job.parameters.day}}"
+              - "--schema-gold=${resources.schemas.gold.name}"
+              - "--set=models.registered.guess=${resources.registered_models.guess.name}"
         - task_key: sum
           depends_on:
             - task_key: load
@@ -88,7 +94,9 @@ resources:
           python_wheel_task:
             package_name: shop
             entry_point: shop
-            parameters: ["--landing=/Volumes/${var.catalog}/${resources.schemas.gold.name}/landing"]
+            parameters:
+              - "--landing=/Volumes/${var.catalog}/${resources.schemas.gold.name}/landing"
+              - "--set=models.registered.guess=${resources.registered_models.guess.name}"
 """
 DASHBOARD = """
 {
@@ -175,6 +183,16 @@ DEFECTS = {
         "shop.schemas.gold: ${resources.schemas.gold.name}",
         "shop.schemas.gold: gold",
         "schema 'gold' is not",
+    ),
+    "name of a model": (
+        "models.registered.guess=${resources.registered_models.guess.name}",
+        "models.registered.guess=guess",
+        "models.registered.guess=${resources.registered_models.guess.name} is not among its parameters",
+    ),
+    "model that may go": (
+        "guess: {lifecycle: {prevent_destroy: true}}",
+        "guess: {comment: x}",
+        "registered_models.guess: lifecycle.prevent_destroy is missing in prod",
     ),
     "pipeline's catalog": (
         "    flow:\n      catalog: ${var.catalog}",
@@ -318,6 +336,5 @@ def test_a_variable_takes_the_value_and_the_type_of_its_target(tmp_path: Path) -
     bundle = read_bundle(written(tmp_path, root), "prod")
 
     assert bundle.resources("pipelines")["flow"]["catalog"] == 7
-    assert bundle.resources("jobs")["nightly"]["tasks"][1]["python_wheel_task"]["parameters"] == [
-        "--landing=/Volumes/7/${resources.schemas.gold.name}/landing"
-    ]
+    parameters = bundle.resources("jobs")["nightly"]["tasks"][1]["python_wheel_task"]["parameters"]
+    assert parameters[0] == "--landing=/Volumes/7/${resources.schemas.gold.name}/landing"

@@ -46,6 +46,7 @@ def own(warehouse: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
         "models.registry_uri": f"sqlite:////{folder}/mlflow.db",
         "models.artifacts": str(folder / "files"),
         "models.online_store": str(folder / "online.db"),
+        "models.assignments": str(folder / "assignments.db"),
         "parameters.drift_minimum_rows": "20",
         "parameters.performance_minimum_rows": "20",
     }

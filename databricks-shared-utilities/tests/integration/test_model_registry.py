@@ -134,6 +134,34 @@ def test_a_version_that_has_no_part_any_more_is_found_by_its_number(registry: Mo
         registry.version(name, 7)
 
 
+def test_a_model_that_never_had_a_champion_is_told_from_one_that_lost_it(
+    registry: ModelRegistry, train: Train, uri: str
+) -> None:
+    """The first is a project that begins, the second a fault; both have no champion."""
+    name = "main.gold.begins"
+    ever = [registry.ever_promoted(name)]
+    train(name, 0.7)
+    ever.append(registry.ever_promoted(name))
+    registry.promote(registry.evaluate(name, GATES), approved_by="Ann")
+    train(name, 0.8)
+    MlflowClient(tracking_uri=uri, registry_uri=uri).delete_registered_model_alias(name, "champion")
+    ever.append(registry.ever_promoted(name))
+
+    assert registry.champion(name) is None
+    assert ever == [False, False, True]
+
+
+def test_a_version_that_is_too_good_is_promoted_once_it_is_acknowledged(registry: ModelRegistry, train: Train) -> None:
+    name = "main.gold.leak"
+    train(name, 0.99)
+    unseen, seen = (Gate("auc", too_good=0.95, acknowledged=number) for number in (0, 1))
+
+    assert not registry.evaluate(name, [unseen]).passed
+    assert registry.promote(registry.evaluate(name, [seen]), approved_by="Ann").version == 1
+    train(name, 0.99)
+    assert not registry.evaluate(name, [seen]).passed
+
+
 def test_what_has_changed_since_the_evaluation_is_not_promoted(registry: ModelRegistry, train: Train) -> None:
     name = "main.gold.changed"
     train(name, 0.7)

@@ -43,7 +43,8 @@ def train(opened: Opened, tmp_path_factory: pytest.TempPathFactory) -> Train:
     def trained(auc: float) -> ModelVersion:
         run = client.create_run(experiment).info.run_id
         client.log_metric(run, "test_auc", auc)
-        client.log_metric(run, "test_brier", 0.2)
+        for name, value in {"positives": 50, "negatives": 450, "auc_low": auc - 0.1, "skill_low": 0.1}.items():
+            client.log_metric(run, f"test_{name}", value)
         client.log_text(run, distributions_to_json(array_distributions({"old_lines_7d": np.arange(9.0)})), FEATURES)
         client.log_text(run, json.dumps([{"feature": "old_lines_7d", "contribution": 0.5}]), EXPLANATIONS)
         version = registry.register(full_name(opened.configuration, CHURN), run, f"{files}/{run}")

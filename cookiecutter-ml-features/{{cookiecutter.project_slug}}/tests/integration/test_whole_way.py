@@ -32,6 +32,8 @@ from databricks_utils.features import (
 )
 from databricks_utils.features.online import fingerprint
 from databricks_utils.medallion import Lakehouse
+from databricks_utils.models import asks_challenger
+from databricks_utils.models.comparison import Side
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
@@ -39,6 +41,7 @@ from {{ cookiecutter.package_name }}.__main__ import PROJECT
 from {{ cookiecutter.package_name }}.features.refresh import refresh, seen_version
 from {{ cookiecutter.package_name }}.features.registry import COLUMNS, TABLES, feature_registry
 from {{ cookiecutter.package_name }}.models import monitoring, scoring
+from {{ cookiecutter.package_name }}.models.assignments import Assignment, AssignmentLog
 from {{ cookiecutter.package_name }}.models.definitions import CHURN, MODELS, SPEND
 from {{ cookiecutter.package_name }}.models.examples import examples, population
 from {{ cookiecutter.package_name }}.models.experiment import training_data
@@ -229,6 +232,7 @@ def test_the_page_holds_everything_it_needs(said: dict[str, tuple[int, str]]) ->
     page = Path(path[1]).read_text(encoding="utf-8")
 
     assert page.count("<svg") == 8
+    assert page.count("households of the 30 days from 2017-12-01, which this version had not seen") == len(MODELS)
     assert page.count("Features that count most") == len(MODELS)
     assert re.findall(r'(?:src|href)="', page) == []
     assert all(model.name in page for model in MODELS)
@@ -311,6 +315,37 @@ def test_a_challenger_answers_for_its_share_of_the_households(
         versions = [answer[model.name]["version"] for answer in answers.values()]
         assert set(versions) == {champion.version.version, challenger.version.version}
     assert answers == {household: again.score(household, NEWEST)["models"] for household in households}
+
+
+def test_a_comparison_says_what_became_of_either_side_and_lets_nobody_win_too_early(
+    command: Command, opened: Opened, lakehouse: Lakehouse, said: dict[str, tuple[int, str]]
+) -> None:
+    """The oracle counts in plain Python who was answered by whom, and who bought nothing in the days that followed."""
+    seconds = F.col("transaction_timestamp").cast("bigint").alias("seconds")
+    bought = lakehouse.read(TABLES[0].source.table).select("household_id", seconds).collect()
+    households = sorted({row.household_id for row in bought})
+    sides: dict[Side, list[float]] = {"champion": [], "challenger": []}
+    log = AssignmentLog(Path(str(opened.configuration.models.assignments)))
+    for household in households:
+        arm: Side = "challenger" if asks_challenger((household,), share=0.5, experiment="november") else "champion"
+        log.note([Assignment("november", CHURN.name, household, arm, 1, 0.25, True, PAST)])
+        after = (row.seconds - PAST.timestamp() for row in bought if row.household_id == household)
+        sides[arm].append(float(not any(0 <= passed < 30 * 86400 for passed in after)))
+
+    code, words = command("compare", "--experiment=november")
+    early = command("compare", "--experiment=november", "--set=parameters.comparison_households=2")
+
+    assert code == 0, words
+    assert "household_churn in november: 0 households wait for their 30 days, 0 met both sides" in words
+    for name, values in sides.items():
+        found = rf"churned: .*{name} {np.mean(values):.3g} \(\S+ to \S+\) of {len(values)}\b"
+        assert re.search(found, words), words
+    assert words.count("nobody wins") == 2
+    assert "entities on the smaller side, 500 are needed" in words
+    assert "are needed" not in early[1]
+    unknown = command("compare", "--experiment=summer")
+    assert unknown[0] == 2
+    assert "Known: november" in unknown[1]
 
 
 def test_what_is_no_request_is_refused_in_words(scorer: Scorer) -> None:
@@ -461,7 +496,8 @@ def shifted(command: Command, lakehouse: Lakehouse, said: dict[str, tuple[int, s
     steps = {
         "score": ("score", f"--model={CHURN.name}"),
         "monitor": ("monitor", f"--model={CHURN.name}"),
-        "train": ("train", "--if-drifted", "--trials=1"),
+        "nothing new": ("train", "--if-drifted", "--trials=1"),
+        "train": ("train", "--if-drifted", "--trials=1", "--set=parameters.retrain_least_months=0"),
     }
     return {name: command(*words) for name, words in steps.items()}
 
@@ -515,6 +551,17 @@ def test_scores_that_did_not_come_true_are_degraded_in_the_table_and_on_the_page
     assert newest[0].reasons[0] == "auc is 0, at least 0.55 is needed"
     assert "<td class=bad>degraded: auc is 0, at least" in Path(path[1]).read_text(encoding="utf-8")
     assert re.search(r"came true on 2017-12-01: .*; degraded", shifted["monitor"][1])
+
+
+def test_a_model_that_has_seen_every_month_is_not_trained_anew_however_much_has_drifted(
+    shifted: dict[str, tuple[int, str]],
+) -> None:
+    """A season differs from its training on the first day already; what would be learned is what is known."""
+    code, words = shifted["nothing new"]
+
+    assert code == 0
+    assert "household_churn has drifted or is degraded, and is not trained: version 2 has not seen 0" in words
+    assert f"{CHURN.name} version 3" not in words
 
 
 def test_a_model_that_has_drifted_is_trained_anew_and_waits_for_approval(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
+from typing import Any
 
 import numpy as np
 import pytest
-from databricks_utils.features import array_distributions, measure_drift
+from databricks_utils.features import Drift, array_distributions, measure_drift
 from databricks_utils.models import ModelVersion
 
 from {{ cookiecutter.package_name }}.__main__ import PROJECT
@@ -41,7 +43,7 @@ def judged(model: ModelDefinition, label: Array, score: Array, **more: str) -> P
             LABEL,
             WRONG,
             "degraded",
-            ["auc is 0, at least 0.55 is needed", "brier is 0.64, at most 0.3 is allowed"],
+            ["auc is 0, at least 0.55 is needed", "skill_high is -1.56, more than 0 is needed"],
         ),
         (CHURN, LABEL[1:], WRONG[1:], "too few rows", ["fewer than 20 rows"]),
         (CHURN, np.zeros(20), RIGHT, "too few rows", ["churned is 0 in all rows"]),
@@ -62,7 +64,7 @@ def test_scores_are_judged_by_what_came_true(
 
 def test_the_configuration_says_from_where_on_a_model_is_degraded() -> None:
     assert judged(CHURN, LABEL, CHANCE, performance_churn_least_auc="0.5").status == "ok"
-    assert judged(CHURN, LABEL, RIGHT, performance_churn_most_brier="0.03").status == "degraded"
+    assert judged(CHURN, LABEL, RIGHT, performance_churn_least_skill="0.9").status == "degraded"
     assert judged(SPEND, SPENT, SPENT + 100, performance_spend_least_r2="-3").status == "ok"
     assert judged(CHURN, LABEL, WRONG, performance_minimum_rows="21").status == "too few rows"
 
@@ -93,24 +95,55 @@ def test_a_degraded_champion_is_a_warning_and_others_are_not(caplog: pytest.LogC
     assert (record.__dict__["event"], record.__dict__["model"]) == ("model_degraded", CHURN.name)
 
 
-def test_the_page_marks_what_is_degraded_and_says_why() -> None:
+def watched_of(features: Sequence[Drift], **more: Any) -> Watched:
     scores = array_distributions({"score": RIGHT})
-    watched = Watched(
+    found = Watched(
         model=CHURN,
         champion=ModelVersion("c.gold.household_churn", 3, "run", "", {"test_auc": 0.9}, {}),
         challenger=None,
         importance='{"visits": 0.1}',
         explanations="[]",
-        curves='{"points": [[0.2, 0.0], [0.8, 1.0]]}',
-        features=measure_drift(scores, scores),
+        curves='{"points": [[0.2, 0.0], [0.8, 1.0]], "test_moment": "2017-11-01"}',
+        features=features,
         predictions=measure_drift(scores, scores),
         before=scores["score"],
         now=scores["score"],
-        performance=[judged(CHURN, LABEL, RIGHT), judged(CHURN, LABEL, CHANCE), judged(CHURN, LABEL[1:], WRONG[1:])],
+        performance=[],
     )
+    return replace(found, **more)
+
+
+def test_the_page_marks_what_is_degraded_and_says_why() -> None:
+    scores = array_distributions({"score": RIGHT})
+    results = [judged(CHURN, LABEL, RIGHT), judged(CHURN, LABEL, CHANCE), judged(CHURN, LABEL[1:], WRONG[1:])]
+    watched = watched_of(measure_drift(scores, scores), performance=results)
 
     page = render("Models", "", [watched], 0.2)
 
     assert page.count("<td>ok</td>") == 1
     assert page.count("<td class=bad>degraded: auc is 0.5, at least 0.55 is needed</td>") == 1
     assert page.count("<td>too few rows: fewer than 20 rows</td>") == 1
+
+
+def test_the_page_names_every_feature_that_has_drifted_though_the_chart_has_room_for_fifteen() -> None:
+    """A feature may drift by its share of NULL, or its mean, and have one of the smallest indices."""
+    steady = [Drift(f"steady_{n}", "stable", 2000, 2000, 0.1, 0.0, 0.0, 0.0) for n in range(20)]
+    hidden = Drift(
+        "hidden", "drifted", 2000, 2000, 0.01, 0.0, 0.0, 0.06, ("share of NULL changed by 0.06, limit 0.05",)
+    )
+
+    page = render("Models", "", [watched_of([*steady, hidden])], 0.2)
+
+    assert "<td>hidden</td><td>share of NULL changed by 0.06, limit 0.05</td>" in page
+    assert "Drifted: 1 of 21." in page
+
+
+def test_the_page_says_of_which_month_the_calibration_is() -> None:
+    """Said of the test month, `came true` would be taken for what has become of today's scores."""
+    page = render("Models", "", [watched_of([])], 0.2)
+    old = render("Models", "", [watched_of([], curves='{"points": [[0.2, 0.0]]}')], 0.2)
+
+    assert "Predicted and observed in the test month" in page
+    assert "households of the 30 days from 2017-11-01, which this version had not seen" in page
+    assert "households of its test month, which" in old
+    assert "came true</text>" not in page

@@ -27,10 +27,11 @@ from databricks_utils.models import Gate, ModelRegistry, ModelVersion, asks_chal
 from {{ cookiecutter.package_name }}.__main__ import PROJECT
 from {{ cookiecutter.package_name }}.features.registry import COLUMNS, TABLES
 from {{ cookiecutter.package_name }}.models import experiment, serving
+from {{ cookiecutter.package_name }}.models.assignments import AssignmentLog
 from {{ cookiecutter.package_name }}.models.definitions import CHURN, MODELS, SPEND, ModelDefinition
 from {{ cookiecutter.package_name }}.models.experiment import TrainingData, experiment_of, log_model, run_training
 from {{ cookiecutter.package_name }}.models.families import FAMILIES, Array, Family
-from {{ cookiecutter.package_name }}.models.places import Contender, full_name, loaded, registry_of
+from {{ cookiecutter.package_name }}.models.places import Contender, full_name, loaded, own_name, registry_of
 from {{ cookiecutter.package_name }}.models.serving import Scorer, answered, open_scorer
 from {{ cookiecutter.package_name }}.models.training import predicted
 
@@ -261,6 +262,29 @@ def test_no_share_leaves_all_to_the_champion_and_a_full_one_to_the_challenger(
     assert {said["version"] for answer in answers for said in answer.values()} == versions
 
 
+def test_a_comparison_notes_every_household_on_the_side_that_answered_it_and_wants_a_place_for_that(
+    rivals: Home, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Afterwards nobody could tell who got which side: the share may have changed, and the challenger be champion."""
+    monkeypatch.setattr(serving, "OnlineStore", lambda *_: Shelf())
+    own = {**rivals.values, "models.assignments": str(tmp_path / "assignments.db")}
+    scorer = open_scorer(PROJECT.open("local", str(ROOT), **own), share=0.5, experiment="autumn")
+
+    answers = {household: scorer.score(household, MOMENT)["models"] for household in HOUSEHOLDS}
+
+    noted = AssignmentLog(tmp_path / "assignments.db").of("autumn")
+    assert {(item.household, item.model): (item.version, item.score) for item in noted} == {
+        (household, name): (said["version"], said["score"])
+        for household, models in answers.items()
+        for name, said in models.items()
+    }
+    assert {(item.arm, item.version) for item in noted} == {("champion", 1), ("challenger", 2)}
+    assert {(item.known, item.at) for item in noted} == {(True, MOMENT)}
+    nowhere = PROJECT.open("local", str(ROOT), **{**own, "models.assignments": "null"})
+    with pytest.raises(InvalidInput, match="needs a file for its assignments"):
+        open_scorer(nowhere, share=0.5, experiment="autumn")
+
+
 def test_a_model_that_breaks_off_is_an_answer_in_words(rivals: Home) -> None:
     class Broken:
         estimator = None
@@ -405,3 +429,65 @@ def test_an_endpoint_gets_the_versions_of_champion_and_challenger_and_the_champi
         "export BUNDLE_VAR_household_spend_version=1\nexport BUNDLE_VAR_household_spend_challenger_version=2\n",
     )
     assert alone == (0, both[1].replace("=2", "=1"))
+
+
+def prefixed(home: Home) -> dict[str, str]:
+    """Return what the bundle hands over in the development target, where it renames models."""
+    return {f"models.registered.{model.name}": f"dev_ann_{model.name}" for model in MODELS}
+
+
+def test_models_are_found_under_the_names_that_the_bundle_gives_them(home: Home, rivals: Home) -> None:
+    """Registered under their own names, versions would lie beside the models of the bundle, whose grants they lack."""
+    renamed = PROJECT.open("local", str(ROOT), **{**home.values, **prefixed(home)})
+    names = {model: full_name(renamed.configuration, model) for model in MODELS}
+    for model in MODELS:
+        found = rivals.registry.champion(rivals.name(model))
+        assert found is not None
+        home.registry.register(names[model], found.run_id, found.source)
+
+    code, said = home.command("promote", "--approved-by=Ann", **prefixed(home))
+
+    assert code == 0, said
+    for model, name in names.items():
+        champion = home.registry.champion(name)
+        assert champion is not None
+        assert name.endswith(f".dev_ann_{model.name}")
+        assert own_name(renamed.configuration, champion) == model.name
+        assert home.champion(model) is None
+
+
+def test_a_name_for_a_model_that_there_is_not_is_refused(home: Home) -> None:
+    code, said = home.command("champions", **{"models.registered.household_chrun": "x"})
+
+    assert code == 2
+    assert "There is no model 'household_chrun'" in said
+
+
+@pytest.mark.parametrize("words", [("score",), ("monitor",), ("champions",)], ids=" ".join)
+def test_a_model_that_was_never_promoted_ends_a_task_of_the_job_well_and_says_what_is_next(
+    home: Home, words: tuple[str, ...]
+) -> None:
+    """The first promotion of a new project would fail in the job, before anybody could train."""
+    code, said = home.command(*words, "--unless-new")
+
+    assert code == 0, said
+    assert "household_churn is new: no version was ever promoted" in said
+    assert "promote --model household_churn" in said
+    assert "BUNDLE_VAR" not in said
+
+
+@pytest.mark.parametrize("words", [("score",), ("monitor",), ("champions",)], ids=" ".join)
+def test_a_champion_that_is_gone_fails_a_task_of_the_job_all_the_same(
+    home: Home, rivals: Home, words: tuple[str, ...]
+) -> None:
+    import mlflow
+
+    for model in MODELS:
+        home.adopt(model, rivals)
+    home.command("promote", "--approved-by=Ann")
+    mlflow.MlflowClient().delete_registered_model_alias(home.name(CHURN), "champion")
+
+    code, said = home.command(*words, "--unless-new")
+
+    assert code == 2
+    assert "household_churn has no champion" in said

@@ -204,6 +204,9 @@ class Models(Section):
     online_feature_store: str | None = Field(
         None, description="Online feature store of Databricks that gets a copy of each feature table", min_length=1
     )
+    assignments: str | None = Field(
+        None, description="File that notes which version answered for whom in a comparison; none: no comparison here"
+    )
     registered: dict[str, str] = Field(
         default_factory=dict, description="Name in the registry by model, where it is not the model's own"
     )

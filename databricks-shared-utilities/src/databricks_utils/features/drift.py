@@ -169,7 +169,14 @@ def greatest_distance(before: Distribution, now: Distribution) -> float:
 
 
 def effect_size(before: Distribution, now: Distribution) -> float:
-    """Return Cohen's d with the pooled standard deviation; infinite between two different constants."""
+    """Return Cohen's d with the pooled standard deviation.
+
+    It is infinite between two different constants, and where one side holds an infinite value and the other none:
+    such a side has no mean and no spread that could be compared.
+    """
+    endless = [not math.isfinite(side.mean) or not math.isfinite(side.squares) for side in (before, now)]
+    if any(endless):
+        return 0.0 if all(endless) else math.copysign(math.inf, now.mean if endless[1] else -before.mean)
     if not before.values or not now.values or before.mean == now.mean:
         return 0.0
     freedom = before.values + now.values - 2
@@ -188,7 +195,7 @@ def _measured(before: Distribution, now: Distribution, limits: DriftThresholds) 
         ("effect size", effect, limits.effect),
         ("share of NULL changed by", change, limits.null_change),
     ]
-    reasons = tuple(f"{name} {value:.3g}, limit {limit:g}" for name, value, limit in found if abs(value) >= limit)
+    reasons = tuple(f"{name} {value:.3g}, limit {limit:g}" for name, value, limit in found if not abs(value) < limit)
     status: Literal["drifted", "stable", "too few rows"] = "stable"
     if not enough:
         status, reasons = "too few rows", (f"fewer than {limits.minimum_rows} rows",)

@@ -17,9 +17,14 @@ class Gate:
         metric: Its name in the model's run.
         at_least: Least value allowed.
         at_most: Greatest value allowed.
+        above: Value that must be exceeded: what a constant prediction reaches is not enough.
         gain: By how much it must be better than the champion's; negative allows it to be worse by so much. Without a
             champion, as for a first model, this passes.
-        greater_is_better: Which direction `gain` counts in.
+        greater_is_better: Which direction `gain` and `too_good` count in.
+        too_good: Value from which on, or down to which, a leak is suspected: a feature that knows the future. The gate
+            is closed until somebody has looked and `acknowledged` names the version.
+        acknowledged: Number of the version that somebody has looked at; it opens the gate for this one only.
+        acknowledge_in: Where to write that number, for people.
 
     Raises:
         InvalidInput: The gate demands nothing.
@@ -30,18 +35,25 @@ class Gate:
     at_most: float | None = None
     gain: float | None = None
     greater_is_better: bool = True
+    above: float | None = None
+    too_good: float | None = None
+    acknowledged: int | None = None
+    acknowledge_in: str = "acknowledged"
 
     def __post_init__(self) -> None:
-        if self.at_least is None and self.at_most is None and self.gain is None:
-            hint = "Give at_least, at_most or gain"
+        if all(demand is None for demand in (self.at_least, self.at_most, self.gain, self.above, self.too_good)):
+            hint = "Give at_least, at_most, above, gain or too_good"
             raise InvalidInput("The gate lets everything pass", where=f"gate {self.metric}", hint=hint)
 
-    def failures(self, challenger: Mapping[str, float], champion: Mapping[str, float] | None) -> list[str]:
+    def failures(
+        self, challenger: Mapping[str, float], champion: Mapping[str, float] | None, version: int | None = None
+    ) -> list[str]:
         """Return why the challenger does not pass, in words; nothing when it does.
 
         Args:
             challenger: Its metrics.
             champion: Those of the model to replace, None where there is none.
+            version: Number of the challenger, which an acknowledgement must name.
         """
         value = challenger.get(self.metric)
         if value is None or not math.isfinite(value):
@@ -51,9 +63,21 @@ class Gate:
             found.append(f"{self.metric} is {value:.6g}, at least {self.at_least:g} is needed")
         if self.at_most is not None and value > self.at_most:
             found.append(f"{self.metric} is {value:.6g}, at most {self.at_most:g} is allowed")
+        if self.above is not None and value <= self.above:
+            found.append(f"{self.metric} is {value:.6g}, more than {self.above:g} is needed")
+        if self.too_good is not None and self._suspicious(value, self.too_good, version):
+            found.append(
+                f"{self.metric} is {value:.6g}, which is too good to be taken unseen (limit {self.too_good:g}): does a "
+                f"feature know the future? Look at those that count most in the model card. If none does, write "
+                f"{self.acknowledge_in}: {'the number of this version' if version is None else version}"
+            )
         if self.gain is not None and champion is not None:
             found += self._behind(value, champion.get(self.metric), self.gain)
         return found
+
+    def _suspicious(self, value: float, limit: float, version: int | None) -> bool:
+        reached = value >= limit if self.greater_is_better else value <= limit
+        return reached and (version is None or self.acknowledged != version)
 
     def _behind(self, value: float, reigning: float | None, gain: float) -> list[str]:
         if reigning is None or not math.isfinite(reigning):
@@ -66,13 +90,22 @@ class Gate:
 
 
 def gate_failures(
-    gates: Sequence[Gate], challenger: Mapping[str, float], champion: Mapping[str, float] | None
+    gates: Sequence[Gate],
+    challenger: Mapping[str, float],
+    champion: Mapping[str, float] | None,
+    version: int | None = None,
 ) -> tuple[str, ...]:
     """Return why a challenger does not pass, over all gates.
+
+    Args:
+        gates: One or more.
+        challenger: Its metrics.
+        champion: Those of the model to replace, None where there is none.
+        version: Number of the challenger, which an acknowledgement must name.
 
     Raises:
         InvalidInput: There are no gates, so that everything would pass.
     """
     if not gates:
         raise InvalidInput("There are no gates, so any model would pass", where="gates", hint="Give one or more")
-    return tuple(failure for gate in gates for failure in gate.failures(challenger, champion))
+    return tuple(failure for gate in gates for failure in gate.failures(challenger, champion, version))

@@ -123,6 +123,13 @@ class ModelRegistry:
         """Return the version that waits for promotion, if any."""
         return self._find(name, CHALLENGER)
 
+    def ever_promoted(self, name: str) -> bool:
+        """Say whether any version has ever been champion: without one, a missing champion is no fault yet."""
+        quoted = name.replace("'", "''")
+        found = self._answer(lambda: self._client.search_model_versions(f"name = '{quoted}'"))
+        # A search gives no tags in Unity Catalog, so each version is asked for its own.
+        return any(APPROVED_BY in self.version(name, int(item.version)).tags for item in found or ())
+
     def version(self, name: str, number: int) -> ModelVersion:
         """Return a version, whatever its part is by now.
 
@@ -145,7 +152,8 @@ class ModelRegistry:
         if challenger is None or (champion and champion.version == challenger.version):
             raise InvalidInput(f"{name} has no challenger", where=f"model {name}", hint="Register a new version first")
         metrics = None if champion is None else champion.metrics
-        return Evaluation(challenger, champion, gate_failures(gates, challenger.metrics, metrics))
+        failures = gate_failures(gates, challenger.metrics, metrics, challenger.version)
+        return Evaluation(challenger, champion, failures)
 
     def promote(self, evaluation: Evaluation, approved_by: str) -> ModelVersion:
         """Make the challenger of an evaluation the champion.

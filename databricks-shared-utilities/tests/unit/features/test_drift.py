@@ -239,3 +239,26 @@ def test_the_thresholds_can_be_set() -> None:
     (result,) = measure_drift(before, before, DriftThresholds(psi=0.0, minimum_rows=1))
 
     assert result.reasons == ("PSI 0, limit 0",)
+
+
+@pytest.mark.parametrize("value", [math.inf, -math.inf, 1e308], ids=["inf", "-inf", "a sum that overflows"])
+@pytest.mark.parametrize("count", [1, 20])
+@pytest.mark.parametrize("side", ["now", "before"])
+def test_values_without_end_on_one_side_are_drift(value: float, count: int, side: str) -> None:
+    """Mean and spread of such a column are infinite or no numbers, and no comparison with a limit was true of them."""
+    usual = sample(11, 900)
+    spoilt = [*usual[count:], *[value] * count]
+    with np.errstate(invalid="ignore", over="ignore"):
+        result = measured(usual, spoilt) if side == "now" else measured(spoilt, usual)
+
+    assert result.status == "drifted"
+    assert any(reason.startswith("effect size") for reason in result.reasons)
+
+
+def test_values_without_end_on_both_sides_are_compared_by_their_shares() -> None:
+    usual = [*sample(11, 900)[50:], *[math.inf] * 50]
+    with np.errstate(invalid="ignore", over="ignore"):
+        alike = measured(usual, [*sample(12, 900)[50:], *[math.inf] * 50])
+        more = measured(usual, [*sample(12, 900)[400:], *[math.inf] * 400])
+
+    assert (alike.status, more.status) == ("stable", "drifted")

@@ -34,6 +34,10 @@ from databricks_utils.models import Gate, gate_failures
             {"error": 0.5},
             ["error is 0.75 and the champion's 0.5: better by -0.25, not by 0"],
         ),
+        (Gate("skill", above=0.0), {"skill": 0.01}, None, []),
+        (Gate("skill", above=0.0), {"skill": 0.0}, None, ["skill is 0, more than 0 is needed"]),
+        (Gate("auc", too_good=0.95), {"auc": 0.94}, None, []),
+        (Gate("error", too_good=0.05, greater_is_better=False), {"error": 0.06}, None, []),
         (Gate("auc", at_least=0.0), {}, None, ["auc of the challenger is missing"]),
         (Gate("auc", at_least=0.0), {"auc": math.nan}, None, ["auc of the challenger is nan"]),
         (Gate("auc", gain=0.0), {"auc": 0.5}, {}, ["auc of the champion is missing"]),
@@ -57,3 +61,24 @@ def test_no_gates_and_gates_that_demand_nothing_are_refused() -> None:
         Gate("auc")
     with pytest.raises(InvalidInput, match="any model would pass"):
         gate_failures([], {"auc": 1.0}, None)
+
+
+@pytest.mark.parametrize(
+    ("gate", "value"),
+    [
+        (Gate("auc", too_good=0.95, acknowledged=3, acknowledge_in="parameters.seen"), 0.95),
+        (
+            Gate("error", too_good=0.05, greater_is_better=False, acknowledged=3, acknowledge_in="parameters.seen"),
+            0.05,
+        ),
+    ],
+    ids=["great", "small"],
+)
+def test_what_is_too_good_waits_for_a_look_at_this_very_version(gate: Gate, value: float) -> None:
+    """An acknowledgement without a number would let the next leak through as well."""
+    failures = {number: gate_failures([gate], {gate.metric: value}, None, number) for number in (2, 3, None)}
+
+    assert failures[3] == ()
+    assert "does a feature know the future?" in failures[2][0]
+    assert failures[2][0].endswith("parameters.seen: 2")
+    assert len(failures[None]) == 1

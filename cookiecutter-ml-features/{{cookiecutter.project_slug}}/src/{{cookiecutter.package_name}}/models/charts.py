@@ -33,11 +33,11 @@ def bars(title: str, values: Mapping[str, float], *, limit: float | None = None)
 
 
 def calibration(title: str, points: Sequence[Sequence[float]]) -> str:
-    """Return predicted means against true ones; on the diagonal, a model says what happens.
+    """Return predicted means against observed ones; on the diagonal, a model says what happens.
 
     Args:
         title: Read out by screen readers.
-        points: Predicted and true mean of each part.
+        points: Predicted and observed mean of each part.
     """
     top = max([value for point in points for value in point] + [1e-9])
     room = SIDE - 2 * MARGIN
@@ -53,7 +53,7 @@ def calibration(title: str, points: Sequence[Sequence[float]]) -> str:
         f'<text x="{high}" y="{high + 16}" class="name">{top:.3g}</text>',
         f'<text x="{low - 6}" y="{low + 4}" class="name">{top:.3g}</text>',
         f'<text x="{SIDE / 2}" y="{SIDE - 6}" class="middle">predicted</text>',
-        f'<text x="14" y="{SIDE / 2}" class="middle" transform="rotate(-90 14 {SIDE / 2})">came true</text>',
+        f'<text x="14" y="{SIDE / 2}" class="middle" transform="rotate(-90 14 {SIDE / 2})">observed</text>',
     ]
     return _svg(title, SIDE, SIDE, parts)
 

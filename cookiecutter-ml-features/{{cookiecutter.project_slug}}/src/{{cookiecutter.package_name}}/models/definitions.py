@@ -57,14 +57,26 @@ CHURN = ModelDefinition(
     name="household_churn",
     label="churned",
     kind="classifier",
-    # Against the champion a little loss is allowed, since the test months of two trainings differ.
     gates=lambda limit: (
+        # Few households of either kind, and every number below is chance.
+        Gate("test_positives", at_least=limit("churn_least_positives")),
+        Gate("test_negatives", at_least=limit("churn_least_positives")),
+        # Against the champion a little loss is allowed, since the test months of two trainings differ.
         Gate("test_auc", at_least=limit("churn_least_auc"), gain=-0.02),
-        Gate("test_brier", at_most=limit("churn_most_brier")),
+        Gate("test_auc_low", above=limit("churn_least_auc_low")),
+        # No limit on the Brier score itself: where few churn, a constant has a small one.
+        Gate("test_skill_low", above=limit("churn_least_skill")),
+        Gate(
+            "test_auc",
+            too_good=limit("churn_too_good_auc"),
+            acknowledged=limit("churn_acknowledged_version"),
+            acknowledge_in="parameters.churn_acknowledged_version",
+        ),
     ),
     alarms=lambda limit: (
         Gate("auc", at_least=limit("performance_churn_least_auc")),
-        Gate("brier", at_most=limit("performance_churn_most_brier")),
+        # Of one month the upper end: the lower one alone would be below 0 in many a month by chance.
+        Gate("skill_high", above=limit("performance_churn_least_skill")),
     ),
     headline="auc",
     greater_is_better=True,
@@ -77,7 +89,13 @@ SPEND = ModelDefinition(
     label="next_spend",
     kind="regressor",
     gates=lambda limit: (
-        Gate("test_r2", at_least=limit("spend_least_r2")),
+        Gate("test_r2_low", above=limit("spend_least_r2")),
+        Gate(
+            "test_r2",
+            too_good=limit("spend_too_good_r2"),
+            acknowledged=limit("spend_acknowledged_version"),
+            acknowledge_in="parameters.spend_acknowledged_version",
+        ),
         Gate("test_mae", gain=-5.0, greater_is_better=False),
     ),
     alarms=lambda limit: (Gate("r2", at_least=limit("performance_spend_least_r2")),),

@@ -59,9 +59,21 @@ def examples(transactions: DataFrame, observed_at: Sequence[datetime]) -> DataFr
     Returns:
         household_id BIGINT, observed_at TIMESTAMP, churned INT (1: bought nothing), next_spend DOUBLE (USD).
     """
-    base = population(transactions, observed_at)
     future = _around(transactions, observed_at, 0, HORIZON_DAYS)
-    bought = future.select(F.col("household_id").alias("buyer"), "transaction_timestamp", "sales_value")
+    return followed(future, population(transactions, observed_at))
+
+
+def followed(transactions: DataFrame, base: DataFrame) -> DataFrame:
+    """Return what households did after a moment of their own.
+
+    Args:
+        transactions: household_id BIGINT, transaction_timestamp TIMESTAMP, sales_value DECIMAL.
+        base: household_id BIGINT, observed_at TIMESTAMP, whose future is known.
+
+    Returns:
+        household_id BIGINT, observed_at TIMESTAMP, churned INT (1: bought nothing), next_spend DOUBLE (USD).
+    """
+    bought = transactions.select(F.col("household_id").alias("buyer"), "transaction_timestamp", "sales_value")
     after = F.col("transaction_timestamp").cast("bigint") - F.col("observed_at").cast("bigint")
     within = (F.col("buyer") == F.col("household_id")) & (after >= 0) & (after < HORIZON_DAYS * 86400)
     joined = base.join(bought, within, "left").groupBy("household_id", "observed_at")

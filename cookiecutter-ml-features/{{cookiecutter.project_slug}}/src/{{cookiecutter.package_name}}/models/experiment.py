@@ -8,7 +8,7 @@ import os
 import pickle
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from importlib import metadata
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -71,16 +71,29 @@ class TrainingData:
     definitions: Mapping[str, str] = field(default_factory=dict)
 
 
+def months_unseen(lakehouse: Lakehouse, store: FeatureStore, version: ModelVersion) -> int:
+    """Return how many months are complete by now that a version has neither learned from nor been tested on."""
+    import mlflow
+
+    tested = mlflow.MlflowClient().get_run(version.run_id).data.params.get("test_moment", "")
+    return sum(f"{moment:%Y-%m-%d}" > tested for moment in _observed(lakehouse, store)[2])
+
+
+def _observed(lakehouse: Lakehouse, store: FeatureStore) -> tuple[date, date, list[datetime]]:
+    """Return the first and the last day of the events, and the moments of the examples between them."""
+    events = lakehouse.read(TABLES[0].source.table)
+    first, last = (edge(events, store, TABLES[0].name) for edge in (first_event_day, last_event_day))
+    return first, last, moments(first, last)
+
+
 def training_data(lakehouse: Lakehouse, store: FeatureStore) -> TrainingData:
     """Join every example with its features as they were known at its moment.
 
     Raises:
         InvalidInput: The data is too short to learn from.
     """
-    shopping = TABLES[0]
-    events = lakehouse.read(shopping.source.table)
-    first, last = (edge(events, store, shopping.name) for edge in (first_event_day, last_event_day))
-    observed = moments(first, last)
+    events = lakehouse.read(TABLES[0].source.table)
+    first, last, observed = _observed(lakehouse, store)
     if len(observed) < LEAST_MOMENTS:
         message = f"{first} to {last} has {len(observed)} months with a full past and future"
         raise InvalidInput(message, where="train", hint=f"{LEAST_MOMENTS} are needed: deliver more data")
@@ -137,7 +150,7 @@ def run_training(
         mlflow.log_text(distributions_to_json(array_distributions({"score": trained.predictions})), PREDICTIONS)
         mlflow.log_text(json.dumps(trained.importance), IMPORTANCE)
         mlflow.log_text(weights_to_json(trained.weights, trained.importance), EXPLANATIONS)
-        mlflow.log_text(curves_of(model, trained), CURVES)
+        mlflow.log_text(curves_of(model, trained, data.observed_at[-1]), CURVES)
         mlflow.log_dict(dict(data.definitions), DEFINITIONS)
         address = log_model(family, trained.estimator, data.definitions)
     version = registry.register(full_name(opened.configuration, model), run.info.run_id, address)

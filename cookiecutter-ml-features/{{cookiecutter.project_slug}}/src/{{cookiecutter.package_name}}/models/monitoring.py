@@ -97,7 +97,7 @@ def feature_drift(
 def prediction_drift(opened: Opened, lakehouse: Lakehouse, version: ModelVersion, observed_at: datetime) -> list[Drift]:
     """Compare a version's scores of a moment with those of its test month."""
     own = (F.col("version") == version.version) & (F.col("observed_at") == F.lit(observed_at))
-    name = version.name.rpartition(".")[2]
+    name = places.own_name(opened.configuration, version)
     rows = lakehouse.read(places.SCORES).where(own & (F.col("model") == name)).select("score")
     reference = distributions_from_json(places.artifact(version, places.PREDICTIONS))
     return measure_drift(reference, current_distributions(rows, reference), thresholds_of(opened))

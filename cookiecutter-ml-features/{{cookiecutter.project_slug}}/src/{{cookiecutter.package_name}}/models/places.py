@@ -17,7 +17,7 @@ from databricks_utils.features import require_same_definitions
 from databricks_utils.models import ModelRegistry, ModelVersion, open_registry
 
 from {{ cookiecutter.package_name }}.features.registry import COLUMNS
-from {{ cookiecutter.package_name }}.models.definitions import ModelDefinition
+from {{ cookiecutter.package_name }}.models.definitions import MODELS, ModelDefinition
 from {{ cookiecutter.package_name }}.models.families import Array
 
 # Below the library's logger, which the configuration sets up.
@@ -79,8 +79,27 @@ class Contender:
 
 
 def full_name(configuration: Configuration, model: ModelDefinition) -> str:
-    """Return catalog.schema.model, under which a model is registered here and in Unity Catalog."""
-    return f"{configuration.catalog}.{configuration.schemas.gold}.{model.name}"
+    """Return catalog.schema.model, under which a model is registered here and in Unity Catalog.
+
+    The last part is the model's own name, or what `models.registered` gives in its place: in the development target the
+    bundle puts the developer's name before it.
+
+    Raises:
+        InvalidInput: `models.registered` names a model that there is not.
+    """
+    names = configuration.models.registered
+    strangers = sorted(set(names) - {known.name for known in MODELS})
+    if strangers:
+        hint = f"Known: {', '.join(known.name for known in MODELS)}"
+        where = f"config: models.registered.{strangers[0]}"
+        raise InvalidInput(f"There is no model {strangers[0]!r}", where=where, hint=hint)
+    return f"{configuration.catalog}.{configuration.schemas.gold}.{names.get(model.name, model.name)}"
+
+
+def own_name(configuration: Configuration, version: ModelVersion) -> str:
+    """Return the project's name of the model that a version is of, as tables have it; see `full_name`."""
+    found = (model.name for model in MODELS if full_name(configuration, model) == version.name)
+    return next(found, version.name.rpartition(".")[2])
 
 
 def reasons_wanted(configuration: Configuration) -> int:

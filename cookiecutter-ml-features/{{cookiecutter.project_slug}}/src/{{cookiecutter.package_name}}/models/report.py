@@ -12,7 +12,7 @@ from databricks_utils.features import Distribution, Drift
 from databricks_utils.models import ModelVersion
 
 from {{ cookiecutter.package_name }}.models import charts
-from {{ cookiecutter.package_name }}.models.definitions import ModelDefinition
+from {{ cookiecutter.package_name }}.models.definitions import HORIZON_DAYS, ModelDefinition
 from {{ cookiecutter.package_name }}.models.monitoring import Performance
 
 SHOWN = 15
@@ -85,7 +85,6 @@ def render(title: str, note: str, watched: Sequence[Watched], psi_limit: float) 
 
 def _section(item: Watched, psi_limit: float) -> str:
     drifted = [result.column for result in item.features if result.status == "drifted"]
-    state = ", ".join(drifted) or "nothing"
     few = next((result.reasons[0] for result in item.features if result.status == "too few rows"), "")
     strongest = sorted(item.features, key=lambda result: -result.psi)[:SHOWN]
     parts = [
@@ -93,20 +92,43 @@ def _section(item: Watched, psi_limit: float) -> str:
         _versions(item),
         '<div class="columns"><div><h3>What it looks at</h3>',
         _importance(item),
-        '</div><div><h3>Says and comes true</h3><p class="note">Ten equal parts of the test month.</p>',
-        charts.calibration("Predicted and true means", json.loads(item.curves)["points"]),
+        f'</div><div><h3>Predicted and observed in the test month</h3><p class="note">{escape(_tested(item))}</p>',
+        charts.calibration("Predicted and observed means", json.loads(item.curves)["points"]),
         "</div></div>",
         _weights(item),
-        f'<h3>Features now and in training</h3><p class="note">Drifted: {escape(state)}. {escape(few)} '
-        f"Population stability index, limit {psi_limit:g}.</p>",
+        '<h3>Features now and in training</h3><p class="note">'
+        f"Drifted: {len(drifted)} of {len(item.features)}. {escape(few)} "
+        f"Population stability index of the {len(strongest)} greatest, limit {psi_limit:g}.</p>",
         charts.bars("Drift of features", {result.column: result.psi for result in strongest}, limit=psi_limit),
+        _drifted(item),
         '<h3>Scores now and in the test month</h3><p class="note">Share of households; grey is the test month. '
         f"Index {item.predictions[0].psi:.3g}, {escape(item.predictions[0].status)}.</p>",
         _scores(item),
-        "<h3>What came true</h3>",
+        "<h3>What came true of past scores</h3>",
         _performance(item.performance),
     ]
     return "\n".join(parts)
+
+
+def _tested(item: Watched) -> str:
+    """Say which households the calibration is of: not those of today."""
+    moment = json.loads(item.curves).get("test_moment")
+    month = f"the {HORIZON_DAYS} days from {moment}" if moment else "its test month"
+    return (
+        f"Ten equal parts of the households of {month}, which this version had not seen when it was trained. "
+        "What came true of scores since then is at the end."
+    )
+
+
+def _drifted(item: Watched) -> str:
+    """List every feature that has drifted, with the reason: the chart shows the greatest index only."""
+    found = [result for result in item.features if result.status == "drifted"]
+    if not found:
+        return ""
+    rows = "".join(
+        f"<tr><td>{escape(result.column)}</td><td>{escape('; '.join(result.reasons))}</td></tr>" for result in found
+    )
+    return f"<table><tr><th>drifted</th><th>because</th></tr>{rows}</table>"
 
 
 def _importance(item: Watched) -> str:

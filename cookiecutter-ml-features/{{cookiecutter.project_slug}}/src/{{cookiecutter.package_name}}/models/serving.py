@@ -19,9 +19,11 @@ from databricks_utils.config import Serving
 from databricks_utils.errors import InvalidInput, LakehouseError
 from databricks_utils.features import OnlineRow, OnlineStore, OtherDefinitions
 from databricks_utils.models import asks_challenger
+from databricks_utils.models.comparison import Side
 from numpy.typing import NDArray
 
 from {{ cookiecutter.package_name }}.features.registry import COLUMNS, TABLES, feature_registry
+from {{ cookiecutter.package_name }}.models.assignments import Assignment, AssignmentLog
 from {{ cookiecutter.package_name }}.models.definitions import MODELS, ModelDefinition
 from {{ cookiecutter.package_name }}.models.places import Contender, champion_of, full_name, loaded, registry_of
 from {{ cookiecutter.package_name }}.models.service import LOOPBACK, Reply, Route, Service, problem
@@ -92,6 +94,7 @@ class Scorer:
         share: Part of the households that a challenger answers for.
         experiment: Name of the comparison.
         serving: What is said of a household that is not known.
+        log: Where answers are noted while a challenger has a share.
     """
 
     store: OnlineStore
@@ -99,6 +102,7 @@ class Scorer:
     share: float
     experiment: str
     serving: Serving = field(default_factory=lambda: Serving.model_validate({}))
+    log: AssignmentLog | None = None
 
     def known(self, household: int, at: datetime | None = None) -> Known:
         """Return the features of a household with their age."""
@@ -118,10 +122,15 @@ class Scorer:
     def score(self, household: int, at: datetime | None = None) -> dict[str, Any]:
         """Return what each model says of a household, which version said it, and how far the household is known.
 
+        While a challenger has a share, the answer is noted before it is given.
+
         Raises:
+            LostAssignment: It could not be noted.
             UnknownHousehold: It is not known, and the configuration says to refuse.
         """
-        found, answer = self.known(household, at), {}
+        moment = at or datetime.now(timezone.utc)
+        found, answer = self.known(household, moment), {}
+        noted: list[Assignment] = []
         if not found.known and self.serving.unknown == "refuse":
             hint = "Run features, or set models.serving.unknown to answer"
             raise UnknownHousehold(f"Nothing is known: {found.because}", where=f"household {household}", hint=hint)
@@ -130,7 +139,13 @@ class Scorer:
                 (household,), share=self.share, experiment=self.experiment
             )
             contender = challenger if asked and challenger is not None else champion
-            answer[name] = {"score": contender.number(found.row), "version": contender.version.version}
+            number, version = contender.number(found.row), contender.version.version
+            answer[name] = {"score": number, "version": version}
+            if challenger is not None:
+                arm: Side = "challenger" if asked else "champion"
+                noted.append(Assignment(self.experiment, name, household, arm, version, number, found.known, moment))
+        if self.log is not None:
+            self.log.note(noted)
         return {"household_id": household, **found.described(), "models": answer}
 
     def _unknown(self, row: OnlineRow, age: timedelta | None) -> str:
@@ -149,12 +164,20 @@ def open_scorer(opened: Opened, *, share: float, experiment: str) -> Scorer:
     """Load store and models.
 
     Raises:
-        InvalidInput: There is no online store, a model without champion, or one that was trained on other features.
+        InvalidInput: There is no online store, a model without champion, one that was trained on other features, or a
+            share without a place to note who got which side.
     """
     path = opened.configuration.models.online_store
     if path is None:
         hint = "Set models.online_store, or ask the serving endpoint"
         raise InvalidInput("This environment has no online store here", where="config: models.online_store", hint=hint)
+    assignments = opened.configuration.models.assignments
+    if share and assignments is None:
+        hint = "Set models.assignments, without which nobody can say later who got which side; or --share 0"
+        raise InvalidInput(
+            "A comparison needs a file for its assignments", where="config: models.assignments", hint=hint
+        )
+    log = AssignmentLog(Path(assignments)) if share and assignments is not None else None
     registry, features = registry_of(opened.configuration), feature_registry(opened.contracts)
     definitions, contenders = features.fingerprints(COLUMNS), {}
     for model in MODELS:
@@ -163,7 +186,7 @@ def open_scorer(opened: Opened, *, share: float, experiment: str) -> Scorer:
         second = None if waiting is None else loaded(waiting, definitions)
         contenders[model.name] = (model, loaded(champion, definitions), second)
     store = OnlineStore(Path(path), features)
-    return Scorer(store, contenders, share, experiment, opened.configuration.models.serving)
+    return Scorer(store, contenders, share, experiment, opened.configuration.models.serving, log)
 
 
 def server_of(scorer: Scorer, port: int, *, patience: float = 10.0) -> Service:
@@ -266,7 +289,11 @@ def _moment(text: object) -> datetime:
 
 def serve_forever(opened: Opened, port: int, *, share: float, experiment: str) -> int:
     """Answer until somebody interrupts."""
-    server = server_of(open_scorer(opened, share=share, experiment=experiment), port)
+    scorer = open_scorer(opened, share=share, experiment=experiment)
+    server = server_of(scorer, port)
+    for name, (_, _, challenger) in scorer.contenders.items():
+        if share and challenger is None:
+            click.echo(f"{name} has no challenger: its champion answers for everybody")
     click.echo(f"POST http://{LOOPBACK}:{server.server_address[1]}/score  (Ctrl-C ends it)")
     try:
         server.serve_forever()

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from databricks_utils.models import Interval, auc_interval, average_precision_interval, skill_interval
 
 from {{ cookiecutter.package_name }}.models.definitions import ModelDefinition
 from {{ cookiecutter.package_name }}.models.explanations import Weight, weights_of
@@ -131,23 +133,33 @@ def predicted(model: ModelDefinition, estimator: Any, features: Array) -> Array:
 
 
 def metrics_of(model: ModelDefinition, label: Array, prediction: Array) -> dict[str, float]:
-    """Return what is measured of predictions whose truth is known."""
+    """Return what is measured of predictions whose truth is known.
+
+    `…_low` and `…_high` are the ends of a 95 % interval. `skill` is the Brier skill score against the rate of these
+    very rows, the best constant there is: 0 says as much as that constant, 1 everything. Sources are in
+    `skill_interval`, `auc_interval` and `average_precision_interval`.
+    """
     from sklearn import metrics
 
+    skill = skill_interval(label, prediction)
     if model.kind == "classifier":
-        both = len(np.unique(label)) > 1
+        positives = int(label.sum())
+        both = 0 < positives < len(label)
+        # Where everybody churns, or nobody, no order is better than another.
+        area = float(metrics.roc_auc_score(label, prediction)) if both else 0.5
+        precision = float(metrics.average_precision_score(label, prediction)) if both else float(label.mean())
         return {
-            # Where everybody churns, or nobody, no order is better than another.
-            "auc": float(metrics.roc_auc_score(label, prediction)) if both else 0.5,
-            "average_precision": float(metrics.average_precision_score(label, prediction))
-            if both
-            else float(label.mean()),
+            **_ends("auc", auc_interval(area, positives, len(label) - positives)),
+            **_ends("average_precision", average_precision_interval(precision, positives if both else 0)),
             "brier": float(np.mean((prediction - label) ** 2)),
+            **_ends("skill", skill),
             "rate": float(label.mean()),
+            "positives": float(positives),
+            "negatives": float(len(label) - positives),
         }
     return {
         "mae": float(metrics.mean_absolute_error(label, prediction)),
-        "r2": float(metrics.r2_score(label, prediction)),
+        **_ends("r2", skill),
         "bias": float(np.mean(prediction - label)),
     }
 
@@ -176,12 +188,16 @@ def importance_of(
     return dict(sorted(pairs, key=lambda pair: -pair[1]))
 
 
-def curves_of(model: ModelDefinition, trained: Trained) -> str:
-    """Return what the report draws of the test rows, as JSON: predicted and true means of ten equal parts."""
+def curves_of(model: ModelDefinition, trained: Trained, test_moment: datetime) -> str:
+    """Return what the report draws of the test rows, as JSON: predicted and true means of ten equal parts, and when."""
     order = np.argsort(trained.predictions, kind="stable")
     parts = [part for part in np.array_split(order, 10) if len(part)]
     points = [[float(trained.predictions[part].mean()), float(trained.test.label[part].mean())] for part in parts]
-    return json.dumps({"kind": model.kind, "points": points})
+    return json.dumps({"kind": model.kind, "points": points, "test_moment": f"{test_moment:%Y-%m-%d}"})
+
+
+def _ends(name: str, interval: Interval) -> dict[str, float]:
+    return {name: interval.value, f"{name}_low": interval.low, f"{name}_high": interval.high}
 
 
 def _split(rows: pd.DataFrame, columns: tuple[str, ...], label: str) -> Split:

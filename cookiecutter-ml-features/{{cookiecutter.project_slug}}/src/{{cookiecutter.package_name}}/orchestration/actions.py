@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 
 import click
 from databricks_utils.cli import Opened
 from databricks_utils.cli.actions import report as run_report
+from databricks_utils.errors import InvalidInput
 from databricks_utils.features import (
     Drift,
     FeatureStore,
@@ -16,14 +18,17 @@ from databricks_utils.features import (
     publish_online_table,
 )
 from databricks_utils.medallion import Lakehouse
+from databricks_utils.models import Comparison, ModelRegistry
 from pyspark.sql import functions as F
 
 from {{ cookiecutter.package_name }}.features.refresh import last_event_day, publish_online, refresh
 from {{ cookiecutter.package_name }}.features.registry import COLUMNS, TABLES, feature_registry
 from {{ cookiecutter.package_name }}.models import monitoring, scoring
+from {{ cookiecutter.package_name }}.models.assignments import AssignmentLog
 from {{ cookiecutter.package_name }}.models.card import CARD, write_card
-from {{ cookiecutter.package_name }}.models.definitions import MODELS, ModelDefinition, model_named
-from {{ cookiecutter.package_name }}.models.experiment import run_training, training_data
+from {{ cookiecutter.package_name }}.models.comparing import outcomes
+from {{ cookiecutter.package_name }}.models.definitions import HORIZON_DAYS, MODELS, ModelDefinition, model_named
+from {{ cookiecutter.package_name }}.models.experiment import months_unseen, run_training, training_data
 from {{ cookiecutter.package_name }}.models.places import (
     CURVES,
     EXPLANATIONS,
@@ -38,6 +43,8 @@ from {{ cookiecutter.package_name }}.models.places import (
 )
 from {{ cookiecutter.package_name }}.models.report import Watched, render
 
+# Below the library's logger, which the configuration sets up: an alert on warnings finds it.
+_LOG = logging.getLogger(f"databricks_utils.{__name__}")
 EVERY = "all"
 #: Metrics shown after a training.
 SHOWN = 4
@@ -79,11 +86,16 @@ def features(opened: Opened, *, backfill: bool) -> int:
 def train(opened: Opened, name: str, *, trials: int, seed: int, if_drifted: bool) -> int:
     """Train models and register them as challengers."""
     store, lakehouse = _store(opened), opened.lakehouse()
+    registry = registry_of(opened.configuration)
     chosen = [model for model in _models(name) if not if_drifted or _drifted(opened, lakehouse, model)]
     if not chosen:
         click.echo("Nothing has drifted and no model is degraded; no model is trained.")
         return 0
-    registry, data = registry_of(opened.configuration), training_data(lakehouse, store)
+    if if_drifted:
+        chosen = [model for model in chosen if _can_learn(opened, lakehouse, store, registry, model)]
+        if not chosen:
+            return 0
+    data = training_data(lakehouse, store)
     click.echo(f"{len(data.observed_at)} months, {data.observed_at[0]:%Y-%m} to {data.observed_at[-1]:%Y-%m}")
     for model in chosen:
         version, trained = run_training(opened, registry, model, data, trials=trials, seed=seed)
@@ -92,6 +104,29 @@ def train(opened: Opened, name: str, *, trials: int, seed: int, if_drifted: bool
         first = [weight.feature for weight in trained.weights] or list(trained.importance)
         click.echo(f"  looks at {', '.join(first[:3])}")
     return 0
+
+
+def _can_learn(
+    opened: Opened, lakehouse: Lakehouse, store: FeatureStore, registry: ModelRegistry, model: ModelDefinition
+) -> bool:
+    """Say whether there is anything that a model's newest version has not seen; where not, tell why nothing is trained.
+
+    Without this, a season that differs from the training would start one the day after, and each day again, and every
+    one would learn the same from the same months.
+    """
+    name = full_name(opened.configuration, model)
+    versions = [version for version in (registry.champion(name), registry.challenger(name)) if version is not None]
+    if not versions:
+        return True
+    newest = max(versions, key=lambda version: version.version)
+    unseen, least = months_unseen(lakehouse, store, newest), int(opened.configuration.parameter("retrain_least_months"))
+    if unseen >= least:
+        return True
+    click.echo(
+        f"{model.name} has drifted or is degraded, and is not trained: version {newest.version} has not seen {unseen} "
+        f"complete months, and {least} are wanted (parameters.retrain_least_months). See docs/runbooks/drift.md"
+    )
+    return False
 
 
 def promote(opened: Opened, name: str, approved_by: str) -> int:
@@ -148,9 +183,11 @@ def card(opened: Opened, name: str) -> int:
     return 0
 
 
-def champions(opened: Opened) -> int:
-    """Print what `eval` takes before a bundle with an endpoint is deployed."""
+def champions(opened: Opened, *, unless_new: bool = False) -> int:
+    """Print the variables of a bundle with an endpoint for scripts/deploy.py; nothing where a model is new."""
     registry = registry_of(opened.configuration)
+    if unless_new and len(_begun(opened, registry, MODELS)) < len(MODELS):
+        return 0
     for model in MODELS:
         champion = champion_of(opened.configuration, registry, model)
         waiting = registry.challenger(full_name(opened.configuration, model)) or champion
@@ -159,14 +196,17 @@ def champions(opened: Opened) -> int:
     return 0
 
 
-def score(opened: Opened, name: str, at: datetime | None) -> int:
+def score(opened: Opened, name: str, at: datetime | None, *, unless_new: bool = False) -> int:
     """Let champions score the active households."""
     store, registry = _store(opened), registry_of(opened.configuration)
-    for model in _models(name):
+    models = _begun(opened, registry, _models(name)) if unless_new else _models(name)
+    for model in models:
         champion_of(opened.configuration, registry, model)
+    if not models:
+        return 0
     lakehouse = opened.lakehouse()
     moment = _moment(lakehouse, store, at)
-    for model in _models(name):
+    for model in models:
         champion, count, unknown = scoring.score(opened, lakehouse, store, registry, model, moment)
         click.echo(f"{SCORES}: {count:,} households on {moment:%Y-%m-%d} by {model.name} version {champion.version}")
         if unknown:
@@ -174,14 +214,17 @@ def score(opened: Opened, name: str, at: datetime | None) -> int:
     return 0
 
 
-def monitor(opened: Opened, name: str, at: datetime | None) -> int:
+def monitor(opened: Opened, name: str, at: datetime | None, *, unless_new: bool = False) -> int:
     """Measure and write down drift and performance, then write the page."""
     store, registry = _store(opened), registry_of(opened.configuration)
-    for model in _models(name):
+    models = _begun(opened, registry, _models(name)) if unless_new else _models(name)
+    for model in models:
         champion_of(opened.configuration, registry, model)
+    if not models:
+        return 0
     lakehouse = opened.lakehouse()
     moment, watched = _moment(lakehouse, store, at), []
-    for model in _models(name):
+    for model in models:
         found, predictions, known = monitoring.monitor(opened, lakehouse, store, registry, model, moment)
         drifted = [result.column for result in found if result.status == "drifted"]
         states = {result.status for result in found}
@@ -193,6 +236,41 @@ def monitor(opened: Opened, name: str, at: datetime | None) -> int:
         watched.append(_watched(opened, lakehouse, model, moment, (found, predictions, known)))
     click.echo(f"Report: {_write_page(opened, watched, moment)}")
     return 0
+
+
+def compare(opened: Opened, experiment: str) -> int:
+    """Show outcomes of either side of a comparison with their intervals, and who has won, if anybody."""
+    path = opened.configuration.models.assignments
+    if path is None:
+        hint = "Set models.assignments to the file that the service writes"
+        raise InvalidInput("Nothing is noted of comparisons here", where="config: models.assignments", hint=hint)
+    found, least = (
+        AssignmentLog(Path(path)).of(experiment),
+        int(opened.configuration.parameter("comparison_households")),
+    )
+    lakehouse = opened.lakehouse()
+    last_day = _last_day(lakehouse, _store(opened))
+    for model in MODELS:
+        own = [item for item in found if item.model == model.name]
+        if own:
+            result = outcomes(lakehouse, model, own, last_day, least=least)
+            click.echo(
+                f"{model.name} in {experiment}: {result.waiting:,} households wait for their {HORIZON_DAYS} days, "
+                f"{result.crossed:,} met both sides, {result.unknown:,} had no features"
+            )
+            errors = "squared error" if model.kind == "classifier" else "absolute error"
+            for what, comparison in ((model.label, result.happened), (errors, result.errors)):
+                click.echo(f"  {what}: {_sides(comparison)}")
+                click.echo(f"    {comparison.winner or 'nobody'} wins: {comparison.because}")
+    return 0
+
+
+def _sides(comparison: Comparison) -> str:
+    sides = (("champion", comparison.champion), ("challenger", comparison.challenger))
+    return "; ".join(
+        f"{name} {arm.mean.value:.3g} ({arm.mean.low:.3g} to {arm.mean.high:.3g}) of {arm.entities:,}"
+        for name, arm in sides
+    )
 
 
 def report(opened: Opened) -> int:
@@ -263,6 +341,23 @@ def _store(opened: Opened) -> FeatureStore:
     from databricks_utils.medallion.lakehouse import namespace_of
 
     return FeatureStore(namespace_of(opened.configuration), feature_registry(opened.contracts))
+
+
+def _begun(opened: Opened, registry: ModelRegistry, models: tuple[ModelDefinition, ...]) -> tuple[ModelDefinition, ...]:
+    """Return the models of which a version was ever promoted, and say which are new.
+
+    A model that had a champion and has none is among them: that is a fault, and what follows says so.
+    """
+    begun = tuple(model for model in models if registry.ever_promoted(full_name(opened.configuration, model)))
+    for model in models:
+        if model not in begun:
+            _LOG.warning("%s is new: no version was ever promoted", model.name, extra={"event": "model_is_new"})
+            click.echo(
+                f"{model.name} is new: no version was ever promoted, so nothing is done with it. Next: train, then "
+                f"promote --model {model.name} --approved-by NAME",
+                err=True,
+            )
+    return begun
 
 
 def _models(name: str) -> tuple[ModelDefinition, ...]:

@@ -11,6 +11,9 @@ from databricks_utils.cli import Opened, Project, opened_with, project_options
 NAMES = ("household_churn", "household_spend")
 EVERY = "all"
 MODEL = click.option("--model", "name", default=EVERY, type=click.Choice([EVERY, *NAMES]), help="Default: all.")
+UNLESS_NEW = click.option(
+    "--unless-new", is_flag=True, help="End well where no version of a model was ever promoted: a project that begins."
+)
 AT = click.option("--at", type=click.DateTime(["%Y-%m-%d"]), default=None, help="Moment, UTC (default: the newest).")
 
 
@@ -29,6 +32,7 @@ def model_commands(project: Project) -> tuple[click.Command, ...]:
         _score(project),
         _monitor(project),
         _report(project),
+        _compare(project),
         _serve(project),
     )
 
@@ -121,11 +125,12 @@ def _score(project: Project) -> click.Command:
     @click.command(name="score", help="Let the champions score the active households.")
     @MODEL
     @AT
+    @UNLESS_NEW
     @project_options
-    def score(name: str, at: Any, **options: Any) -> int:
+    def score(name: str, at: Any, unless_new: bool, **options: Any) -> int:
         from {{ cookiecutter.package_name }}.orchestration import actions
 
-        return actions.score(opened_with(project, options), name, at)
+        return actions.score(opened_with(project, options), name, at, unless_new=unless_new)
 
     return score
 
@@ -134,11 +139,12 @@ def _monitor(project: Project) -> click.Command:
     @click.command(name="monitor", help="Measure drift and what came true; write tables and the page.")
     @MODEL
     @AT
+    @UNLESS_NEW
     @project_options
-    def monitor(name: str, at: Any, **options: Any) -> int:
+    def monitor(name: str, at: Any, unless_new: bool, **options: Any) -> int:
         from {{ cookiecutter.package_name }}.orchestration import actions
 
-        return actions.monitor(opened_with(project, options), name, at)
+        return actions.monitor(opened_with(project, options), name, at, unless_new=unless_new)
 
     return monitor
 
@@ -168,12 +174,25 @@ def _serve(project: Project) -> click.Command:
     return serve
 
 
-def _champions(project: Project) -> click.Command:
-    @click.command(name="champions", help="Print the versions that an endpoint serves as variables of the bundle.")
+def _compare(project: Project) -> click.Command:
+    @click.command(name="compare", help="Say what became of either side of a comparison, and whether one has won.")
+    @click.option("--experiment", required=True, help="Name of the comparison, as serve had it.")
     @project_options
-    def champions(**options: Any) -> int:
+    def compare(experiment: str, **options: Any) -> int:
         from {{ cookiecutter.package_name }}.orchestration import actions
 
-        return actions.champions(opened_with(project, options))
+        return actions.compare(opened_with(project, options), experiment)
+
+    return compare
+
+
+def _champions(project: Project) -> click.Command:
+    @click.command(name="champions", help="Print the versions that an endpoint serves as variables of the bundle.")
+    @UNLESS_NEW
+    @project_options
+    def champions(unless_new: bool, **options: Any) -> int:
+        from {{ cookiecutter.package_name }}.orchestration import actions
+
+        return actions.champions(opened_with(project, options), unless_new=unless_new)
 
     return champions

@@ -1,0 +1,85 @@
+"""Who got which side of a comparison, and which of them count. Without Spark."""
+
+from __future__ import annotations
+
+import multiprocessing
+from dataclasses import replace
+from datetime import date, datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+from databricks_utils.errors import InvalidInput
+
+from {{ cookiecutter.package_name }}.models.assignments import Assignment, AssignmentLog, LostAssignment
+from {{ cookiecutter.package_name }}.models.comparing import judged
+
+MOMENT = datetime(2018, 1, 2, 9, tzinfo=timezone.utc)
+FIRST = Assignment("autumn", "household_churn", 113, "champion", 4, 0.25, True, MOMENT)
+#: The last day that makes the thirty days of `FIRST` complete.
+ENOUGH = date(2018, 2, 1)
+
+
+def test_a_household_is_noted_once_for_each_version_that_answered_it_and_its_first_moment_stays(tmp_path: Path) -> None:
+    log = AssignmentLog(tmp_path / "new" / "assignments.db")
+    later = replace(FIRST, at=MOMENT + timedelta(1), score=0.5)
+    other = replace(FIRST, arm="challenger", version=5)
+
+    log.note([FIRST])
+    log.note([later])
+    AssignmentLog(tmp_path / "new" / "assignments.db").note([later, other])
+
+    assert log.of("autumn") == [other, FIRST]
+
+
+def noted(path: Path, first: int) -> None:
+    log = AssignmentLog(path)
+    for household in range(first, first + 100):
+        log.note([replace(FIRST, household=household)])
+
+
+def test_two_processes_note_at_a_time_and_nothing_is_lost(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    processes = [context.Process(target=noted, args=(tmp_path / "a.db", first)) for first in (0, 50)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+
+    assert [process.exitcode for process in processes] == [0, 0]
+    assert sorted(item.household for item in AssignmentLog(tmp_path / "a.db").of("autumn")) == list(range(150))
+
+
+def test_a_comparison_that_there_is_not_is_named_with_those_there_are(tmp_path: Path) -> None:
+    log = AssignmentLog(tmp_path / "a.db")
+    log.note([FIRST])
+
+    with pytest.raises(InvalidInput, match="Known: autumn"):
+        log.of("spring")
+
+
+def test_a_file_that_cannot_be_written_is_an_error_and_no_answer_without_a_note(tmp_path: Path) -> None:
+    (tmp_path / "a.db").write_bytes(b"no database" * 500)
+
+    with pytest.raises(LostAssignment, match=r"a\.db"):
+        AssignmentLog(tmp_path / "a.db")
+
+
+@pytest.mark.parametrize(
+    ("more", "last_day", "expected"),
+    [
+        ([], ENOUGH, (1, 0, 0, 0)),
+        ([], ENOUGH - timedelta(1), (0, 1, 0, 0)),
+        ([replace(FIRST, at=MOMENT + timedelta(9))], ENOUGH, (1, 0, 0, 0)),
+        ([replace(FIRST, arm="challenger", version=5)], ENOUGH, (0, 0, 1, 0)),
+        ([replace(FIRST, household=7, known=False)], ENOUGH, (1, 0, 0, 1)),
+        ([replace(FIRST, household=7, at=MOMENT + timedelta(1))], ENOUGH, (1, 1, 0, 0)),
+    ],
+    ids=["counts", "is not over", "asked again", "met both sides", "is not known", "one waits"],
+)
+def test_a_household_counts_once_when_its_days_are_over_and_only_one_side_has_answered_it(
+    more: list[Assignment], last_day: date, expected: tuple[int, int, int, int]
+) -> None:
+    counted, *others = judged([*more, FIRST], last_day)
+
+    assert (len(counted), *others) == expected
+    assert all(item == FIRST for item in counted)
