@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from datetime import date, datetime, timezone
+from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from databricks_utils.features import (
     publish,
     require_same_keys,
 )
+from databricks_utils.models import asks_challenger
 
 MOMENT = datetime(2024, 3, 2, tzinfo=timezone.utc)
 LATER = datetime(2024, 3, 3, tzinfo=timezone.utc)
@@ -232,6 +233,35 @@ def test_a_request_finds_its_entity_by_every_value_of_the_key_s_type_and_by_no_o
         for household in wrong:
             with pytest.raises(InvalidInput, match=r"is no key of gold\.household_features"):
                 online.look_up(name, (household, 1), at=MOMENT)
+
+
+def test_an_entity_has_one_side_whether_spark_or_pandas_has_read_its_key(spark: SparkSession) -> None:
+    kinds = {
+        "whole": "id",
+        "narrow": "CAST(id AS SMALLINT)",
+        "text": "CAST(id AS STRING)",
+        "price": "CAST(id AS DECIMAL(10,2))",
+        "day": "date_add(DATE '2024-01-01', CAST(id AS INT))",
+        "even": "id % 2 = 0",
+    }
+    known = {
+        "whole": int,
+        "narrow": int,
+        "text": str,
+        "price": lambda n: Decimal(n) + Decimal("0.0"),
+        "day": lambda n: date(2024, 1, 1) + timedelta(n),
+        "even": lambda n: n % 2 == 0,
+    }
+    frame = spark.range(60).selectExpr("id AS n", *[f"{sql} AS {name}" for name, sql in kinds.items()])
+    rows, pandas = frame.collect(), frame.toPandas()
+
+    for name, python in known.items():
+        sides = [
+            [asks_challenger((value,), share=0.5, experiment=name) for value in values]
+            for values in ([row[name] for row in rows], pandas[name], [python(row.n) for row in rows])
+        ]
+        assert sides[0] == sides[1] == sides[2], name
+        assert {True, False} == set(sides[0]) or name == "even"
 
 
 def test_rows_of_other_keys_than_the_contract_s_are_not_published(

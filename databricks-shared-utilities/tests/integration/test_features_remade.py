@@ -213,11 +213,6 @@ def test_a_feature_table_restored_to_an_older_state_is_brought_up_to_date(shop: 
 
 CHANGES = {
     "another condition": redefined(where={"room": "red"}),
-    "one value that looks like two": redefined(where={"room": ["blue, green"]}),
-    "no condition": redefined(where={}),
-    "another aggregation": redefined(aggregation="active_days"),
-    "another value where nothing is": redefined(empty=-1),
-    "of a column that may be NULL": redefined(of="room"),
     "a version that somebody raised": replace(GUESTS, version=2),
 }
 
@@ -334,6 +329,24 @@ def test_a_source_without_rows_is_named_and_the_features_stay(shop: Lakehouse) -
     with pytest.raises(InvalidInput, match=r"(?s)silver.visits has no rows.*Run the pipeline first"):
         refresh(shop, store_of(shop), NAME, LAST)
     assert held(shop) == expected(ROWS)
+
+
+def test_what_a_correction_takes_out_is_not_in_the_online_store_either(shop: Lakehouse, tmp_path: Path) -> None:
+    path, store = tmp_path / "online.db", store_of(shop)
+    make(shop, ROWS)
+    refresh(shop, store, NAME, LAST)
+    publish(path, store.registry, NAME, store.read(shop.spark, NAME), everything=True)
+    drop(shop, SOURCE)
+    make(shop, [(1, 7, 1, "blue")])
+    refresh(shop, store, NAME, date(2024, 3, 2))
+
+    publish(path, store.registry, NAME, store.read(shop.spark, NAME))
+    with OnlineStore(path, store.registry) as online:
+        partly = {guest: online.look_up(NAME, (guest,))["visits_3d"] for guest in (7, 8)}
+        publish(path, store.registry, NAME, store.read(shop.spark, NAME), everything=True)
+        wholly = {guest: online.look_up(NAME, (guest,))["visits_3d"] for guest in (7, 8)}
+
+    assert (partly, wholly) == ({7: 1, 8: 1}, {7: 1, 8: None})
 
 
 def test_an_open_online_store_stops_answering_when_other_definitions_are_published(

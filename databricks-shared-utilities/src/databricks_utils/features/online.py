@@ -79,17 +79,19 @@ class OnlineRow:
         return self.available_at is not None and not self.expired
 
 
-def publish(path: Path, registry: FeatureRegistry, name: str, rows: DataFrame) -> int:
+def publish(path: Path, registry: FeatureRegistry, name: str, rows: DataFrame, *, everything: bool = False) -> int:
     """Put the newest row of each entity into an online store, in one transaction.
 
-    A row that is older than the one in the store changes nothing. If the definitions have changed since the last time,
-    everything published before is taken out.
+    A row that is older than the one in the store changes nothing, unless the rows are said to be everything: then they
+    take the place of all that was published of the table, so that what a correction has taken out is not answered with.
+    So do they if the definitions have changed since the last time.
 
     Args:
         path: The store's file; it is made when absent.
         registry: The definitions.
         name: The feature table.
         rows: Its rows, or a part of them, such as those of the last day.
+        everything: The rows are all that may still be used, and not a part of them.
 
     Returns:
         Number of entities in `rows`.
@@ -114,7 +116,7 @@ def publish(path: Path, registry: FeatureRegistry, name: str, rows: DataFrame) -
         connection.executescript(_SCHEMA)
         mark = fingerprint(registry, table)
         known = connection.execute("SELECT fingerprint FROM definitions WHERE feature_table = ?", [name]).fetchone()
-        if known != (mark,):
+        if everything or known != (mark,):
             connection.execute("DELETE FROM entities WHERE feature_table = ?", [name])
             connection.execute("INSERT OR REPLACE INTO definitions VALUES (?, ?)", [name, mark])
         count = 0

@@ -200,7 +200,7 @@ class ModelRegistry:
             name: catalog.schema.model.
             by: Who decides.
             because: Why; it is kept with the version that goes.
-            check: Is given the version that comes back, while nothing is changed yet: it loads it, say, and compares
+            check: Is given the version that comes back, before anything is changed: it loads it, say, and compares
                 what it was trained on with the features of today. What it raises stops the rollback.
 
         Raises:

@@ -45,7 +45,7 @@ def publish_online(lakehouse: Lakehouse, store: FeatureStore, name: str, path: P
     if ttl is not None:
         rows = rows.where(F.col("available_at") > F.lit(f"{last_day - timedelta(ttl)} 00:00:00Z").cast("timestamp"))
     path.parent.mkdir(parents=True, exist_ok=True)
-    return publish(path, store.registry, name, rows)
+    return publish(path, store.registry, name, rows, everything=True)
 
 
 def _edge(events: DataFrame, store: FeatureStore, name: str, aggregate: object) -> date:

@@ -59,7 +59,8 @@ def examples(transactions: DataFrame, observed_at: Sequence[datetime]) -> DataFr
     Returns:
         household_id BIGINT, observed_at TIMESTAMP, churned INT (1: bought nothing), next_spend DOUBLE (USD).
     """
-    return followed(_around(transactions, observed_at, 0, HORIZON_DAYS), population(transactions, observed_at))
+    future = _around(transactions, observed_at, 0, HORIZON_DAYS)
+    return followed(future, population(transactions, observed_at))
 
 
 def followed(transactions: DataFrame, base: DataFrame) -> DataFrame:
