@@ -77,6 +77,7 @@ lint: setup  ## check style, types, workflows and that the copies are identical
 	.venv/bin/zizmor --offline --quiet .github/workflows
 	$(PYTHON) tools/sync.py --check
 	$(PYTHON) tools/snapshots.py --check
+	$(PYTHON) tools/releases.py --check
 	$(PYTHON) tools/template_docs.py --check
 
 expected: setup  ## write the lists of generated files anew (look at the difference before you commit it)
