@@ -87,7 +87,7 @@ snapshots: setup  ## write the library's public surface, the configuration schem
 	$(PYTHON) tools/snapshots.py
 	$(PYTHON) tools/template_docs.py
 
-sync:  ## copy hooks/, templates/ and project-files/ into every template
+sync:  ## copy hooks/ and project-files/ into every template
 	python3 tools/sync.py
 
 lock: | $(UV)  ## resolve requirements/*.in anew
