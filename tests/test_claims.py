@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 from baking import LIBRARY, ML, ROOT, STREAMING, TEMPLATE
+from databricks_utils.medallion import technical
+from databricks_utils.streaming.events import bronze_columns, quarantine_columns, silver_columns
 
 #: Attributes by which Python reaches into the Java process of a classic session.
 INTO_JAVA = {"_jvm", "_jdf", "_jsc", "_jsparkSession", "_jc"}
@@ -61,3 +63,16 @@ def test_the_folders_that_the_guide_for_contributors_names_are_there() -> None:
     assert len(named) >= 10
     assert [name for name in named if not (ROOT / name).is_dir()] == []
     assert {path.name + "/" for path in ROOT.glob("cookiecutter-*") if path.is_dir()} <= set(named)
+
+
+@pytest.mark.parametrize("template", [TEMPLATE, STREAMING, ML], ids=lambda template: template.name)
+def test_the_columns_beside_the_contracts_are_documented_as_they_are(template: Path) -> None:
+    (page,) = template.glob("{{*/docs/architecture.md")
+    rows = dict(
+        re.findall(r"^\| (bronze|silver|quarantine|gold) \| (`.*`) \|$", page.read_text(encoding="utf-8"), re.M)
+    )
+    streams = {"bronze": bronze_columns(), "silver": silver_columns(), "quarantine": quarantine_columns()}
+
+    for layer in ("bronze", "silver", "quarantine", "gold"):
+        wanted = streams.get(layer) if template == STREAMING else None
+        assert rows[layer].split(", ") == [f"`{name}`" for name in (wanted or technical.columns(layer)).names], layer
