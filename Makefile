@@ -77,6 +77,7 @@ lint: setup  ## check style, types, workflows and that the copies are identical
 	.venv/bin/zizmor --offline --quiet .github/workflows
 	$(PYTHON) tools/sync.py --check
 	$(PYTHON) tools/snapshots.py --check
+	$(PYTHON) tools/releases.py --check
 	$(PYTHON) tools/template_docs.py --check
 
 expected: setup  ## write the lists of generated files anew (look at the difference before you commit it)
@@ -86,7 +87,7 @@ snapshots: setup  ## write the library's public surface, the configuration schem
 	$(PYTHON) tools/snapshots.py
 	$(PYTHON) tools/template_docs.py
 
-sync:  ## copy hooks/, templates/ and project-files/ into every template
+sync:  ## copy hooks/ and project-files/ into every template
 	python3 tools/sync.py
 
 lock: | $(UV)  ## resolve requirements/*.in anew

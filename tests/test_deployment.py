@@ -13,6 +13,7 @@ import pytest
 from baking import ML, STREAMING, TEMPLATE, Bakery
 from bundles.bundle_reader import Bundle, load, read_bundle
 from databricks_utils.doctor.target import read_target
+from installed import from_cache_or_fetched
 
 #: Catalog and principal of a documented grant.
 GRANT = re.compile(r"^GRANT USE CATALOG ON CATALOG `([^`]+)` TO `([^`]+)`;$", re.MULTILINE)
@@ -154,3 +155,27 @@ def test_the_doctor_reads_every_target_of_every_bundle_as_the_bundle_is(projects
             assert ("warehouse_id" in found.lookups) is (name == "streaming"), (name, target)
             # Without a default, so that it is asked for.
             assert ("service_principal" in found.variables) is (target == "dev"), (name, target)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_what_tasks_install_are_the_versions_of_the_lock_file(template: str, bakery: Bakery) -> None:
+    folder = bakery.bake({}, f"pinned-{template}", TEMPLATES[template])
+    begin = (folder / "requirements.txt").read_text(encoding="utf-8")
+    project = from_cache_or_fetched(folder, "uv", "lock", "--quiet")
+
+    project.succeed("sh", "scripts/pin.sh")
+    written = (folder / "requirements.txt").read_text(encoding="utf-8")
+    project.succeed("sh", "scripts/pin.sh")
+
+    assert written.startswith(begin)
+    assert (folder / "requirements.txt").read_text(encoding="utf-8") == written
+    lock = (folder / "uv.lock").read_text(encoding="utf-8")
+    pins = [line for line in written.splitlines() if not line.startswith("#")]
+    found = [match for line in pins if (match := re.match(r"([\w.-]+)==([^\s;]+)", line))]
+    versions = {match[1]: match[2] for match in found}
+    assert len(found) == len(pins)
+    assert all(f'name = "{name}"\nversion = "{version}"' in lock for name, version in versions.items())
+    assert {"click", "pydantic", "sqlglot"} <= versions.keys()
+    # A runtime brings its own Spark; the tools of development stay at home, and the wheels come by their files.
+    assert not {"pyspark", "delta-spark", "pytest", "ruff", "databricks-shared-utilities"} & versions.keys()

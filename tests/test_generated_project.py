@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from baking import LIBRARY, Bakery
+from databricks_utils.identity import content_of
 from installed import Installed, install
+from releases import version_of
+from team import replaced
 
 pytestmark = pytest.mark.slow
 
@@ -133,22 +137,28 @@ def test_a_project_installs_from_its_wheel_without_a_network(installed: Installe
     assert installed.folder != second.folder
 
 
-def test_an_upgrade_brings_the_newer_library(installed: Installed, bakery: Bakery, scratch: Path) -> None:
+def test_an_upgrade_brings_the_newer_library_and_tells_contents_of_one_version_apart(
+    bakery: Bakery, scratch: Path
+) -> None:
     project = install(bakery.bake({}, "upgraded"))
-    newer = scratch / LIBRARY.name
+    newer, released = scratch / LIBRARY.name, version_of(LIBRARY)
     shutil.copytree(LIBRARY, newer, ignore=shutil.ignore_patterns("tests", "__pycache__", ".*_cache"))
-    declared = newer / "pyproject.toml"
-    declared.write_text(
-        declared.read_text(encoding="utf-8").replace('version = "1.0.0"', 'version = "1.0.1"'),
-        encoding="utf-8",
+    upgrading = Installed(project.folder, network=True)  # the wheel is built in an environment of its own
+
+    replaced(newer / "pyproject.toml", f'version = "{released}"', f'version = "{released}.post1"')
+    upgrading.succeed("make", "upgrade", f"FROM={scratch}")
+    replaced(newer / "src" / "databricks_utils" / "errors.py", "from __future__", "# Repaired.\nfrom __future__")
+    said = upgrading.succeed("make", "upgrade", f"FROM={scratch}")
+
+    wheel = f"libs/databricks_shared_utilities-{released}.post1-py3-none-any.whl"
+    after, before = re.findall(rf"{re.escape(released)}\.post1 \(content ([0-9a-f]{{12}})\)", said)
+    assert f"The shared library is now {wheel}, {released}.post1 (content {after})" in said
+    assert (after, before) == (
+        content_of(newer / "src" / "databricks_utils"),
+        content_of(LIBRARY / "src" / "databricks_utils"),
     )
-
-    # The wheel is built in an environment of its own, whose packages no project needs.
-    Installed(project.folder, network=True).succeed("make", "upgrade", f"FROM={scratch}")
-
-    script = "from importlib.metadata import version; print(version('databricks-shared-utilities'))"
-    assert project.succeed("uv", "run", "python", "-c", script).strip() == "1.0.1"
-    assert [wheel.name.split("-")[1] for wheel in (project.folder / "libs").iterdir()] == ["1.0.1"]
+    assert f"version {released}.post1 (content {after})" in project.succeed(*project.command("--version"))
+    assert [path.name for path in (project.folder / "libs").iterdir()] == [Path(wheel).name]
 
 
 @pytest.mark.parametrize(

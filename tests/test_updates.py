@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import shutil
+import subprocess
+import tarfile
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
-from baking import LIBRARY, ML, STREAMING, Bakery, choices
+from baking import LIBRARY, ML, ROOT, STREAMING, Bakery, choices
 from checks import definition
 from checks.workflows import ci_files
 from conftest import Bake
 from installed import Installed, from_cache_or_fetched
-from repositories import DIRECTORY, committed, cruft, git, published_change, published_family
+from releases import recorded
+from repositories import DIRECTORY, committed, copied_family, cruft, git, published_change, published_family
 from team import TABLE, add_table, replaced
 
 pytestmark = pytest.mark.slow
@@ -154,6 +158,42 @@ def test_an_update_of_another_template_keeps_the_edits_and_brings_what_is_new(
     assert cruft("check", folder=team.project).returncode == 0
 
 
+def test_a_project_of_the_release_before_takes_this_one(bakery: Bakery, scratch: Path) -> None:
+    before = recorded()[-1].commit
+    if git_or_none("cat-file", "-e", before) is None and git_or_none("fetch", "--depth=1", "origin", before) is None:
+        pytest.skip(f"this copy of the repository has no commit {before[:8]} and cannot fetch it")
+    family = published_family(scratch)
+    for path in family.iterdir():
+        if path.name != ".git":
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    with tarfile.open(fileobj=io.BytesIO(git_or_none("archive", before) or b"")) as archive:
+        archive.extractall(family, filter="data")
+    published_change(family, "The release before")
+    assert bakery.command(str(family), "--directory", DIRECTORY, "--no-input", folder=scratch).returncode == 0
+    team = Team(family, scratch / "retail-lakehouse")
+    committed(team.project)
+    for path in family.iterdir():
+        if path.name != ".git":
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    copied_family(family)
+    published_change(family, "This one")
+
+    done = cruft("update", "--skip-apply-ask", folder=team.project)
+
+    assert done.returncode == 0, done.stderr
+    assert not [line for line in team.status() if line.endswith(".rej") or line.startswith("U")]
+    assert team.recorded() == git("rev-parse", "HEAD", folder=family)
+    assert f"utilities-{RELEASED}-py3" in team.text("pyproject.toml")
+    assert definition.job_differs(team.project) + definition.broken_bundle(team.project) == []
+    assert definition.invalid_settings(team.project) == []
+
+
+def git_or_none(*arguments: str) -> bytes | None:
+    """Return what git prints in this repository, or None where it fails."""
+    done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, check=False)
+    return None if done.returncode else done.stdout
+
+
 def test_the_record_of_the_template_does_not_grow_with_updates(edited: Team) -> None:
     before = json.loads(edited.text(".cruft.json"))
 
@@ -264,7 +304,8 @@ def test_an_upgrade_brings_files_and_library_in_one_step(edited: Team) -> None:
     assert code == 0, said
     assert_updated(edited)
     wheel = f"libs/databricks_shared_utilities-{NEWER}-py3-none-any.whl"
-    assert f"The shared library is now {wheel}" in said
+    assert f"The shared library is now {wheel}, {NEWER} (content " in said
+    assert f"  before: {RELEASED} (content " in said
     assert definition.missing_wheel(edited.project) == []
     assert [path.name for path in (edited.project / "libs").iterdir()] == [Path(wheel).name]
     assert wheel in edited.text("uv.lock")

@@ -91,7 +91,7 @@ def fresh_clone(ci: str, bakery: Bakery, folder: Path, template: Path = TEMPLATE
     """Bake a project, commit it with its lock file as its README says, and return a machine that has cloned it."""
     project = bakery.bake({"ci": ci}, f"committed-for-{folder.parent.name}", template)
     # Not locked alone: the machine that clones it must find everything that it installs.
-    from_cache_or_fetched(project, "uv", "sync", "--quiet")
+    from_cache_or_fetched(project, "uv", "sync", "--quiet").succeed("sh", "scripts/pin.sh")
     committed(project)
     git("clone", "--quiet", str(project), str(folder / "clone"), folder=folder)
     return Runner(folder / "clone", machine_without_installers(folder / "programs"))

@@ -27,6 +27,10 @@ unmerged() { # files with both versions between marks, then files with the rejec
     git ls-files --others --exclude-standard -- '*.rej'
 }
 
+content() { # version and content of a wheel, which the new one knows how to tell
+    PYTHONPATH=$wheel uv run --quiet --no-project python -m databricks_utils.identity "$1"
+}
+
 update_files() {
     git rev-parse --is-inside-work-tree >/dev/null 2>&1 ||
         stop 'Template files are merged by git, and this folder is no repository. Start one:' \
@@ -71,8 +75,11 @@ update_library() {
         source=$scratch/template/$library
     fi
     uv build --quiet --wheel --no-create-gitignore --out-dir "$scratch/wheel" "$source"
-    mkdir -p libs
-    rm -f libs/databricks_shared_utilities-*.whl
+    mkdir -p libs "$scratch/before"
+    before=
+    for wheel in libs/databricks_shared_utilities-*.whl; do
+        test -f "$wheel" && mv "$wheel" "$scratch/before/" && before=$scratch/before/$(basename "$wheel")
+    done
     cp "$scratch"/wheel/*.whl libs/
     wheel=$(ls libs/databricks_shared_utilities-*.whl)
     sed "s|libs/databricks_shared_utilities-[^\"]*[.]whl|$wheel|" pyproject.toml >"$scratch/pyproject.toml"
@@ -80,7 +87,9 @@ update_library() {
     uv lock --quiet --upgrade-package "$library" --refresh-package "$library"
     uv sync --quiet
     sh scripts/pin.sh
-    printf 'The shared library is now %s\n' "$wheel"
+    # One version may have had several contents, so both are told.
+    printf 'The shared library is now %s, %s\n' "$wheel" "$(content "$wheel")"
+    test -z "$before" || printf '  before: %s\n' "$(content "$before")"
 }
 
 rm -rf "$scratch"

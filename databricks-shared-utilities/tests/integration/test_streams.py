@@ -228,6 +228,7 @@ def test_times_of_events_are_valid_up_to_their_limits_and_not_a_microsecond_beyo
         "timestamp AS _ingestion_timestamp",
         "1 AS _timestamp_type",
         "CAST(NULL AS STRING) AS _source_file",
+        "'files' AS _source_system",
         "CAST(NULL AS STRING) AS _batch_id",
     )
 

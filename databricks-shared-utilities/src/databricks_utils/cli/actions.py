@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -63,14 +62,6 @@ REPORTED_ROWS = 8
 SMALL = ("agg_", "alert", "business_")
 #: Small queries at once.
 SIDE_BY_SIDE = 2
-
-
-def library_version() -> str:
-    """Return the version of the installed library."""
-    try:
-        return version("databricks-shared-utilities")
-    except PackageNotFoundError:
-        return "unknown"
 
 
 def opened(project: Project[Any], folder: str | None, environment: str, overrides: Mapping[str, str]) -> Opened:

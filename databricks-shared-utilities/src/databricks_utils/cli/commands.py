@@ -15,6 +15,7 @@ from databricks_utils.cli.project import Project
 from databricks_utils.cli.refusal import tell
 from databricks_utils.cli.spark_server import spark_down, spark_up
 from databricks_utils.errors import InvalidInput, LakehouseError
+from databricks_utils.identity import DISTRIBUTION, library_identity
 from databricks_utils.logging import redacted
 from databricks_utils.medallion.failure import RUNBOOK, cause_of, kind_of
 from databricks_utils.streaming import StreamPipeline
@@ -60,9 +61,16 @@ def _for_seconds(text: str) -> Callable[[Callable[..., Any]], Callable[..., Any]
     return click.option("--for-seconds", default=None, type=positive, metavar="SECONDS", help=text)
 
 
+def _show_version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
+    """Show the version of the library; its content is looked at only when somebody asks."""
+    if wanted:
+        click.echo(f"{context.info_name} ({DISTRIBUTION}), version {library_identity()}")
+        context.exit()
+
+
 def _group(project: Project[Any]) -> click.Group:
     @click.group(help=f"Run and look after the pipeline {project.pipeline.name}.")
-    @click.version_option(actions.library_version(), prog_name=f"{project.command} (databricks-shared-utilities)")
+    @click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_show_version)
     def group() -> None:
         """Hold the commands."""
 
