@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from pyspark.sql import functions as F
 
 from databricks_utils.config import SecretProvider
+
 # Projects import it from here.
 from databricks_utils.config.secrets import secrets_of_place as secrets_of_place
 from databricks_utils.errors import InvalidInput
