@@ -52,8 +52,8 @@ def fill(project: Path, settings: dict[str, str], sales: int) -> dict[str, float
 
 def layers(project: Path, settings: dict[str, str]) -> dict[str, float]:
     """Work off what the broker holds; return events a second of the source alone, and of each table, cold and warm."""
+    from databricks_utils.config.secrets import secrets_of_place
     from databricks_utils.streaming import run_streams, source_options
-    from databricks_utils.streaming.source import secrets_of_place
 
     definition, found = opened(project, settings)
     lakehouse = found.lakehouse()

@@ -137,7 +137,7 @@ def test_streams_start_again_as_their_compute_allows_and_never_twice_at_once(pro
     for name, bundle in bundles(projects):
         jobs = jobs_of(bundle)
         assert {job["max_concurrent_runs"] for job in jobs.values()} == {1}, name
-        (task,) = jobs["streams"]["tasks"]
+        task = jobs["streams"]["tasks"][0]
         limits = {key: value for key, value in task.items() if "retr" in key or "timeout" in key}
         kinds.add("continuous" in jobs["streams"])
         if "continuous" in jobs["streams"]:

@@ -158,6 +158,27 @@ def test_warnings_are_shown_recorded_and_logged_and_cost_nothing(say: Say) -> No
     assert sentence in say("status", "--rows=0")[1]
 
 
+@pytest.mark.parametrize(
+    ("severity", "code", "word"), [(None, 3, "breach"), ("error", 3, "breach"), ("warning", 0, "warning")]
+)
+def test_a_reference_that_is_not_met_breaches_unless_the_contract_says_warning(
+    say: Say, tmp_path: Path, severity: str | None, code: int, word: str
+) -> None:
+    """In batch it changed a score over all rows and nothing else; rules about rows put rows into quarantine."""
+    path = tmp_path / "shop" / "contracts" / "silver" / "orders.yaml"
+    own = f", customProperties: [{{property: severity, value: {severity}}}]" if severity else ""
+    reference = f"relationships: [{{type: foreignKey, to: silver.customers.customer_id{own}}}]"
+    column = "- name: customer_id\n        logicalType: integer\n"
+    assert column in path.read_text()
+    path.write_text(path.read_text().replace(column, f"{column}        {reference}\n"))
+
+    found, told = say("run", "--set=quality.fail_invalid_share=1", "--set=quality.minimum_score=0")
+
+    assert found == code
+    assert f"silver.orders {word}: Rule customer_id_reference is not met: silver.customers does not exist yet" in told
+    assert "Everything was written; " + ("1 breach; 1 warning" if code else "2 warnings") in told
+
+
 def test_check_sees_what_no_run_looks_at_again(say: Say, spark: SparkSession, tmp_path: Path) -> None:
     """Nothing new arrives, so runs say that all is well; tables can still be spoilt, and contracts change."""
     lenient = ("--set=quality.fail_invalid_share=1", "--set=quality.minimum_score=0")

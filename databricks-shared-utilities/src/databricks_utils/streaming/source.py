@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 from pyspark.sql import functions as F
 
 from databricks_utils.config import SecretProvider
-from databricks_utils.config.secrets import secrets_of_place
+
+# Projects import it from here.
+from databricks_utils.config.secrets import secrets_of_place as secrets_of_place
 from databricks_utils.errors import InvalidInput
 from databricks_utils.medallion import Lakehouse
 from databricks_utils.medallion.checkpoint import ANY_AGE

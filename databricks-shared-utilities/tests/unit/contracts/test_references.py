@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from databricks_utils.contracts import read_contracts
+from databricks_utils.data_quality import table_rules
 from databricks_utils.errors import InputProblems
 
 TABLE = """\
@@ -132,3 +133,32 @@ def test_a_contract_with_another_file_ending_is_named(tmp_path: Path) -> None:
 
     assert "fact_orders.yml is not read" in message
     assert "Name it fact_orders.yaml" in message
+
+
+@pytest.mark.parametrize("severity", [None, "error", "warning"])
+def test_a_reference_is_an_error_unless_it_says_otherwise(tmp_path: Path, severity: str | None) -> None:
+    own = f", customProperties: [{{property: severity, value: {severity}}}]" if severity else ""
+    written(tmp_path, "gold.dim_day")
+    written(tmp_path, "gold.fact_orders", f"{{to: gold.dim_day.id{own}}}")
+
+    contract = read_contracts(tmp_path)["gold.fact_orders"]
+
+    (rule,) = [rule for rule in table_rules(contract) if rule.kind == "reference"]
+    assert rule.severity == (severity or "error")
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("{property: severity, value: fatal}", "'fatal' is no severity"),
+        ("{property: severitty, value: warning}", "'severitty' has no effect here"),
+    ],
+)
+def test_what_a_reference_says_of_itself_without_effect_is_refused(tmp_path: Path, given: str, said: str) -> None:
+    written(tmp_path, "gold.dim_day")
+    written(tmp_path, "gold.fact_orders", f"{{to: gold.dim_day.id, customProperties: [{given}]}}")
+
+    message = refusal(tmp_path)
+
+    assert said in message
+    assert f":{LINE}" in message
