@@ -60,7 +60,7 @@ def one(**changed: Any) -> dict[str, str]:
         {"nulls": "zero"},
         {"scale": 3},
     ],
-    ids=str,
+    ids=lambda changed: "-".join(changed),
 )
 def test_a_column_of_another_meaning_has_another_fingerprint_under_the_same_name(changed: Mapping[str, Any]) -> None:
     before, after = one(), one(**changed)
