@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,11 +13,19 @@ from hypothesis import strategies as st
 from pyspark.sql import DataFrame
 
 from databricks_utils.config import Configuration
-from databricks_utils.logging import redacted
+from databricks_utils.logging import redacted, redaction
 from databricks_utils.logging.redaction import LEAST_SECRET, MASK, conceal, concealed
 from databricks_utils.medallion import Bronze, Files, Gold, Pipeline, Silver
 from databricks_utils.medallion.arguments import Secret, argument_problems
 from databricks_utils.streaming import EventAlerts
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _forgotten_afterwards() -> Iterator[None]:
+    """What these tests conceal, made-up texts that stand anywhere, is shown again to the tests after them."""
+    before = redaction._concealed
+    yield
+    redaction._concealed = before
 
 
 def asking(rows: DataFrame, *, pepper: str, strict: bool, least: int = 1, unused: str = "") -> DataFrame:
