@@ -64,6 +64,7 @@ def test_every_task_is_understood_by_its_command(project: Opened) -> None:
 
     assert asked["features"]["backfill"] is False
     assert asked["retrain"]["if_drifted"] is True
+    assert asked["score"]["unless_new"] is asked["monitor"]["unless_new"] is True
     assert asked["train"]["trials"] == 20
 
 
