@@ -31,7 +31,7 @@ def test_every_published_name_can_be_imported() -> None:
 
 def test_the_rooms_depend_on_each_other_in_one_direction() -> None:
     library = ROOT / "databricks-shared-utilities" / "src" / "databricks_utils"
-    order = ["errors", "retry", "file_lock", "config", "logging", "contracts", "data_quality", "delta", "observability"]
+    order = ["errors", "retry", "file_lock", "logging", "config", "contracts", "data_quality", "delta", "observability"]
     order += ["session", "medallion", "features", "models", "streaming", "doctor", "testing", "cli"]
 
     backward = [
