@@ -110,7 +110,11 @@ def searched(spark: SparkSession, folder: Path, names: dict[str, str], *printed:
             found[row.tableName] = json.dumps([item.asDict(recursive=True) for item in rows], default=str)
     written = {CANARY, html.escape(CANARY), html.escape(CANARY, quote=False), json.dumps(CANARY)[1:-1], repr(CANARY)}
     written |= {json.dumps(CANARY, ensure_ascii=False)[1:-1], CANARY.replace("'", "\\'"), "ary)$"}
-    return [str(place) for place, text in found.items() if any(form in text for form in written)]
+    return [
+        f"{place}: …{text[max(0, at - 60) : at + 60]}…"
+        for place, text in found.items()
+        if (at := max(text.find(form) for form in written)) >= 0
+    ]
 
 
 def test_a_secret_reaches_its_transformation_and_stands_nowhere(

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from pyspark.errors import PySparkException
 
+from databricks_utils.logging.redaction import concealed
+
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
     from pyspark.sql.types import StructType
@@ -32,5 +34,6 @@ def condition_of(error: PySparkException) -> str:
 
 def first_line(error: Exception) -> str:
     """Return what an error of Spark says, without its condition, its state and the plan below it."""
-    text = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    said = concealed(str(error)).strip()  # before it is cut: half a secret would not be found any more
+    text = said.splitlines()[0] if said else type(error).__name__
     return text.partition("] ")[2].partition(" SQLSTATE")[0] if text.startswith("[") else text

@@ -7,7 +7,7 @@ import logging
 from datetime import datetime, timezone
 
 from databricks_utils.logging.context import current_fields
-from databricks_utils.logging.redaction import redacted
+from databricks_utils.logging.redaction import concealed, redacted
 
 #: The fields of a JSON line, in their order; those without a value are left out.
 FIELDS = (
@@ -52,11 +52,11 @@ class ConsoleFormatter(logging.Formatter):
         """Return the record as one line; every text is redacted."""
         table = getattr(record, "table", None) or current_fields().get("table")
         parts = [f"{_moment(record):%H:%M:%S}", f"{record.levelname:<7}", *([str(table)] if table else [])]
-        text = " ".join([*parts, *record.getMessage().split("\n")])
+        text = " ".join([*parts, *concealed(record.getMessage()).split("\n")])
         if facts := _facts(record):
             text += f": {', '.join(facts)}"
         if record.exc_info and record.exc_info[1]:
-            first_line = next(iter(str(record.exc_info[1]).splitlines()), "")
+            first_line = next(iter(concealed(str(record.exc_info[1])).splitlines()), "")
             text += f": {type(record.exc_info[1]).__name__}: {first_line}"
         return redacted(text)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import logging
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ from pyspark.errors import PySparkException
 from databricks_utils.config import Configuration
 from databricks_utils.config.secrets import SecretProvider, resolve_secret
 from databricks_utils.errors import InvalidInput, LakehouseError
-from databricks_utils.logging.redaction import LEAST_SECRET, MASK
+from databricks_utils.logging.redaction import LEAST_SECRET, MASK, concealed
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -135,11 +136,36 @@ def _long_enough(name: str, value: str) -> str:
 def _hide_in_plans(spark: SparkSession, values: Iterable[str]) -> None:
     if not (wanted := [_as_java(value) for value in values]):
         return
+    _hide_in_logs_of_spark()
     # Serverless compute allows no such setting; its plans are shown to those who may see the run.
     with suppress(PySparkException):
         known = (spark.conf.get(HIDDEN_IN_PLANS, "") or "").removesuffix(f"|{_INERT}")
         if missing := [value for value in wanted if value not in known]:
             spark.conf.set(HIDDEN_IN_PLANS, "|".join([*filter(None, [known]), *missing, _INERT]))
+
+
+class _Concealing(logging.Formatter):
+    """Masks secrets in what another formatter writes."""
+
+    def __init__(self, inner: logging.Formatter | None) -> None:
+        super().__init__()
+        self._inner = inner or logging.Formatter()
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the record as the other formatter writes it, without secrets."""
+        return concealed(self._inner.format(record))
+
+
+def _hide_in_logs_of_spark() -> None:
+    """Mask secrets in what PySpark 4 writes to standard error of each failed analysis, before anybody catches it."""
+    try:
+        from pyspark.logger import PySparkLogger
+    except ImportError:
+        return
+    for name in ("DataFrameQueryContextLogger", "SQLQueryContextLogger"):
+        for handler in PySparkLogger.getLogger(name).handlers:
+            if not isinstance(handler.formatter, _Concealing):
+                handler.setFormatter(_Concealing(handler.formatter))
 
 
 def _as_java(text: str) -> str:

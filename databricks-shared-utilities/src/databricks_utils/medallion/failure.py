@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from databricks_utils.errors import InvalidInput, LakehouseError, MissingTool, RunFailed, TableBusy
 from databricks_utils.logging import redacted
+from databricks_utils.logging.redaction import concealed
 from databricks_utils.medallion.trail import Trail
 from databricks_utils.retry import CONFLICTS, CONNECTIONS, FULL_DISK, NO_PERMISSION, THROTTLED, mentions, said
 
@@ -171,7 +172,8 @@ def cause_of(error: BaseException) -> str:
     """
     if isinstance(error, LakehouseError):
         return error.message
-    text = str(error).partition("=== Streaming Query ===")[0]
+    # Masked before it is cut: half a secret would not be found any more.
+    text = concealed(str(error)).partition("=== Streaming Query ===")[0]
     causes = _CAUSED_BY.findall(text)
     outer = _NAMED.findall(text)
     if causes or outer:

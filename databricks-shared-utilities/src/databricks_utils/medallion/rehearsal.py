@@ -58,7 +58,7 @@ def rehearse(lakehouse: Lakehouse, nodes: Sequence[Node]) -> Mapping[str, Depend
 
 
 def _tried(lakehouse: Lakehouse, node: Silver | Gold) -> Dependence:
-    session = (lakehouse.spark, lakehouse.configuration, lakehouse.contracts)
+    session = (lakehouse.spark, lakehouse.configuration, lakehouse.contracts, lakehouse.secrets)
     try:
         dependence = _rehearsed(_Unfilled(*session), node)
     except AnalysisException as error:

@@ -107,7 +107,7 @@ def _fitting(columns: Sequence[str], rows: Sequence[tuple[object, ...]], width: 
 
 def _shown(value: object) -> str:
     """Return a value as one line."""
-    return "" if value is None else concealed(" ".join(str(value).splitlines()))
+    return "" if value is None else " ".join(concealed(str(value)).splitlines())
 
 
 def _print_alerts(run: RunResult, console: Console) -> None:

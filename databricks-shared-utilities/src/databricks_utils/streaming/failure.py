@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from databricks_utils.errors import LakehouseError
 from databricks_utils.logging import redacted
+from databricks_utils.logging.redaction import concealed
 
 #: Errors after which the same query succeeds when it is built anew, since its plan is from before a change.
 #: Source: Delta Lake documentation, "Table streaming reads and writes: Schema changes".
@@ -94,7 +95,7 @@ def described(error: BaseException) -> str:
     known = explained(error)
     if known:
         return redacted(known)
-    lines = [line for line in str(error).splitlines() if line.strip()] or ["no message"]
+    lines = [line for line in concealed(str(error)).splitlines() if line.strip()] or ["no message"]
     return redacted(f"{type(error).__name__}: {lines[0]}")
 
 
