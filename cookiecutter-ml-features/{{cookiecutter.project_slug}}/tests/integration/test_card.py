@@ -15,8 +15,11 @@ from databricks_utils.features import array_distributions, distributions_to_json
 from databricks_utils.models import ModelVersion
 
 from {{ cookiecutter.package_name }}.__main__ import PROJECT
+from {{ cookiecutter.package_name }}.features.registry import COLUMNS, feature_registry
 from {{ cookiecutter.package_name }}.models.card import CARD, write_card
 from {{ cookiecutter.package_name }}.models.definitions import CHURN
+from {{ cookiecutter.package_name }}.models.experiment import log_model
+from {{ cookiecutter.package_name }}.models.families import family_named
 from {{ cookiecutter.package_name }}.models.places import EXPLANATIONS, FEATURES, artifact, full_name, registry_of
 from {{ cookiecutter.package_name }}.orchestration import actions
 
@@ -36,18 +39,22 @@ def opened(tmp_path_factory: pytest.TempPathFactory) -> Opened:
 def train(opened: Opened, tmp_path_factory: pytest.TempPathFactory) -> Train:
     """Return a function that leaves as much of a training as a card needs, and registers it."""
     registry = registry_of(opened.configuration)
-    files = tmp_path_factory.mktemp("files").as_uri()
     client = mlflow.MlflowClient()
-    experiment = client.create_experiment("cards", artifact_location=files)
+    experiment = client.create_experiment("cards", artifact_location=tmp_path_factory.mktemp("files").as_uri())
+    # Who promotes a version lets it answer first, so that it has to be one.
+    family, rows = family_named("sklearn"), np.arange(2.0 * 40 * len(COLUMNS)).reshape(80, len(COLUMNS))
+    estimator = family.estimator(CHURN.kind, {}, 1).fit(rows, np.arange(80) % 2)
+    definitions = feature_registry(opened.contracts).fingerprints(COLUMNS)
 
     def trained(auc: float) -> ModelVersion:
-        run = client.create_run(experiment).info.run_id
+        with mlflow.start_run(experiment_id=experiment) as begun:
+            address, run = log_model(family, estimator, definitions), begun.info.run_id
         client.log_metric(run, "test_auc", auc)
         for name, value in {"positives": 50, "negatives": 450, "auc_low": auc - 0.1, "skill_low": 0.1}.items():
             client.log_metric(run, f"test_{name}", value)
         client.log_text(run, distributions_to_json(array_distributions({"old_lines_7d": np.arange(9.0)})), FEATURES)
         client.log_text(run, json.dumps([{"feature": "old_lines_7d", "contribution": 0.5}]), EXPLANATIONS)
-        version = registry.register(full_name(opened.configuration, CHURN), run, f"{files}/{run}")
+        version = registry.register(full_name(opened.configuration, CHURN), run, address)
         write_card(CHURN, version)
         return version
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import multiprocessing
+import subprocess
+import sys
 from dataclasses import replace
 from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
@@ -15,6 +16,17 @@ from {{ cookiecutter.package_name }}.models.comparing import judged
 
 MOMENT = datetime(2018, 1, 2, 9, tzinfo=timezone.utc)
 FIRST = Assignment("autumn", "household_churn", 113, "champion", 4, 0.25, True, MOMENT)
+# A process of its own, which is given the file of the log and the first of a hundred households.
+NOTING = """
+import sys
+from datetime import datetime, timezone
+from pathlib import Path
+from {{ cookiecutter.package_name }}.models.assignments import Assignment, AssignmentLog
+
+log, first, moment = AssignmentLog(Path(sys.argv[1])), int(sys.argv[2]), datetime(2018, 1, 2, 9, tzinfo=timezone.utc)
+for household in range(first, first + 100):
+    log.note([Assignment("autumn", "household_churn", household, "champion", 4, 0.25, True, moment)])
+"""
 #: The last day that makes the thirty days of `FIRST` complete.
 ENOUGH = date(2018, 2, 1)
 
@@ -31,21 +43,12 @@ def test_a_household_is_noted_once_for_each_version_that_answered_it_and_its_fir
     assert log.of("autumn") == [other, FIRST]
 
 
-def noted(path: Path, first: int) -> None:
-    log = AssignmentLog(path)
-    for household in range(first, first + 100):
-        log.note([replace(FIRST, household=household)])
-
-
 def test_two_processes_note_at_a_time_and_nothing_is_lost(tmp_path: Path) -> None:
-    context = multiprocessing.get_context("spawn")
-    processes = [context.Process(target=noted, args=(tmp_path / "a.db", first)) for first in (0, 50)]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join()
+    command = [sys.executable, "-c", NOTING, str(tmp_path / "a.db")]
+    processes = [subprocess.Popen([*command, first], stderr=subprocess.PIPE, text=True) for first in ("0", "50")]
+    errors = [process.communicate()[1] for process in processes]
 
-    assert [process.exitcode for process in processes] == [0, 0]
+    assert [process.returncode for process in processes] == [0, 0], errors
     assert sorted(item.household for item in AssignmentLog(tmp_path / "a.db").of("autumn")) == list(range(150))
 
 
