@@ -42,7 +42,7 @@ def train(opened: Opened, tmp_path_factory: pytest.TempPathFactory) -> Train:
     client = mlflow.MlflowClient()
     experiment = client.create_experiment("cards", artifact_location=tmp_path_factory.mktemp("files").as_uri())
     # Who promotes a version lets it answer first, so that it has to be one.
-    family, rows = family_named("sklearn"), np.arange(2.0 * 40 * len(COLUMNS)).reshape(80, len(COLUMNS))
+    family, rows = family_named("scikit-learn"), np.arange(2.0 * 40 * len(COLUMNS)).reshape(80, len(COLUMNS))
     estimator = family.estimator(CHURN.kind, {}, 1).fit(rows, np.arange(80) % 2)
     definitions = feature_registry(opened.contracts).fingerprints(COLUMNS)
 
