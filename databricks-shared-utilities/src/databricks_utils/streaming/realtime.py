@@ -264,6 +264,7 @@ def _messages(lakehouse: Lakehouse, pipeline: StreamPipeline, alerts: EventAlert
     shaped = received.withColumns(
         {
             "_source_file": nothing,
+            "_source_system": nothing,
             "_batch_id": nothing,
             "_ingestion_timestamp": F.current_timestamp(),
             "_timestamp_type": F.col("timestampType"),
