@@ -31,10 +31,12 @@ def alerts(run: RunResult) -> str:
         found.append(_alert("failed", "Blocked", ", ".join(blocked)))
     for table in run.tables:
         if table.breaches:
-            found.append(_alert("breached", table.table, "\n".join(table.breaches)))
+            found.append(_alert("breached", f"{table.table}: breach", "\n".join(table.breaches)))
         if table.layer == "silver" and not table.balanced:
             found.append(_alert("failed", table.table, "rows read are not all accounted for"))
-    found += [_alert("warned", table.table, "\n".join(table.warnings)) for table in run.tables if table.warnings]
+    for table in run.tables:
+        if table.warnings:
+            found.append(_alert("warned", f"{table.table}: warning", "\n".join(table.warnings)))
     return "".join(found)
 
 
@@ -207,7 +209,7 @@ def _table_row(table: TableResult, longest: float) -> str:
     return (
         f'<tr><td>{escape(table.table)}</td><td><span class="badge {status}">{word}</span></td>'
         f"{_count(table.rows_read)}{_count(table.rows_valid)}{_count(table.rows_written)}"
-        f'{_count(table.rows_quarantined, "bad")}{_count(table.rows_duplicate)}<td class="n">{score}</td>'
+        f'{_count(table.rows_quarantined, "warn")}{_count(table.rows_duplicate)}<td class="n">{score}</td>'
         f'<td class="n">{table.duration_seconds:,.1f}</td>{_bar(share)}</tr>'
     )
 
