@@ -156,6 +156,38 @@ def test_plans_that_spark_explains_and_shows_do_not_hold_it(say: Say, spark: Spa
     spark.conf.unset(HIDDEN_IN_PLANS)
 
 
+@pytest.mark.parametrize("first", ["one", "other"])
+def test_of_two_secrets_that_begin_alike_plans_hold_no_part(
+    spark: SparkSession, first: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whichever is looked up first: neither counts as hidden by the other, nor is the end of the longer one left."""
+    values = {"one": "canary-begin", "other": "canary-begin-tail"}
+    for name, value in values.items():
+        monkeypatch.setenv(f"SHOP__{name.upper()}", value)
+    places = {name: name for name in ("landing", "checkpoints", "reports")}
+    secrets = {name: f"secret://shop/{name}" for name in values}
+    sections = {"environment": "test", "catalog": "spark_catalog", "storage": places, "secrets": secrets}
+    configuration = Configuration.model_validate(sections)
+    spark.conf.set(HIDDEN_IN_PLANS, "(own|others) regex")
+
+    def asks_one(*, one: str) -> None: ...
+
+    def asks_other(*, other: str) -> None: ...
+
+    for asks in (asks_one, asks_other) if first == "one" else (asks_other, asks_one):
+        arguments_for(asks, configuration, spark, EnvironmentSecrets())
+    with redirect_stdout(io.StringIO()) as out:
+        spark.range(1).select(*[F.concat(F.col("id"), F.lit(value)) for value in values.values()]).explain(True)
+    known = spark.conf.get(HIDDEN_IN_PLANS)
+    spark.conf.unset(HIDDEN_IN_PLANS)
+
+    assert "concat" in out.getvalue()
+    assert "begin" not in out.getvalue()
+    assert "tail" not in out.getvalue()
+    assert known is not None
+    assert known.startswith("(own|others) regex|")
+
+
 def test_a_secret_that_nobody_names_is_not_looked_up(say: Say) -> None:
     """The other secret of the configuration does not exist, which is of no consequence."""
     assert say(with_pepper, "run", *LENIENT)[0] == 0

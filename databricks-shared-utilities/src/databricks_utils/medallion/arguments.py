@@ -139,9 +139,12 @@ def _hide_in_plans(spark: SparkSession, values: Iterable[str]) -> None:
     _hide_in_logs_of_spark()
     # Serverless compute allows no such setting; its plans are shown to those who may see the run.
     with suppress(PySparkException):
-        known = (spark.conf.get(HIDDEN_IN_PLANS, "") or "").removesuffix(f"|{_INERT}")
-        if missing := [value for value in wanted if value not in known]:
-            spark.conf.set(HIDDEN_IN_PLANS, "|".join([*filter(None, [known]), *missing, _INERT]))
+        others, _, ours = (spark.conf.get(HIDDEN_IN_PLANS, "") or "").partition(_INERT)
+        held = {*filter(None, ours.split("|"))}
+        # Of two that begin alike Java takes the first, which would leave the end of a longer one to be read.
+        values_now = sorted({*held, *wanted}, key=len, reverse=True)
+        if held != {*values_now}:
+            spark.conf.set(HIDDEN_IN_PLANS, "|".join([*filter(None, [others.strip("|")]), _INERT, *values_now]))
 
 
 class _Concealing(logging.Formatter):

@@ -12,6 +12,7 @@ from databricks_utils.data_quality.results import RuleResult
 from databricks_utils.delta import Namespace, append_records, table_exists
 from databricks_utils.logging.redaction import concealed
 from databricks_utils.observability.results import RunResult, TableResult
+from databricks_utils.sql_literal import string_literal
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -85,8 +86,6 @@ class RunStore:
 
     def named(self, spark: SparkSession, run_id: str) -> RunResult | None:
         """Return the run of a name, its tasks joined as by `latest`, or None where nothing is recorded of it."""
-        from databricks_utils.sql_literal import string_literal
-
         found = self._found(spark, f"run_id = {string_literal(run_id)}", 1)
         return found[0] if found else None
 
