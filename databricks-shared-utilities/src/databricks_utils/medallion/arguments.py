@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from pyspark.errors import PySparkException
 
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 HIDDEN_IN_PLANS = "spark.sql.redaction.string.regex"
 #: Never matches; for the word in it Spark masks the setting itself, which holds the secrets.
 _INERT = "(?!)secret"
+#: Secrets that this process has looked up, as regular expressions, and what a session masked without them.
+_hidden: set[str] = set()
+_others: WeakKeyDictionary[SparkSession, str] = WeakKeyDictionary()
 
 
 class Secret(str):
@@ -137,14 +141,16 @@ def _hide_in_plans(spark: SparkSession, values: Iterable[str]) -> None:
     if not (wanted := [_as_java(value) for value in values]):
         return
     _hide_in_logs_of_spark()
+    _hidden.update(wanted)
     # Serverless compute allows no such setting; its plans are shown to those who may see the run.
     with suppress(PySparkException):
-        others, _, ours = (spark.conf.get(HIDDEN_IN_PLANS, "") or "").partition(_INERT)
-        held = {*filter(None, ours.split("|"))}
+        # Spark Connect does not tell a setting with this word in it, so that what was there is remembered.
+        told = (spark.conf.get(HIDDEN_IN_PLANS, "") or "").partition(_INERT)[0].strip("|")
+        others = told or _others.get(spark, "")
+        _others[spark] = others
         # Of two that begin alike Java takes the first, which would leave the end of a longer one to be read.
-        values_now = sorted({*held, *wanted}, key=len, reverse=True)
-        if held != {*values_now}:
-            spark.conf.set(HIDDEN_IN_PLANS, "|".join([*filter(None, [others.strip("|")]), _INERT, *values_now]))
+        ours = sorted(tuple(_hidden), key=len, reverse=True)
+        spark.conf.set(HIDDEN_IN_PLANS, "|".join([*filter(None, [others]), _INERT, *ours]))
 
 
 class _Concealing(logging.Formatter):
