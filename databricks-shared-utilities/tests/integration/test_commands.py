@@ -19,7 +19,7 @@ from databricks_utils.cli import Project, command_line
 from databricks_utils.contracts import parse_schema
 from databricks_utils.delta import append_records
 from databricks_utils.medallion import Bronze, Files, Gold, Lakehouse, Pipeline, Replace, Silver, Upsert
-from databricks_utils.observability.store import SCHEMAS
+from databricks_utils.observability.store import QUALITY, RUNS, TABLES
 
 CONTRACTS = Path(__file__).parents[1] / "fixtures" / "shop"
 LAYERS = ("bronze", "silver", "gold", "operations")
@@ -235,7 +235,15 @@ def test_maintenance_expires_bronze_and_leaves_every_other_row(season: Season) -
 
     assert (maintained.code, maintained.err) == (0, "")
     lines = dict(line.split(": ", 1) for line in maintained.out.splitlines())
-    assert set(lines) == {*SHOP.tables, "silver.orders_quarantine", "gold.scores", "operations.progress", *SCHEMAS}
+    assert set(lines) == {
+        *SHOP.tables,
+        "silver.orders_quarantine",
+        "gold.scores",
+        "operations.progress",
+        RUNS.name,
+        TABLES.name,
+        QUALITY.name,
+    }
     assert list(lines)[:3] == list(SHOP.tables)
     assert lines["gold.scores"].startswith("2 small files compacted")
     assert lines["bronze.orders"].startswith("1 expired rows deleted, ")

@@ -84,7 +84,7 @@ def test_two_processes_that_run_one_pipeline_at_once_end_well(
             assert answer == "done\n", other.communicate()[1]
 
     assert contents(shop) == undisturbed.second
-    runs = {row.run_id for row in shop.read(RUNS).collect()}
+    runs = {row.run_id for row in shop.read(RUNS.name).collect()}
     assert runs == {f"{who}-{number}" for who in ("own", "other") for number in range(2)}
 
 
@@ -207,7 +207,7 @@ def test_many_runs_at_once_lose_neither_rows_nor_notes(shop: Lakehouse, count: i
     assert shop.read("bronze.orders").count() == 4 + count
     written = sum(table.rows_written for run in runs for table in run.tables if table.table == "silver.orders")
     assert written == 3 + count
-    assert sorted(row.run_id for row in shop.read(RUNS).collect()) == sorted(run.run_id for run in runs)
-    assert shop.read(TABLES).count() == 2 * count
+    assert sorted(row.run_id for row in shop.read(RUNS.name).collect()) == sorted(run.run_id for run in runs)
+    assert shop.read(TABLES.name).count() == 2 * count
     moved = {run.run_id for run in runs if run.tables[1].status == "succeeded"}
     assert {row.run_id for row in shop.read(PROGRESS).collect()} == moved

@@ -10,7 +10,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from databricks_utils.medallion import Gold, Lakehouse, Pipeline, Replace, Silver, run_pipeline
-from databricks_utils.medallion.progress import TABLE as PROGRESS
+from databricks_utils.medallion.progress import PROGRESS
 
 
 def totals(orders: DataFrame) -> DataFrame:
@@ -33,7 +33,7 @@ THIRD = {
 
 def forget_progress(shop: Lakehouse, version: int) -> None:
     """Leave what a process leaves that dies between its last table and its note of progress."""
-    shop.spark.sql(f"RESTORE TABLE {shop.identifier(PROGRESS)} TO VERSION AS OF {version}")
+    shop.spark.sql(f"RESTORE TABLE {shop.identifier(PROGRESS.name)} TO VERSION AS OF {version}")
 
 
 def forget_last_batch(shop: Lakehouse, table: str) -> None:
@@ -52,7 +52,7 @@ def all_of(shop: Lakehouse) -> Contents:
 def test_a_run_played_again_changes_no_table_of_any_kind(spark: SparkSession, tmp_path: Path, later: bool) -> None:
     shop = opened(spark, tmp_path)
     succeeded(run_pipeline(shop, EVERY_KIND))
-    first = shop.version(PROGRESS)
+    first = shop.version(PROGRESS.name)
     land(landing(shop), SECOND)
     succeeded(run_pipeline(shop, EVERY_KIND))
     second = all_of(shop)
@@ -82,7 +82,7 @@ def test_rows_without_a_key_are_not_doubled_by_a_death_after_a_full_refresh(
     )
     shop = opened(spark, tmp_path)
     succeeded(run_pipeline(shop, deliveries))
-    noted = shop.version(PROGRESS)
+    noted = shop.version(PROGRESS.name)
     land(landing(shop), {"orders/2.csv": SECOND["orders/2.csv"]})
     succeeded(run_pipeline(shop, deliveries, full_refresh=True))
     rows = contents(shop, ["silver.deliveries"])
@@ -92,5 +92,5 @@ def test_rows_without_a_key_are_not_doubled_by_a_death_after_a_full_refresh(
     assert run.tables[1].status == "skipped"
     assert contents(shop, ["silver.deliveries"]) == rows
     # The position it found in the table is noted now, for the time when the commit's note is gone.
-    assert shop.version(PROGRESS) > noted + 1
+    assert shop.version(PROGRESS.name) > noted + 1
     closed(shop)

@@ -20,7 +20,7 @@ from databricks_utils.streaming import (
     run_event_alerts,
     start_event_alerts,
 )
-from databricks_utils.streaming.progress import TABLE as PROGRESS
+from databricks_utils.streaming.progress import STREAM_PROGRESS
 from databricks_utils.streaming.realtime import Mode
 from databricks_utils.testing import KafkaBroker
 
@@ -110,7 +110,7 @@ def test_a_run_that_ends_looks_at_every_event_once_and_notes_it(
 
     assert [key for key, _, _ in told(consumer, 2)] == ["large|s1", "large|s3"]
     assert (first, second, third) == ({"large_sales": 3}, {"large_sales": 1}, {"large_sales": 0})
-    noted = tills.read(PROGRESS).groupBy("run_id").sum("input_rows").collect()
+    noted = tills.read(STREAM_PROGRESS.name).groupBy("run_id").sum("input_rows").collect()
     assert dict(map(tuple, noted)) == {"first": 3, "second": 1}
     consumer.close()
     closed(tills)

@@ -9,11 +9,11 @@ from datetime import datetime, timedelta, timezone
 import pytest
 from pyspark.sql import SparkSession
 
-from databricks_utils.contracts import parse_schema
 from databricks_utils.data_quality import RuleResult
 from databricks_utils.delta import Namespace
 from databricks_utils.observability import RunResult, RunStore, TableResult
-from databricks_utils.observability.store import SCHEMAS
+from databricks_utils.observability.store import QUALITY, RUNS
+from databricks_utils.observability.store import TABLES as TABLE_RUNS
 from databricks_utils.observability.verdict import judged
 
 MOMENT = datetime(2026, 3, 1, 5, 30, 15, 123456, tzinfo=timezone.utc)
@@ -71,13 +71,8 @@ def test_runs_come_back_as_they_were_newest_first(spark: SparkSession, store: Ru
     assert (newest.status, older.status) == ("succeeded", "failed")
     assert store.latest(spark, 1) == [second]
 
-    for table, schema in SCHEMAS.items():
-        stored = spark.table(store.namespace.identifier(table))
-        assert [(field.name, field.dataType) for field in stored.schema] == [
-            (field.name, field.dataType) for field in parse_schema(schema)
-        ]
-    counts = {table: spark.table(store.namespace.identifier(table)).count() for table in SCHEMAS}
-    assert list(counts.values()) == [2, 5, 2]
+    counts = [len(table.read(spark, store.namespace)) for table in (RUNS, TABLE_RUNS, QUALITY)]
+    assert counts == [2, 5, 2]
     head = spark.table(store.namespace.identifier("operations.pipeline_runs")).orderBy("started_at").first()
     assert head is not None
     assert (head.status, head.tables_succeeded, head.tables_failed) == ("failed", 2, 2)
@@ -189,10 +184,8 @@ def test_the_verdict_passes_over_nothing(
 def test_a_table_of_an_earlier_version_gets_the_columns_it_lacks(spark: SparkSession, store: RunStore) -> None:
     store.save(spark, RUN)
     identifier = store.namespace.identifier("operations.table_runs")
-    kept = spark.table(identifier).drop("rows_reprocessed", "breaches", "warnings").collect()
-    old = parse_schema(SCHEMAS["operations.table_runs"])
-    lacking = [field for field in old if field.name not in ("rows_reprocessed", "breaches", "warnings")]
-    frame = spark.createDataFrame(kept, type(old)(lacking))
+    kept = spark.table(identifier).drop("rows_reprocessed", "breaches", "warnings")
+    frame = spark.createDataFrame(kept.collect(), kept.schema)
     frame.write.format("delta").mode("overwrite").option("overwriteSchema", "true").saveAsTable(identifier)
 
     second = replace(RUN, run_id="run-2", started_at=MOMENT + timedelta(hours=1))

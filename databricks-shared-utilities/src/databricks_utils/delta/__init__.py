@@ -8,7 +8,7 @@ from databricks_utils.delta.lock import locked
 from databricks_utils.delta.maintenance import delete_older, optimize, restore, shallow_clone, vacuum
 from databricks_utils.delta.merge import append, merge_by_key, not_older, overwrite, temporary_view
 from databricks_utils.delta.namespace import Namespace, quoted
-from databricks_utils.delta.records import append_records
+from databricks_utils.delta.records import RECORD_TABLES, Int, RecordTable, append_records
 from databricks_utils.delta.small_frame import small_frame
 from databricks_utils.delta.tables import (
     APPENDED_PROPERTIES,
@@ -33,9 +33,12 @@ from databricks_utils.sql_literal import string_literal as literal
 
 __all__ = [
     "APPENDED_PROPERTIES",
+    "RECORD_TABLES",
     "TABLE_PROPERTIES",
     "Commit",
+    "Int",
     "Namespace",
+    "RecordTable",
     "add_missing_columns",
     "append",
     "append_records",

@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
-from databricks_utils.contracts import parse_schema
-from databricks_utils.delta import Namespace, append_records
+from databricks_utils.delta import Namespace, RecordTable
 from databricks_utils.errors import InvalidInput
 from databricks_utils.features.distributions import Distribution
 
@@ -23,10 +22,6 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 DRIFT_TABLE = "operations.feature_drift"
-DRIFT_SCHEMA = (
-    "measured_at TIMESTAMP, feature_table STRING, column_name STRING, status STRING, reference_rows BIGINT, "
-    "current_rows BIGINT, psi DOUBLE, ks DOUBLE, effect DOUBLE, null_change DOUBLE, reasons ARRAY<STRING>"
-)
 #: Bins of the index beside those for NULL and 0: with more, noise alone makes it greater.
 _INDEX_BINS = 10
 
@@ -78,6 +73,18 @@ class Drift:
     reasons: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class DriftRecord:
+    """A measurement of a column, as a row of `operations.feature_drift`."""
+
+    measured_at: datetime
+    feature_table: str
+    drift: Drift
+
+
+DRIFT = RecordTable(DRIFT_TABLE, DriftRecord, renamed={"column": "column_name"})
+
+
 def measure_drift(
     reference: Mapping[str, Distribution],
     current: Mapping[str, Distribution],
@@ -118,7 +125,7 @@ def log_drift(results: Sequence[Drift], feature_table: str) -> None:
 def save_drift(
     spark: SparkSession, namespace: Namespace, feature_table: str, results: Sequence[Drift], measured_at: datetime
 ) -> None:
-    """Append results to the table `operations.feature_drift`, as `append_records` does: with its lock and its columns.
+    """Append results to the table `operations.feature_drift`, with its lock.
 
     Args:
         spark: The session.
@@ -127,23 +134,8 @@ def save_drift(
         results: From `measure_drift`.
         measured_at: When, with a time zone.
     """
-    rows = [
-        (
-            measured_at,
-            feature_table,
-            result.column,
-            result.status,
-            result.reference_rows,
-            result.current_rows,
-            result.psi,
-            result.ks,
-            result.effect,
-            result.null_change,
-            list(result.reasons),
-        )
-        for result in results
-    ]
-    append_records(spark, namespace, DRIFT_TABLE, rows, parse_schema(DRIFT_SCHEMA))
+    records = [DriftRecord(measured_at, feature_table, result) for result in results]
+    DRIFT.append(spark, namespace, records)
 
 
 def stability_index(before: Distribution, now: Distribution) -> float:

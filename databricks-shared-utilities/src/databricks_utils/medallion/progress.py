@@ -13,20 +13,30 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
-from databricks_utils.contracts import parse_schema
-from databricks_utils.delta import append_records, literal
+from databricks_utils.delta import RecordTable
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, Row
+    from pyspark.sql import Row
 
     from databricks_utils.medallion.lakehouse import Lakehouse
 
-TABLE = "operations.progress"
+
+@dataclass(frozen=True)
+class PositionRecord:
+    """How far a table had read one source, as a row of `operations.progress`."""
+
+    table_name: str
+    source_name: str
+    source_version: int
+    target_version: int
+    run_id: str
+    sequence: int
+    source_id: str | None = None
+    target_id: str | None = None
+
+
+PROGRESS = RecordTable("operations.progress", PositionRecord)
 _NOTED = ("source_version", "target_version", "source_id", "target_id")
-SCHEMA = (
-    "table_name STRING, source_name STRING, source_version BIGINT, "
-    "target_version BIGINT, run_id STRING, sequence BIGINT, source_id STRING, target_id STRING"
-)
 
 
 @dataclass(frozen=True)
@@ -61,23 +71,14 @@ class Progress:
 
 def load_progress(lakehouse: Lakehouse) -> Progress:
     """Return the newest position of every table."""
-    if not lakehouse.exists(TABLE):
-        return Progress()
+    rows = PROGRESS.frame(lakehouse.spark, lakehouse.namespace)
     newest = F.max_by(F.struct(*_NOTED), "sequence").alias("newest")
-    rows = _notes(lakehouse).groupBy("table_name", "source_name").agg(newest, F.max("sequence").alias("sequence"))
-    found = rows.collect()
+    found = rows.groupBy("table_name", "source_name").agg(newest, F.max("sequence").alias("sequence")).collect()
     tables: dict[str, list[Row]] = {}
     for row in found:
         tables.setdefault(row.table_name, []).append(row)
     positions = {table: _position(table, notes) for table, notes in tables.items()}
     return Progress(positions, max((row.sequence for row in found), default=0))
-
-
-def _notes(lakehouse: Lakehouse) -> DataFrame:
-    """Return all notes; those that an older version wrote say nothing of what a table was."""
-    notes = lakehouse.read(TABLE)
-    missing = [name for name in parse_schema(SCHEMA).names if name not in notes.columns]
-    return notes.withColumns({name: F.lit(None).cast("string") for name in missing}) if missing else notes
 
 
 def _position(table: str, notes: Sequence[Row]) -> Position:
@@ -90,21 +91,21 @@ def _position(table: str, notes: Sequence[Row]) -> Position:
 
 def save_progress(lakehouse: Lakehouse, progress: Progress, moved: Sequence[Position], run_id: str) -> None:
     """Append the positions a run has reached, in one commit."""
-    rows = [
-        (
-            position.table,
-            source,
-            version,
-            position.version,
-            run_id,
-            progress.sequence + 1,
-            position.identities.get(source),
-            position.identities.get(position.table),
+    records = [
+        PositionRecord(
+            table_name=position.table,
+            source_name=source,
+            source_version=version,
+            target_version=position.version,
+            run_id=run_id,
+            sequence=progress.sequence + 1,
+            source_id=position.identities.get(source),
+            target_id=position.identities.get(position.table),
         )
         for position in moved
         for source, version in position.sources.items()
     ]
-    append_records(lakehouse.spark, lakehouse.namespace, TABLE, rows, parse_schema(SCHEMA))
+    PROGRESS.append(lakehouse.spark, lakehouse.namespace, records)
 
 
 def rewound(lakehouse: Lakehouse, progress: Progress, table: str, version: int) -> Position:
@@ -114,13 +115,8 @@ def rewound(lakehouse: Lakehouse, progress: Progress, table: str, version: int) 
     count as unread: the next run reads everything again, which is slower and always right.
     """
     unread = {source: -1 for source in progress.of(table).sources}
-    if not lakehouse.exists(TABLE):
-        return Position(table, unread, version)
-    rows = (
-        lakehouse.read(TABLE)
-        .where(f"table_name = {literal(table)} AND target_version BETWEEN 0 AND {version}")
-        .collect()
-    )
+    earlier = (F.col("table_name") == table) & F.col("target_version").between(0, version)
+    rows = PROGRESS.read(lakehouse.spark, lakehouse.namespace, earlier)
     newest = max((row.sequence for row in rows), default=-1)
     read = {row.source_name: row.source_version for row in rows if row.sequence == newest}
     return Position(table, {**unread, **read}, version, progress.of(table).identities)

@@ -9,20 +9,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
-from databricks_utils.contracts import parse_schema
-from databricks_utils.delta import append_records
+from databricks_utils.delta import RecordTable
 from databricks_utils.medallion import Lakehouse
 
 if TYPE_CHECKING:
     from pyspark.sql.streaming.query import StreamingQuery
-
-TABLE = "operations.stream_progress"
-SCHEMA = (
-    "run_id STRING, query STRING, batch_id BIGINT, started_at TIMESTAMP, duration_seconds DOUBLE, input_rows BIGINT, "
-    "input_rows_per_second DOUBLE, processed_rows_per_second DOUBLE, lag_events BIGINT, lag_files BIGINT, "
-    "state_rows BIGINT, state_bytes BIGINT, rows_dropped_late BIGINT, rows_dropped_duplicate BIGINT, "
-    "watermark TIMESTAMP, watermark_delay_seconds DOUBLE, lag_bytes BIGINT, event_age_seconds DOUBLE"
-)
 
 
 @dataclass(frozen=True)
@@ -181,6 +172,19 @@ class ProgressReader:
 
 
 @dataclass(frozen=True)
+class BatchRecord:
+    """A batch of a query, as a row of `operations.stream_progress`."""
+
+    run_id: str
+    batch: BatchProgress
+    watermark_delay_seconds: float | None
+    event_age_seconds: float | None
+
+
+STREAM_PROGRESS = RecordTable("operations.stream_progress", BatchRecord, omitted=["newest_event", "rows_so_far"])
+
+
+@dataclass(frozen=True)
 class ProgressStore:
     """Keeps reports as the table `operations.stream_progress`.
 
@@ -194,30 +198,10 @@ class ProgressStore:
 
     def save(self, batches: Sequence[BatchProgress]) -> None:
         """Append reports; the table is created when absent."""
-        rows = [self._row(batch) for batch in batches]
-        append_records(self.lakehouse.spark, self.lakehouse.namespace, TABLE, rows, parse_schema(SCHEMA))
-
-    def _row(self, batch: BatchProgress) -> tuple[object, ...]:
-        return (
-            self.run_id,
-            batch.query,
-            batch.batch_id,
-            batch.started_at,
-            batch.duration_seconds,
-            batch.input_rows,
-            batch.input_rows_per_second,
-            batch.processed_rows_per_second,
-            batch.lag_events,
-            batch.lag_files,
-            batch.state_rows,
-            batch.state_bytes,
-            batch.rows_dropped_late,
-            batch.rows_dropped_duplicate,
-            batch.watermark,
-            batch.watermark_delay_seconds,
-            batch.lag_bytes,
-            batch.event_age_seconds,
-        )
+        records = [
+            BatchRecord(self.run_id, batch, batch.watermark_delay_seconds, batch.event_age_seconds) for batch in batches
+        ]
+        STREAM_PROGRESS.append(self.lakehouse.spark, self.lakehouse.namespace, records)
 
 
 def _values(report: Any) -> Mapping[str, Any]:

@@ -14,7 +14,7 @@ from databricks_utils.data_quality import RuleResult, decide, quality_score, row
 from databricks_utils.medallion import Lakehouse, quarantine_of
 from databricks_utils.streaming.definition import StreamNode, StreamPipeline, StreamSilver
 from databricks_utils.streaming.events import time_rules
-from databricks_utils.streaming.progress import TABLE
+from databricks_utils.streaming.progress import STREAM_PROGRESS
 
 #: Columns of `operations.stream_progress` that have limits in `streaming.thresholds`, and what their numbers count.
 MEASURES = {
@@ -82,12 +82,9 @@ def rules_of_events(lakehouse: Lakehouse, node: StreamNode, since: datetime) -> 
 
 def newest_reports(lakehouse: Lakehouse, since: datetime) -> Reports:
     """Return what each query has reported in its newest batch since a moment."""
-    if not lakehouse.exists(TABLE):
-        return {}
-    progress = lakehouse.read(TABLE).where(F.col("started_at") >= F.lit(since))
-    known = [name for name in MEASURES if name in progress.columns]
-    newest = progress.groupBy("query").agg(*[F.max_by(name, "started_at").alias(name) for name in known])
-    return {row["query"]: {name: row[name] for name in known} for row in newest.collect()}
+    batches = STREAM_PROGRESS.frame(lakehouse.spark, lakehouse.namespace).where(F.col("started_at") >= F.lit(since))
+    newest = batches.groupBy("query").agg(*[F.max_by(name, "started_at").alias(name) for name in MEASURES])
+    return {row["query"]: {name: row[name] for name in MEASURES} for row in newest.collect()}
 
 
 def queries_of(pipeline: StreamPipeline, node: StreamNode) -> tuple[str, ...]:

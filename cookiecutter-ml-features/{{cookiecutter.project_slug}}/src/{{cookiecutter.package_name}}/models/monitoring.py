@@ -6,12 +6,11 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 from databricks_utils.cli import Opened
-from databricks_utils.contracts import parse_schema
-from databricks_utils.delta import append_records
+from databricks_utils.delta import Int, RecordTable
 from databricks_utils.features import (
     DRIFT_TABLE,
     Drift,
@@ -37,17 +36,8 @@ from {{ cookiecutter.package_name }}.models.examples import examples, population
 from {{ cookiecutter.package_name }}.models.families import Array
 from {{ cookiecutter.package_name }}.models.training import metrics_of
 
-if TYPE_CHECKING:
-    from pyspark.sql import Row
-
 # Below the library's logger, which the configuration sets up: an alert on warnings finds both.
 _LOG = logging.getLogger(f"databricks_utils.{__name__}")
-_PERFORMANCE = (
-    "measured_at TIMESTAMP, model STRING, version INT, observed_at TIMESTAMP, households BIGINT, metric STRING, "
-    "value DOUBLE, status STRING, reasons ARRAY<STRING>, in_use BOOLEAN"
-)
-
-
 @dataclass(frozen=True)
 class Performance:
     """How right a version was at a moment.
@@ -69,6 +59,25 @@ class Performance:
     metrics: dict[str, float]
     status: Literal["ok", "degraded", "too few rows"]
     reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class PerformanceRecord:
+    """One metric of a version at a moment, as a row of `operations.model_performance`."""
+
+    measured_at: datetime
+    model: str
+    version: Int
+    observed_at: datetime
+    households: int
+    metric: str
+    value: float
+    status: Literal["ok", "degraded", "too few rows"]
+    reasons: tuple[str, ...]
+    in_use: bool
+
+
+_PERFORMANCE = RecordTable(places.PERFORMANCE, PerformanceRecord)
 
 
 def thresholds_of(opened: Opened) -> DriftThresholds:
@@ -128,10 +137,8 @@ def performance(opened: Opened, lakehouse: Lakehouse, store: FeatureStore, model
 
 def recorded(lakehouse: Lakehouse, model: ModelDefinition) -> list[Performance]:
     """Return what was measured of each version and moment, the newest word of each; the oldest moment comes first."""
-    if not lakehouse.exists(places.PERFORMANCE):
-        return []
-    rows = lakehouse.read(places.PERFORMANCE).where(F.col("model") == model.name).collect()
-    newest: dict[tuple[int, datetime], list[Row]] = {}
+    rows = _PERFORMANCE.read(lakehouse.spark, lakehouse.namespace, F.col("model") == model.name)
+    newest: dict[tuple[int, datetime], list[PerformanceRecord]] = {}
     for row in sorted(rows, key=lambda row: row.measured_at):
         held = newest.setdefault((row.version, row.observed_at), [])
         if held and held[0].measured_at != row.measured_at:
@@ -141,11 +148,11 @@ def recorded(lakehouse: Lakehouse, model: ModelDefinition) -> list[Performance]:
         Performance(
             model=model.name,
             version=version,
-            observed_at=moment.astimezone(timezone.utc),
+            observed_at=moment,
             households=part[0].households,
             metrics={row.metric: row.value for row in part},
             status=part[0].status,
-            reasons=tuple(part[0].reasons),
+            reasons=part[0].reasons,
         )
         for (version, moment), part in newest.items()
     ]
@@ -160,10 +167,10 @@ def _due(lakehouse: Lakehouse, store: FeatureStore, model: ModelDefinition) -> l
     own = (F.col("model") == model.name) & (F.col("observed_at") <= F.lit(known_until))
     scores = lakehouse.read(places.SCORES).where(own)
     written = scores.groupBy("version", "observed_at").agg(F.max("scored_at").alias("at"))
-    if lakehouse.exists(places.PERFORMANCE):
-        seen = lakehouse.read(places.PERFORMANCE).where(own).select("version", "observed_at", "measured_at")
-        later = [written[name] == seen[name] for name in ("version", "observed_at")]
-        written = written.join(seen, [*later, seen["measured_at"] >= written["at"]], "left_anti")
+    measured = _PERFORMANCE.frame(lakehouse.spark, lakehouse.namespace).where(own)
+    seen = measured.select("version", "observed_at", "measured_at")
+    later = [written[name] == seen[name] for name in ("version", "observed_at")]
+    written = written.join(seen, [*later, seen["measured_at"] >= written["at"]], "left_anti")
     rows = written.orderBy("observed_at", "version").collect()
     return [(int(row.version), row.observed_at.astimezone(timezone.utc)) for row in rows]
 
@@ -247,29 +254,29 @@ def drifted_lately(lakehouse: Lakehouse, model: ModelDefinition, version: int | 
     newest = own.agg(F.max("measured_at")).collect()[0][0]
     rows = own.where((F.col("measured_at") == F.lit(newest)) & (F.col("status") == "drifted")).collect()
     found = sorted(row.column_name for row in rows)
-    if newest is not None and lakehouse.exists(places.PERFORMANCE):
+    if newest is not None:
         used = F.col("in_use") if version is None else F.col("version") == version
-        known = lakehouse.read(places.PERFORMANCE).where((F.col("model") == model.name) & used)
+        known = _PERFORMANCE.frame(lakehouse.spark, lakehouse.namespace).where((F.col("model") == model.name) & used)
         last = known.agg(F.max_by("status", F.struct("observed_at", "measured_at"))).collect()[0][0]
         found += ["performance"] if last == "degraded" else []
     return found
 
 
 def _save(lakehouse: Lakehouse, results: Sequence[Performance], champion: int, measured_at: datetime) -> None:
-    rows = [
-        (
-            measured_at,
-            item.model,
-            item.version,
-            item.observed_at,
-            item.households,
-            name,
-            value,
-            item.status,
-            list(item.reasons),
-            item.version == champion,
+    records = [
+        PerformanceRecord(
+            measured_at=measured_at,
+            model=item.model,
+            version=item.version,
+            observed_at=item.observed_at,
+            households=item.households,
+            metric=name,
+            value=value,
+            status=item.status,
+            reasons=item.reasons,
+            in_use=item.version == champion,
         )
         for item in results
         for name, value in item.metrics.items()
     ]
-    append_records(lakehouse.spark, lakehouse.namespace, places.PERFORMANCE, rows, parse_schema(_PERFORMANCE))
+    _PERFORMANCE.append(lakehouse.spark, lakehouse.namespace, records)
