@@ -15,6 +15,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from databricks_utils import models
 from databricks_utils.cli import Opened
 from databricks_utils.errors import InvalidInput
 from databricks_utils.features import (
@@ -180,7 +181,7 @@ def log_model(family: Family, estimator: Any, definitions: Mapping[str, str] | N
         path.write_bytes(pickle.dumps(estimator))
         info = mlflow.pyfunc.log_model(
             name="model",
-            python_model=str(Path(__file__).with_name("answering.py")),
+            python_model=str(Path(str(models.__file__)).with_name("answering.py")),
             artifacts={"estimator": str(path)},
             signature=_signature(),
             input_example=np.zeros((1, len(COLUMNS))),
@@ -202,12 +203,12 @@ def experiment_of(opened: Opened) -> str:
     """Return the id of the project's experiment, which is made when absent."""
     import mlflow
 
-    models = opened.configuration.models
-    name = models.experiment or opened.project.command
+    settings = opened.configuration.models
+    name = settings.experiment or opened.project.command
     found = mlflow.get_experiment_by_name(name)
     if found is not None:
         return str(found.experiment_id)
-    return str(mlflow.create_experiment(name, artifact_location=_uri(models.artifacts)))
+    return str(mlflow.create_experiment(name, artifact_location=_uri(settings.artifacts)))
 
 
 def _noted(family: Family) -> dict[str, object]:

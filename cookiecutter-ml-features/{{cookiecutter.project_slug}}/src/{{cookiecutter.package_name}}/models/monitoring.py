@@ -38,6 +38,8 @@ from {{ cookiecutter.package_name }}.models.training import metrics_of
 
 # Below the library's logger, which the configuration sets up: an alert on warnings finds both.
 _LOG = logging.getLogger(f"databricks_utils.{__name__}")
+
+
 @dataclass(frozen=True)
 class Performance:
     """How right a version was at a moment.

@@ -42,7 +42,7 @@ class Contender:
 
     Args:
         version: Of the registry.
-        model: What MLflow has loaded; see models/answering.py.
+        model: What MLflow has loaded; see databricks_utils/models/answering.py.
     """
 
     version: ModelVersion

@@ -5,7 +5,6 @@ It listens on this machine only. On Databricks a serving endpoint does this work
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
@@ -20,40 +19,21 @@ from databricks_utils.errors import InvalidInput, LakehouseError
 from databricks_utils.features import OnlineRow, OnlineStore, OtherDefinitions
 from databricks_utils.models import asks_challenger
 from databricks_utils.models.comparison import Side
+from databricks_utils.serving import InvalidRequest, Reply, Route, Service, parse_request, problem
+from databricks_utils.serving.service import LOOPBACK
 from numpy.typing import NDArray
 
 from {{ cookiecutter.package_name }}.features.registry import COLUMNS, TABLES, feature_registry
 from {{ cookiecutter.package_name }}.models.assignments import Assignment, AssignmentLog
 from {{ cookiecutter.package_name }}.models.definitions import MODELS, ModelDefinition
 from {{ cookiecutter.package_name }}.models.places import Contender, champion_of, full_name, loaded, registry_of
-from {{ cookiecutter.package_name }}.models.service import LOOPBACK, Reply, Route, Service, problem
 
 #: The table that says whether a household is known: examples and scores are of households that it has a row of.
 KNOWN_BY = TABLES[0]
-#: Opening brackets that a body may have; a request has one.
-_DEEPEST = 20
-_ASK = 'Send {"household_id": 113}'
-
-
-class NoRequest(ValueError):
-    """A body that asks nothing which could be answered."""
 
 
 class UnknownHousehold(LakehouseError):
     """A household of which nothing may be used, where the configuration wants no score of such."""
-
-
-@dataclass(frozen=True)
-class Request:
-    """What is asked.
-
-    Args:
-        household: Its number.
-        at: The moment, now where none is given.
-    """
-
-    household: int
-    at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -228,63 +208,18 @@ def answered(scorer: Scorer, body: bytes) -> tuple[int, dict[str, Any]]:
     published from other definitions, and for a model that breaks off.
     """
     try:
-        asked = request_of(body)
-        return 200, scorer.score(asked.household, asked.at)
+        asked = parse_request(body, "household_id")
+        return 200, scorer.score(asked.entity, asked.at)
     except OtherDefinitions as error:
         # Nothing that the client could mend: the store was published from definitions that this process does not have.
         status, detail = 503, str(error)
-    except (NoRequest, InvalidInput) as error:
+    except (InvalidRequest, InvalidInput) as error:
         status, detail = 400, str(error)
     except UnknownHousehold as error:
         status, detail = 422, str(error)
     except LakehouseError as error:
         status, detail = 503, str(error)
     return status, dict(problem(status, detail).content)
-
-
-def request_of(body: bytes) -> Request:
-    """Return what a body asks: one JSON object of `household_id` and, if wanted, `at`.
-
-    Raises:
-        NoRequest: It is no UTF-8, no JSON as RFC 8259 has it, or another object.
-    """
-    if body.count(b"[") + body.count(b"{") > _DEEPEST:
-        raise NoRequest(f"Too many brackets. {_ASK}")
-    try:
-        asked = json.loads(body.decode("utf-8"), object_pairs_hook=_once, parse_constant=_no_number)
-    except NoRequest:
-        raise
-    except ValueError as error:
-        raise NoRequest(f"This is no JSON: {error}. {_ASK}") from error
-    if not isinstance(asked, dict) or "household_id" not in asked or not asked.keys() <= {"household_id", "at"}:
-        raise NoRequest(f'{_ASK}, and "at" beside it where another moment than now is meant')
-    household = asked["household_id"]
-    if type(household) is not int or not -(2**63) <= household < 2**63:
-        raise NoRequest("household_id is a whole number of 64 bits, and no text")
-    return Request(household, _moment(asked["at"]) if "at" in asked else None)
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise NoRequest("A key stands there twice")
-    return found
-
-
-def _no_number(text: str) -> None:
-    raise NoRequest(f"{text} is no number of JSON")
-
-
-def _moment(text: object) -> datetime:
-    try:
-        # Python 3.10 does not know the Z.
-        at = datetime.fromisoformat(str(text).replace("Z", "+00:00")) if isinstance(text, str) else None
-        moment = at.astimezone(timezone.utc) if at is not None and at.tzinfo is not None else None
-    except (ValueError, OverflowError):
-        moment = None
-    if moment is None:
-        raise NoRequest('Write the moment with its offset, {"at": "2017-12-01T00:00:00+00:00"}')
-    return moment
 
 
 def serve_forever(opened: Opened, port: int, *, share: float, experiment: str) -> int:

@@ -10,14 +10,13 @@ from contextlib import closing, contextmanager
 from http.client import HTTPConnection
 
 import pytest
-from databricks_utils.errors import InvalidInput, LakehouseError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from {{ cookiecutter.package_name }}.models import serving
-from {{ cookiecutter.package_name }}.models.service import LONGEST_BODY, Reply, Route, Service, problem
-from {{ cookiecutter.package_name }}.models.serving import NoRequest, request_of
+from databricks_utils.serving import InvalidRequest, Reply, Route, Service, parse_request, problem
+from databricks_utils.serving.service import LONGEST_BODY
 
+KEY = "household_id"
 SOUND = b'{"household_id": 113}'
 HEAD = b"POST /score HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\n"
 STATUSES = {200, 400, 404, 405, 408, 411, 413, 414, 415, 431, 505}
@@ -25,10 +24,10 @@ STRICT = settings(max_examples=150, deadline=None, derandomize=True)
 
 
 def echoed(body: bytes) -> Reply:
-    """Answer with what was asked, as `answered` does without models."""
+    """Answer with what was asked."""
     try:
-        return Reply(200, {"household_id": request_of(body).household})
-    except NoRequest as error:
+        return Reply(200, {"household_id": parse_request(body, KEY).entity})
+    except InvalidRequest as error:
         return problem(400, str(error))
 
 
@@ -251,8 +250,8 @@ def test_what_is_asked_is_a_whole_number_or_a_problem(asked: object) -> None:
     sound = type(wanted) is int and -(2**63) <= wanted < 2**63
 
     try:
-        found: int | None = request_of(json.dumps(asked).encode("utf-8", "surrogatepass")).household
-    except NoRequest:
+        found: int | None = parse_request(json.dumps(asked).encode("utf-8", "surrogatepass"), KEY).entity
+    except InvalidRequest:
         found = None
 
     if sound or not (isinstance(asked, dict) and "at" in asked):
@@ -331,24 +330,3 @@ def test_a_fault_inside_is_told_without_its_code(caplog: pytest.LogCaptureFixtur
 
     assert status == 500
     assert b"secret" not in body
-
-
-def test_a_port_that_is_taken_is_said_before_anything_else(server: Service) -> None:
-    with pytest.raises(InvalidInput, match="--port=0"):
-        serving.server_of(None, server.server_address[1])  # type: ignore[arg-type]  # it is not asked
-
-
-def test_health_is_that_of_the_store() -> None:
-    class Store:
-        def __init__(self, error: LakehouseError | None) -> None:
-            self.error = error
-
-        def check(self) -> None:
-            if self.error is not None:
-                raise self.error
-
-    gone = LakehouseError("There is no file", where="online.db", hint="Publish again")
-    found = [serving.health(serving.Scorer(Store(error), {}, 0.0, "first")) for error in (None, gone)]  # type: ignore[arg-type]
-
-    assert [reply.status for reply in found] == [200, 503]
-    assert "online.db" in found[1].content["detail"]

@@ -19,8 +19,7 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-# Below the library's logger, which the configuration sets up.
-_LOG = logging.getLogger(f"databricks_utils.{__name__}")
+_LOG = logging.getLogger(__name__)
 LOOPBACK = "127.0.0.1"
 LONGEST_BODY = 10_000
 #: Bytes, and seconds, for which a refused body is read and thrown away: a connection closed before loses the answer.
@@ -189,7 +188,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(problem(code, message or HTTPStatus(code).description or HTTPStatus(code).phrase))
 
     def log_message(self, format: str, *args: object) -> None:
-        """Keep requests out of the terminal: household numbers are personal data."""
+        """Keep requests out of the terminal: keys of entities are personal data."""
 
     def finish(self) -> None:
         if self._unread:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from mlflow.models import set_model
-from mlflow.pyfunc import PythonModel
+from mlflow.pyfunc.model import PythonModel
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,7 +23,7 @@ else:
     Numbers = np.ndarray
 
 
-class Answering(PythonModel):  # type: ignore[misc]  # MLflow brings no types
+class Answering(PythonModel):
     """A fitted estimator that answers with one number for each row.
 
     MLflow's own wrapper of scikit-learn would answer with a class where a probability is wanted.
