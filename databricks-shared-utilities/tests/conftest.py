@@ -15,6 +15,8 @@ settings.load_profile("repository")
 
 # MLflow reports its use over the network otherwise.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+# Tests run side by side on all cores; threads of scikit-learn would wait for each other. Read when it is loaded.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 README = Path(__file__).parents[1] / "README.md"
 

@@ -47,11 +47,11 @@ _DEFECTS = {
     ),
     "models: unclean code": Defect(
         f"{PACKAGE}/models/definitions.py",
-        "from typing import Any, Literal\n",
-        "from typing import Any, Literal, Optional\n",
+        "from databricks_utils.models import Gate, ModelDefinition\n",
+        "from databricks_utils.models import Gate, ModelDefinition, ModelVersion\n",
         style.unclean,
         "src/household_models/models/definitions.py:*:",
-        "Optional",
+        "ModelVersion",
     ),
     "models: page of the features that says something else": Defect(
         f"{PACKAGE}/features/campaigns.py",

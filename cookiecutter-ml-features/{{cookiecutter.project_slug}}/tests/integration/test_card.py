@@ -12,14 +12,13 @@ import pytest
 from databricks_utils.cli.project import Opened
 from databricks_utils.errors import InvalidInput
 from databricks_utils.features import array_distributions, distributions_to_json
-from databricks_utils.models import ModelVersion
+from databricks_utils.models import FAMILIES, ModelVersion
 
 from {{ cookiecutter.package_name }}.__main__ import PROJECT
 from {{ cookiecutter.package_name }}.features.registry import COLUMNS, feature_registry
 from {{ cookiecutter.package_name }}.models.card import CARD, write_card
 from {{ cookiecutter.package_name }}.models.definitions import CHURN
 from {{ cookiecutter.package_name }}.models.experiment import log_model
-from {{ cookiecutter.package_name }}.models.families import family_named
 from {{ cookiecutter.package_name }}.models.places import EXPLANATIONS, FEATURES, artifact, full_name, registry_of
 from {{ cookiecutter.package_name }}.orchestration import actions
 
@@ -42,7 +41,7 @@ def train(opened: Opened, tmp_path_factory: pytest.TempPathFactory) -> Train:
     client = mlflow.MlflowClient()
     experiment = client.create_experiment("cards", artifact_location=tmp_path_factory.mktemp("files").as_uri())
     # Who promotes a version lets it answer first, so that it has to be one.
-    family, rows = family_named("scikit-learn"), np.arange(2.0 * 40 * len(COLUMNS)).reshape(80, len(COLUMNS))
+    family, rows = FAMILIES["scikit-learn"], np.arange(2.0 * 40 * len(COLUMNS)).reshape(80, len(COLUMNS))
     estimator = family.estimator(CHURN.kind, {}, 1).fit(rows, np.arange(80) % 2)
     definitions = feature_registry(opened.contracts).fingerprints(COLUMNS)
 

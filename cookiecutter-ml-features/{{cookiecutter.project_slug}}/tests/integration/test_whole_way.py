@@ -32,7 +32,7 @@ from databricks_utils.features import (
 )
 from databricks_utils.features.online import fingerprint
 from databricks_utils.medallion import Lakehouse
-from databricks_utils.models import asks_challenger
+from databricks_utils.models import FAMILIES, asks_challenger, identify_family
 from databricks_utils.models.comparison import Side
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
@@ -45,7 +45,6 @@ from {{ cookiecutter.package_name }}.models.assignments import Assignment, Assig
 from {{ cookiecutter.package_name }}.models.definitions import CHURN, MODELS, SPEND
 from {{ cookiecutter.package_name }}.models.examples import examples, population
 from {{ cookiecutter.package_name }}.models.experiment import training_data
-from {{ cookiecutter.package_name }}.models.families import family_of
 from {{ cookiecutter.package_name }}.models.places import (
     EXPLANATIONS,
     PERFORMANCE,
@@ -140,7 +139,7 @@ def test_each_score_has_its_reasons_and_they_add_up_to_it(
 
     for row in rows:
         model, champion, _ = scorer.contenders[row.model]
-        features, family = scorer.features(row.household_id, NEWEST), family_of(champion.estimator)
+        features, family = scorer.features(row.household_id, NEWEST), identify_family(champion.estimator, FAMILIES)
         found = family.contributions(champion.estimator, features)
         named = dict(zip(COLUMNS, zip(features[0], found.values[0], strict=True), strict=True))
         raw = found.base + float(found.values.sum())

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 from databricks_utils.features import Drift, array_distributions, measure_drift
-from databricks_utils.models import ModelVersion
+from databricks_utils.models import ModelDefinition, ModelVersion
+from databricks_utils.models.families import Array
 
 from {{ cookiecutter.package_name }}.__main__ import PROJECT
 from {{ cookiecutter.package_name }}.models import monitoring
-from {{ cookiecutter.package_name }}.models.definitions import CHURN, SPEND, ModelDefinition
-from {{ cookiecutter.package_name }}.models.families import Array
+from {{ cookiecutter.package_name }}.models.definitions import CHURN, SPEND
 from {{ cookiecutter.package_name }}.models.monitoring import Performance, came_true, newest_of
 from {{ cookiecutter.package_name }}.models.report import Watched, render
 

@@ -22,18 +22,26 @@ from databricks_utils.cli.project import Opened
 from databricks_utils.config import Serving
 from databricks_utils.errors import InvalidInput
 from databricks_utils.features import OnlineRow, OnlineStore
-from databricks_utils.models import Gate, ModelRegistry, ModelVersion, asks_challenger
+from databricks_utils.models import (
+    FAMILIES,
+    Family,
+    Gate,
+    ModelDefinition,
+    ModelRegistry,
+    ModelVersion,
+    asks_challenger,
+    predict,
+)
+from databricks_utils.models.families import Array
 
 from {{ cookiecutter.package_name }}.__main__ import PROJECT
 from {{ cookiecutter.package_name }}.features.registry import COLUMNS, TABLES
 from {{ cookiecutter.package_name }}.models import experiment, serving
 from {{ cookiecutter.package_name }}.models.assignments import AssignmentLog
-from {{ cookiecutter.package_name }}.models.definitions import CHURN, MODELS, SPEND, ModelDefinition
+from {{ cookiecutter.package_name }}.models.definitions import CHURN, MODELS, SPEND
 from {{ cookiecutter.package_name }}.models.experiment import TrainingData, experiment_of, log_model, run_training
-from {{ cookiecutter.package_name }}.models.families import FAMILIES, Array, Family
 from {{ cookiecutter.package_name }}.models.places import Contender, full_name, loaded, own_name, registry_of
 from {{ cookiecutter.package_name }}.models.serving import Scorer, answered, open_scorer
-from {{ cookiecutter.package_name }}.models.training import predicted
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = PROJECT.package_folder.name
@@ -165,14 +173,14 @@ def test_mlflow_alone_answers_with_the_numbers_that_the_project_gives(
     estimator, features = fitted(family, model), features_of()
     version = registered(home, family, model, estimator)
     ours = loaded(version).answer(features)
-    for name in [name for name in sys.modules if name.partition(".")[0] == PACKAGE]:
+    for name in [name for name in sys.modules if name.partition(".")[0] in (PACKAGE, "databricks_utils")]:
         monkeypatch.setitem(sys.modules, name, None)
 
     found = mlflow.pyfunc.load_model(version.uri)
     theirs = found.predict(features)
 
     assert theirs.dtype == np.float64
-    assert theirs.tolist() == ours.tolist() == predicted(model, estimator, features).tolist()
+    assert theirs.tolist() == ours.tolist() == predict(model, estimator, features).tolist()
     assert found.metadata.signature.outputs.to_dict()[0]["tensor-spec"] == {"dtype": "float64", "shape": (-1,)}
     assert len(set(theirs)) > 10
     assert model is SPEND or (theirs.min() >= 0 and theirs.max() <= 1)

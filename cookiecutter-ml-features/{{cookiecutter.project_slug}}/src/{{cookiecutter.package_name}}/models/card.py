@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 
 from databricks_utils.features import distributions_from_json
-from databricks_utils.models import ModelVersion, model_card
+from databricks_utils.models import ModelDefinition, ModelVersion, model_card
 
 from {{ cookiecutter.package_name }}.features.registry import TABLES
-from {{ cookiecutter.package_name }}.models.definitions import ModelDefinition
 from {{ cookiecutter.package_name }}.models.places import EXPLANATIONS, FEATURES, artifact
 
 #: Artifact of a training run.

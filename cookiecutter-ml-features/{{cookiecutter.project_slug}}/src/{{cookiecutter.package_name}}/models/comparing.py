@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 from databricks_utils.medallion import Lakehouse
-from databricks_utils.models import Comparison, compare_arms
+from databricks_utils.models import Comparison, ModelDefinition, compare_arms
+from databricks_utils.models.families import Array
 
 from {{ cookiecutter.package_name }}.features.registry import TABLES
 from {{ cookiecutter.package_name }}.models.assignments import Assignment
-from {{ cookiecutter.package_name }}.models.definitions import HORIZON_DAYS, ModelDefinition
+from {{ cookiecutter.package_name }}.models.definitions import HORIZON_DAYS
 from {{ cookiecutter.package_name }}.models.examples import followed
-from {{ cookiecutter.package_name }}.models.families import Array
 
 
 @dataclass(frozen=True)
@@ -80,8 +80,7 @@ def outcomes(
         wrong = happened - np.array([item.score for item in own], dtype=np.float64)
         sides[arm] = happened, wrong**2 if model.kind == "classifier" else np.abs(wrong)
     (happened, errors), (others, other_errors) = sides["champion"], sides["challenger"]
-    # Fewer that go are better, and more that is spent.
-    better = model.kind == "regressor"
+    better = model.greater_label == "better"
     return Outcomes(
         model,
         compare_arms(happened, others, least=least, greater_is_better=better),

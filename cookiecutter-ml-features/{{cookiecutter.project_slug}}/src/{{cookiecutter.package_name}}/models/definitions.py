@@ -2,56 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Literal
-
-from databricks_utils.errors import InvalidInput
-from databricks_utils.models import Gate
+from databricks_utils.models import Gate, ModelDefinition
 
 #: Days that a prediction looks ahead.
 HORIZON_DAYS = 30
 #: Days without a visit after which a household is no longer asked about.
 ACTIVE_DAYS = 90
-
-
-#: What a model predicts: a probability, or an amount.
-Kind = Literal["classifier", "regressor"]
-#: Gives a parameter of the configuration by its name.
-Parameter = Callable[[str], Any]
-
-
-@dataclass(frozen=True)
-class ModelDefinition:
-    """A model as its author says it is.
-
-    Args:
-        name: Last part of catalog.schema.model.
-        label: Column of the examples that it predicts.
-        kind: `classifier` predicts a probability, `regressor` an amount.
-        gates: What a version must show before it may take over; its limits are the configuration's parameters.
-        alarms: What its scores must show when their future is known; where they do not, the model is trained anew.
-        headline: The metric that the search makes as great, or as small, as it can.
-        greater_is_better: Which of the two.
-        purpose: What it is for, and what not.
-        limits: What is known to go wrong.
-    """
-
-    name: str
-    label: str
-    kind: Kind
-    gates: Callable[[Parameter], tuple[Gate, ...]]
-    alarms: Callable[[Parameter], tuple[Gate, ...]]
-    headline: str
-    greater_is_better: bool
-    purpose: str
-    limits: tuple[str, ...] = ()
-
-    @property
-    def unit(self) -> str:
-        """What contributions of features to its predictions are counted in."""
-        return "log odds" if self.kind == "classifier" else "USD"
-
 
 CHURN = ModelDefinition(
     name="household_churn",
@@ -80,6 +36,7 @@ CHURN = ModelDefinition(
     ),
     headline="auc",
     greater_is_better=True,
+    greater_label="worse",
     purpose=f"Probability that an active household buys nothing in the next {HORIZON_DAYS} days. Not for prices.",
     limits=("Holidays and moves look like churn.", f"Says nothing of households away for {ACTIVE_DAYS} days."),
 )
@@ -101,21 +58,10 @@ SPEND = ModelDefinition(
     alarms=lambda limit: (Gate("r2", at_least=limit("performance_spend_least_r2")),),
     headline="mae",
     greater_is_better=False,
+    greater_label="better",
     purpose=f"Money (USD) that an active household spends in the next {HORIZON_DAYS} days. For plans, not for bills.",
     limits=("Rare large purchases are underestimated.",),
+    amount_unit="USD",
 )
 
 MODELS = (CHURN, SPEND)
-
-
-def model_named(name: str) -> ModelDefinition:
-    """Return a model.
-
-    Raises:
-        InvalidInput: There is none of that name.
-    """
-    for model in MODELS:
-        if model.name == name:
-            return model
-    known = ", ".join(model.name for model in MODELS)
-    raise InvalidInput(f"There is no model {name!r}", where="--model", hint=f"Known: {known}")

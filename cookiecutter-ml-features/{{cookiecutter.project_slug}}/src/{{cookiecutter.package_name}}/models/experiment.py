@@ -25,15 +25,24 @@ from databricks_utils.features import (
     distributions_to_json,
 )
 from databricks_utils.medallion import Lakehouse
-from databricks_utils.models import ModelRegistry, ModelVersion
+from databricks_utils.models import (
+    FAMILIES,
+    Family,
+    ModelDefinition,
+    ModelRegistry,
+    ModelVersion,
+    Trained,
+    calibration_to_json,
+    find_family,
+    split_by_time,
+    train,
+    weights_to_json,
+)
 
 from {{ cookiecutter.package_name }}.features.refresh import first_event_day, last_event_day
 from {{ cookiecutter.package_name }}.features.registry import COLUMNS, TABLES
 from {{ cookiecutter.package_name }}.models.card import write_card
-from {{ cookiecutter.package_name }}.models.definitions import ModelDefinition
 from {{ cookiecutter.package_name }}.models.examples import examples, moments
-from {{ cookiecutter.package_name }}.models.explanations import weights_to_json
-from {{ cookiecutter.package_name }}.models.families import Family, family_named
 from {{ cookiecutter.package_name }}.models.places import (
     CURVES,
     DEFINED_AS,
@@ -46,7 +55,6 @@ from {{ cookiecutter.package_name }}.models.places import (
     full_name,
     reasons_wanted,
 )
-from {{ cookiecutter.package_name }}.models.training import Trained, by_time, curves_of, train
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -132,8 +140,8 @@ def run_training(
     import mlflow
 
     rows = data.rows
-    family = family_named(str(opened.configuration.parameter("model_family")))
-    splits = by_time(rows, COLUMNS, model.label)
+    family = find_family(str(opened.configuration.parameter("model_family")), FAMILIES)
+    splits = split_by_time(rows, COLUMNS, model.label)
     explain = reasons_wanted(opened.configuration) > 0
     if explain:
         family.require_explanations()
@@ -151,7 +159,7 @@ def run_training(
         mlflow.log_text(distributions_to_json(array_distributions({"score": trained.predictions})), PREDICTIONS)
         mlflow.log_text(json.dumps(trained.importance), IMPORTANCE)
         mlflow.log_text(weights_to_json(trained.weights, trained.importance), EXPLANATIONS)
-        mlflow.log_text(curves_of(model, trained, data.observed_at[-1]), CURVES)
+        mlflow.log_text(calibration_to_json(model, trained, data.observed_at[-1]), CURVES)
         mlflow.log_dict(dict(data.definitions), DEFINITIONS)
         address = log_model(family, trained.estimator, data.definitions)
     version = registry.register(full_name(opened.configuration, model), run.info.run_id, address)

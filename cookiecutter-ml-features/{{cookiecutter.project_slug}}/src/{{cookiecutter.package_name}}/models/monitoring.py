@@ -25,16 +25,15 @@ from databricks_utils.features import (
     save_drift,
 )
 from databricks_utils.medallion import Lakehouse
-from databricks_utils.models import ModelRegistry, ModelVersion, gate_failures
+from databricks_utils.models import ModelDefinition, ModelRegistry, ModelVersion, gate_failures, measure_predictions
+from databricks_utils.models.families import Array
 from pyspark.sql import functions as F
 
 from {{ cookiecutter.package_name }}.features.refresh import last_event_day
 from {{ cookiecutter.package_name }}.features.registry import COLUMNS, TABLES
 from {{ cookiecutter.package_name }}.models import places
-from {{ cookiecutter.package_name }}.models.definitions import HORIZON_DAYS, ModelDefinition
+from {{ cookiecutter.package_name }}.models.definitions import HORIZON_DAYS
 from {{ cookiecutter.package_name }}.models.examples import examples, population
-from {{ cookiecutter.package_name }}.models.families import Array
-from {{ cookiecutter.package_name }}.models.training import metrics_of
 
 # Below the library's logger, which the configuration sets up: an alert on warnings finds both.
 _LOG = logging.getLogger(f"databricks_utils.{__name__}")
@@ -185,7 +184,7 @@ def came_true(
     Of few households, and where all have done the same, the numbers are mostly chance: nothing is said of them.
     """
     parameter = opened.configuration.parameter
-    metrics, least = metrics_of(model, label, score), int(parameter("performance_minimum_rows"))
+    metrics, least = measure_predictions(model, label, score), int(parameter("performance_minimum_rows"))
     failures = gate_failures(model.alarms(parameter), metrics, None)
     status: Literal["ok", "degraded", "too few rows"] = "degraded" if failures else "ok"
     if len(label) < least:

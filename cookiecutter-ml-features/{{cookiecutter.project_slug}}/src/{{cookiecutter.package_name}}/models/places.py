@@ -14,11 +14,11 @@ import numpy as np
 from databricks_utils.config import Configuration
 from databricks_utils.errors import InvalidInput, LakehouseError
 from databricks_utils.features import require_same_definitions
-from databricks_utils.models import ModelRegistry, ModelVersion, open_registry
+from databricks_utils.models import ModelDefinition, ModelRegistry, ModelVersion, open_registry
+from databricks_utils.models.families import Array
 
 from {{ cookiecutter.package_name }}.features.registry import COLUMNS
-from {{ cookiecutter.package_name }}.models.definitions import MODELS, ModelDefinition
-from {{ cookiecutter.package_name }}.models.families import Array
+from {{ cookiecutter.package_name }}.models.definitions import MODELS
 
 # Below the library's logger, which the configuration sets up.
 _LOG = logging.getLogger(f"databricks_utils.{__name__}")

@@ -9,10 +9,9 @@ from html import escape
 from string import Template
 
 from databricks_utils.features import Distribution, Drift
-from databricks_utils.models import ModelVersion
+from databricks_utils.models import ModelDefinition, ModelVersion, charts
 
-from {{ cookiecutter.package_name }}.models import charts
-from {{ cookiecutter.package_name }}.models.definitions import HORIZON_DAYS, ModelDefinition
+from {{ cookiecutter.package_name }}.models.definitions import HORIZON_DAYS
 from {{ cookiecutter.package_name }}.models.monitoring import Performance
 
 SHOWN = 15

@@ -11,14 +11,19 @@ from databricks_utils.contracts import parse_schema
 from databricks_utils.delta import add_missing_columns, create_table, locked, overwrite, table_exists
 from databricks_utils.features import FeatureStore, create_training_set
 from databricks_utils.medallion import Lakehouse
-from databricks_utils.models import ModelRegistry, ModelVersion
+from databricks_utils.models import (
+    FAMILIES,
+    ModelDefinition,
+    ModelRegistry,
+    ModelVersion,
+    find_reasons,
+    identify_family,
+)
+from databricks_utils.models.families import Array
 from numpy.typing import NDArray
 
 from {{ cookiecutter.package_name }}.features.registry import COLUMNS, TABLES
-from {{ cookiecutter.package_name }}.models.definitions import ModelDefinition
 from {{ cookiecutter.package_name }}.models.examples import population
-from {{ cookiecutter.package_name }}.models.explanations import reasons_of
-from {{ cookiecutter.package_name }}.models.families import Array, family_of
 from {{ cookiecutter.package_name }}.models.places import SCORES, champion_of, loaded, reasons_wanted
 
 SCHEMA = (
@@ -96,6 +101,6 @@ def _reasons(estimator: Any, features: Array, most: int) -> list[list[tuple[str,
     """Return the reasons of each row as the table holds them; NULL where none are wanted."""
     if not most or not len(features):
         return [None] * len(features)
-    contributions = family_of(estimator).contributions(estimator, features)
-    found = reasons_of(contributions, features, COLUMNS, most=most)
+    contributions = identify_family(estimator, FAMILIES).contributions(estimator, features)
+    found = find_reasons(contributions, features, COLUMNS, most=most)
     return [[(reason.feature, reason.value, reason.contribution) for reason in row] for row in found]

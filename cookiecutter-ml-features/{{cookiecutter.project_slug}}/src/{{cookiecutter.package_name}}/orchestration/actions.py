@@ -18,7 +18,7 @@ from databricks_utils.features import (
     publish_online_table,
 )
 from databricks_utils.medallion import Lakehouse
-from databricks_utils.models import Comparison, ModelRegistry
+from databricks_utils.models import Comparison, ModelDefinition, ModelRegistry
 from pyspark.sql import functions as F
 
 from {{ cookiecutter.package_name }}.features.refresh import last_event_day, publish_online, refresh
@@ -27,7 +27,7 @@ from {{ cookiecutter.package_name }}.models import monitoring, scoring
 from {{ cookiecutter.package_name }}.models.assignments import AssignmentLog
 from {{ cookiecutter.package_name }}.models.card import CARD, write_card
 from {{ cookiecutter.package_name }}.models.comparing import outcomes
-from {{ cookiecutter.package_name }}.models.definitions import HORIZON_DAYS, MODELS, ModelDefinition, model_named
+from {{ cookiecutter.package_name }}.models.definitions import HORIZON_DAYS, MODELS
 from {{ cookiecutter.package_name }}.models.experiment import months_unseen, run_training, training_data
 from {{ cookiecutter.package_name }}.models.places import (
     CURVES,
@@ -41,6 +41,7 @@ from {{ cookiecutter.package_name }}.models.places import (
     registry_of,
     usable,
 )
+from {{ cookiecutter.package_name }}.models.project import MODEL_PROJECT
 from {{ cookiecutter.package_name }}.models.report import Watched, render
 
 # Below the library's logger, which the configuration sets up: an alert on warnings finds it.
@@ -157,7 +158,7 @@ def promote(opened: Opened, name: str, approved_by: str) -> int:
 
 def rollback(opened: Opened, name: str, *, by: str, because: str) -> int:
     """Bring back the champion before this one, if it answers and knows the features of today."""
-    registry, model = registry_of(opened.configuration), model_named(name)
+    registry, model = registry_of(opened.configuration), MODEL_PROJECT.model(name)
     gone, definitions = registry.champion(full_name(opened.configuration, model)), _definitions(opened)
     champion = registry.roll_back(
         full_name(opened.configuration, model),
@@ -362,7 +363,7 @@ def _begun(opened: Opened, registry: ModelRegistry, models: tuple[ModelDefinitio
 
 
 def _models(name: str) -> tuple[ModelDefinition, ...]:
-    return MODELS if name == EVERY else (model_named(name),)
+    return MODELS if name == EVERY else (MODEL_PROJECT.model(name),)
 
 
 def _last_day(lakehouse: Lakehouse, store: FeatureStore) -> date:

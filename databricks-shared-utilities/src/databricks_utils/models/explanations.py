@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from {{ cookiecutter.package_name }}.models.families import Array, Contributions
+from databricks_utils.models.families import Array, Contributions
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Reason:
     contribution: float
 
 
-def weights_of(contributions: Contributions, features: Array, names: Sequence[str]) -> list[Weight]:
+def weigh_features(contributions: Contributions, features: Array, names: Sequence[str]) -> list[Weight]:
     """Return what features count for over all rows, greatest first.
 
     Args:
@@ -62,7 +62,9 @@ def weights_of(contributions: Contributions, features: Array, names: Sequence[st
     return sorted(found, key=lambda weight: -weight.contribution)
 
 
-def reasons_of(contributions: Contributions, features: Array, names: Sequence[str], *, most: int) -> list[list[Reason]]:
+def find_reasons(
+    contributions: Contributions, features: Array, names: Sequence[str], *, most: int
+) -> list[list[Reason]]:
     """Return for each row what moves its prediction most, greatest first; features that add nothing are left out.
 
     Args:

@@ -1,7 +1,7 @@
 """Families of models: what learns, which settings are searched, and how its predictions are taken apart.
 
-A third family is a value here, and its name in `FAMILIES`. Each takes NULL as it is and gives the same model for the
-same rows and seed.
+A project adds a third one by a `Family` of its own, in `ModelProject.families`. Each takes NULL as it is and gives the
+same model for the same rows and seed.
 """
 
 from __future__ import annotations
@@ -11,15 +11,16 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import ModuleType
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
-from databricks_utils.errors import InvalidInput, MissingTool
 from numpy.typing import NDArray
 
-from {{ cookiecutter.package_name }}.models.definitions import Kind
+from databricks_utils.errors import InvalidInput, MissingTool
 
 Array = NDArray[np.float64]
+#: What a model predicts: a probability, or an amount.
+Kind = Literal["classifier", "regressor"]
 
 
 @dataclass(frozen=True)
@@ -89,29 +90,29 @@ class Family:
         return str(_imported(self.package.partition(".")[0]).__version__)
 
 
-def family_named(name: str) -> Family:
+def find_family(name: str, families: Mapping[str, Family]) -> Family:
     """Return a family.
 
     Raises:
         InvalidInput: There is none of that name.
     """
-    if name not in FAMILIES:
-        hint = f"Write one of {', '.join(FAMILIES)}"
+    if name not in families:
+        hint = f"Write one of {', '.join(families)}"
         raise InvalidInput(f"There is no family {name!r}", where="config: parameters.model_family", hint=hint)
-    return FAMILIES[name]
+    return families[name]
 
 
-def family_of(estimator: Any) -> Family:
+def identify_family(estimator: Any, families: Mapping[str, Family]) -> Family:
     """Return the family of a fitted estimator, such as a champion that was trained under another configuration.
 
     Raises:
         InvalidInput: It is of none.
     """
     package = type(estimator).__module__.partition(".")[0]
-    for family in FAMILIES.values():
+    for family in families.values():
         if family.package.partition(".")[0] == package:
             return family
-    hint = "Describe its family in models/families.py"
+    hint = "Describe its family in ModelProject.families"
     raise InvalidInput(f"Nothing is known of estimators of {package}", where="model_family", hint=hint)
 
 

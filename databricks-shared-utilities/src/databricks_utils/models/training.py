@@ -6,14 +6,14 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from databricks_utils.models import Interval, auc_interval, average_precision_interval, skill_interval
 
-from {{ cookiecutter.package_name }}.models.definitions import ModelDefinition
-from {{ cookiecutter.package_name }}.models.explanations import Weight, weights_of
-from {{ cookiecutter.package_name }}.models.families import Array, Family
+from databricks_utils.models.definition import ModelDefinition
+from databricks_utils.models.explanations import Weight, weigh_features
+from databricks_utils.models.families import Array, Family
+from databricks_utils.models.intervals import Interval, auc_interval, average_precision_interval, skill_interval
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -58,7 +58,7 @@ class Trained:
     weights: Sequence[Weight] = ()
 
 
-def by_time(rows: pd.DataFrame, columns: tuple[str, ...], label: str) -> tuple[Split, Split, Split]:
+def split_by_time(rows: pd.DataFrame, columns: tuple[str, ...], label: str) -> tuple[Split, Split, Split]:
     """Split examples at moments: the last month tests, the one before it validates, the others train.
 
     Neighbouring months do not overlap: the future of one ends before the next one's is looked at, but for a day of
@@ -91,7 +91,7 @@ def train(
 
     Args:
         model: What is predicted.
-        splits: Of `by_time`.
+        splits: Of `split_by_time`: what is learned from, searched on, tested on.
         names: Names of the features.
         family: What learns.
         trials: Settings to try.
@@ -105,12 +105,12 @@ def train(
 
     fitting, validation, test = splits
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    direction = "maximize" if model.greater_is_better else "minimize"
+    direction: Literal["maximize", "minimize"] = "maximize" if model.greater_is_better else "minimize"
     study = optuna.create_study(direction=direction, sampler=optuna.samplers.TPESampler(seed=seed))
 
     def objective(trial: optuna.Trial) -> float:
         fitted = family.estimator(model.kind, family.suggest(trial), seed).fit(fitting.features, fitting.label)
-        return metrics_of(model, validation.label, predicted(model, fitted, validation.features))[model.headline]
+        return measure_predictions(model, validation.label, predict(model, fitted, validation.features))[model.headline]
 
     study.optimize(objective, n_trials=trials)
     best = dict(study.best_params)
@@ -118,21 +118,21 @@ def train(
         np.concatenate([fitting.features, validation.features]), np.concatenate([fitting.label, validation.label])
     )
     estimator = family.estimator(model.kind, best, seed).fit(known.features, known.label)
-    predictions = predicted(model, estimator, test.features)
-    metrics = {f"test_{name}": value for name, value in metrics_of(model, test.label, predictions).items()}
+    predictions = predict(model, estimator, test.features)
+    metrics = {f"test_{name}": value for name, value in measure_predictions(model, test.label, predictions).items()}
     metrics[f"validation_{model.headline}"] = float(study.best_value)
-    losses = importance_of(model, estimator, test, names, seed)
-    weights = weights_of(family.contributions(estimator, test.features), test.features, names) if explain else []
+    losses = measure_importance(model, estimator, test, names, seed)
+    weights = weigh_features(family.contributions(estimator, test.features), test.features, names) if explain else []
     return Trained(estimator, best, metrics, losses, predictions, test, weights)
 
 
-def predicted(model: ModelDefinition, estimator: Any, features: Array) -> Array:
+def predict(model: ModelDefinition, estimator: Any, features: Array) -> Array:
     """Return probabilities of a classifier, amounts of a regressor."""
     found = estimator.predict_proba(features)[:, 1] if model.kind == "classifier" else estimator.predict(features)
     return np.asarray(found, dtype=np.float64)
 
 
-def metrics_of(model: ModelDefinition, label: Array, prediction: Array) -> dict[str, float]:
+def measure_predictions(model: ModelDefinition, label: Array, prediction: Array) -> dict[str, float]:
     """Return what is measured of predictions whose truth is known.
 
     `…_low` and `…_high` are the ends of a 95 % interval. `skill` is the Brier skill score against the rate of these
@@ -145,7 +145,7 @@ def metrics_of(model: ModelDefinition, label: Array, prediction: Array) -> dict[
     if model.kind == "classifier":
         positives = int(label.sum())
         both = 0 < positives < len(label)
-        # Where everybody churns, or nobody, no order is better than another.
+        # Where all labels are alike, no order is better than another.
         area = float(metrics.roc_auc_score(label, prediction)) if both else 0.5
         precision = float(metrics.average_precision_score(label, prediction)) if both else float(label.mean())
         return {
@@ -164,7 +164,7 @@ def metrics_of(model: ModelDefinition, label: Array, prediction: Array) -> dict[
     }
 
 
-def importance_of(
+def measure_importance(
     model: ModelDefinition, estimator: Any, test: Split, names: tuple[str, ...], seed: int
 ) -> dict[str, float]:
     """Return by how much the model gets worse when a feature is shuffled over the test rows.
@@ -188,7 +188,7 @@ def importance_of(
     return dict(sorted(pairs, key=lambda pair: -pair[1]))
 
 
-def curves_of(model: ModelDefinition, trained: Trained, test_moment: datetime) -> str:
+def calibration_to_json(model: ModelDefinition, trained: Trained, test_moment: datetime) -> str:
     """Return what the report draws of the test rows, as JSON: predicted and true means of ten equal parts, and when."""
     order = np.argsort(trained.predictions, kind="stable")
     parts = [part for part in np.array_split(order, 10) if len(part)]
