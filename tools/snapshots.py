@@ -39,6 +39,7 @@ ROOMS = (
 MODULES = (
     "errors",
     "retry",
+    "serving.outcomes",
     "testing.assertions",
     "testing.broker",
     "testing.dashboards",

@@ -34,6 +34,7 @@ from databricks_utils.features.online import fingerprint
 from databricks_utils.medallion import Lakehouse
 from databricks_utils.models import FAMILIES, asks_challenger, identify_family
 from databricks_utils.models.comparison import Side
+from databricks_utils.serving import Assignment, AssignmentLog
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
@@ -41,7 +42,6 @@ from {{ cookiecutter.package_name }}.__main__ import PROJECT
 from {{ cookiecutter.package_name }}.features.refresh import refresh, seen_version
 from {{ cookiecutter.package_name }}.features.registry import COLUMNS, TABLES, feature_registry
 from {{ cookiecutter.package_name }}.models import monitoring, scoring
-from {{ cookiecutter.package_name }}.models.assignments import Assignment, AssignmentLog
 from {{ cookiecutter.package_name }}.models.definitions import CHURN, MODELS, SPEND
 from {{ cookiecutter.package_name }}.models.examples import examples, population
 from {{ cookiecutter.package_name }}.models.experiment import training_data

@@ -33,11 +33,11 @@ from databricks_utils.models import (
     predict,
 )
 from databricks_utils.models.families import Array
+from databricks_utils.serving import AssignmentLog
 
 from {{ cookiecutter.package_name }}.__main__ import PROJECT
 from {{ cookiecutter.package_name }}.features.registry import COLUMNS, TABLES
 from {{ cookiecutter.package_name }}.models import experiment, serving
-from {{ cookiecutter.package_name }}.models.assignments import AssignmentLog
 from {{ cookiecutter.package_name }}.models.definitions import CHURN, MODELS, SPEND
 from {{ cookiecutter.package_name }}.models.experiment import TrainingData, experiment_of, log_model, run_training
 from {{ cookiecutter.package_name }}.models.places import Contender, full_name, loaded, own_name, registry_of
@@ -280,8 +280,8 @@ def test_a_comparison_notes_every_household_on_the_side_that_answered_it_and_wan
 
     answers = {household: scorer.score(household, MOMENT)["models"] for household in HOUSEHOLDS}
 
-    noted = AssignmentLog(tmp_path / "assignments.db").of("autumn")
-    assert {(item.household, item.model): (item.version, item.score) for item in noted} == {
+    noted = AssignmentLog(tmp_path / "assignments.db").read("autumn")
+    assert {(item.entity, item.model): (item.version, item.score) for item in noted} == {
         (household, name): (said["version"], said["score"])
         for household, models in answers.items()
         for name, said in models.items()

@@ -19,12 +19,20 @@ from databricks_utils.errors import InvalidInput, LakehouseError
 from databricks_utils.features import OnlineRow, OnlineStore, OtherDefinitions
 from databricks_utils.models import ModelDefinition, asks_challenger
 from databricks_utils.models.comparison import Side
-from databricks_utils.serving import InvalidRequest, Reply, Route, Service, parse_request, problem
+from databricks_utils.serving import (
+    Assignment,
+    AssignmentLog,
+    InvalidRequest,
+    Reply,
+    Route,
+    Service,
+    parse_request,
+    problem,
+)
 from databricks_utils.serving.service import LOOPBACK
 from numpy.typing import NDArray
 
 from {{ cookiecutter.package_name }}.features.registry import COLUMNS, TABLES, feature_registry
-from {{ cookiecutter.package_name }}.models.assignments import Assignment, AssignmentLog
 from {{ cookiecutter.package_name }}.models.definitions import MODELS
 from {{ cookiecutter.package_name }}.models.places import Contender, champion_of, full_name, loaded, registry_of
 

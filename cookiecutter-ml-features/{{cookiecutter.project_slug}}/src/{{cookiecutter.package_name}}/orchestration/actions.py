@@ -19,14 +19,14 @@ from databricks_utils.features import (
 )
 from databricks_utils.medallion import Lakehouse
 from databricks_utils.models import Comparison, ModelDefinition, ModelRegistry
+from databricks_utils.serving import AssignmentLog
+from databricks_utils.serving.outcomes import compare_versions
 from pyspark.sql import functions as F
 
 from {{ cookiecutter.package_name }}.features.refresh import last_event_day, publish_online, refresh
 from {{ cookiecutter.package_name }}.features.registry import COLUMNS, TABLES, feature_registry
 from {{ cookiecutter.package_name }}.models import monitoring, scoring
-from {{ cookiecutter.package_name }}.models.assignments import AssignmentLog
 from {{ cookiecutter.package_name }}.models.card import CARD, write_card
-from {{ cookiecutter.package_name }}.models.comparing import outcomes
 from {{ cookiecutter.package_name }}.models.definitions import HORIZON_DAYS, MODELS
 from {{ cookiecutter.package_name }}.models.experiment import months_unseen, run_training, training_data
 from {{ cookiecutter.package_name }}.models.places import (
@@ -247,7 +247,7 @@ def compare(opened: Opened, experiment: str) -> int:
         hint = "Set models.assignments to the file that the service writes"
         raise InvalidInput("Nothing is noted of comparisons here", where="config: models.assignments", hint=hint)
     found, least = (
-        AssignmentLog(Path(path)).of(experiment),
+        AssignmentLog(Path(path)).read(experiment),
         int(opened.configuration.parameter("comparison_households")),
     )
     lakehouse = opened.lakehouse()
@@ -255,7 +255,7 @@ def compare(opened: Opened, experiment: str) -> int:
     for model in MODELS:
         own = [item for item in found if item.model == model.name]
         if own:
-            result = outcomes(lakehouse, model, own, last_day, least=least)
+            result = compare_versions(lakehouse, MODEL_PROJECT, model, own, last_day, least=least)
             click.echo(
                 f"{model.name} in {experiment}: {result.waiting:,} households wait for their {HORIZON_DAYS} days, "
                 f"{result.crossed:,} met both sides, {result.unknown:,} had no features"

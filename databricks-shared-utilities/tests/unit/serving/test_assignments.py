@@ -9,29 +9,29 @@ from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
-from databricks_utils.errors import InvalidInput
 
-from {{ cookiecutter.package_name }}.models.assignments import Assignment, AssignmentLog, LostAssignment
-from {{ cookiecutter.package_name }}.models.comparing import judged
+from databricks_utils.errors import InvalidInput
+from databricks_utils.serving import Assignment, AssignmentLog, LostAssignment
+from databricks_utils.serving.outcomes import select_assignments
 
 MOMENT = datetime(2018, 1, 2, 9, tzinfo=timezone.utc)
-FIRST = Assignment("autumn", "household_churn", 113, "champion", 4, 0.25, True, MOMENT)
-# A process of its own, which is given the file of the log and the first of a hundred households.
+FIRST = Assignment("autumn", "guest_leaving", 113, "champion", 4, 0.25, True, MOMENT)
+# A process of its own, which is given the file of the log and the first of a hundred entities.
 NOTING = """
 import sys
 from datetime import datetime, timezone
 from pathlib import Path
-from {{ cookiecutter.package_name }}.models.assignments import Assignment, AssignmentLog
+from databricks_utils.serving import Assignment, AssignmentLog
 
 log, first, moment = AssignmentLog(Path(sys.argv[1])), int(sys.argv[2]), datetime(2018, 1, 2, 9, tzinfo=timezone.utc)
-for household in range(first, first + 100):
-    log.note([Assignment("autumn", "household_churn", household, "champion", 4, 0.25, True, moment)])
+for entity in range(first, first + 100):
+    log.note([Assignment("autumn", "guest_leaving", entity, "champion", 4, 0.25, True, moment)])
 """
 #: The last day that makes the thirty days of `FIRST` complete.
 ENOUGH = date(2018, 2, 1)
 
 
-def test_a_household_is_noted_once_for_each_version_that_answered_it_and_its_first_moment_stays(tmp_path: Path) -> None:
+def test_an_entity_is_noted_once_for_each_version_that_answered_it_and_its_first_moment_stays(tmp_path: Path) -> None:
     log = AssignmentLog(tmp_path / "new" / "assignments.db")
     later = replace(FIRST, at=MOMENT + timedelta(1), score=0.5)
     other = replace(FIRST, arm="challenger", version=5)
@@ -40,7 +40,7 @@ def test_a_household_is_noted_once_for_each_version_that_answered_it_and_its_fir
     log.note([later])
     AssignmentLog(tmp_path / "new" / "assignments.db").note([later, other])
 
-    assert log.of("autumn") == [other, FIRST]
+    assert log.read("autumn") == [other, FIRST]
 
 
 def test_two_processes_note_at_a_time_and_nothing_is_lost(tmp_path: Path) -> None:
@@ -49,7 +49,7 @@ def test_two_processes_note_at_a_time_and_nothing_is_lost(tmp_path: Path) -> Non
     errors = [process.communicate()[1] for process in processes]
 
     assert [process.returncode for process in processes] == [0, 0], errors
-    assert sorted(item.household for item in AssignmentLog(tmp_path / "a.db").of("autumn")) == list(range(150))
+    assert sorted(item.entity for item in AssignmentLog(tmp_path / "a.db").read("autumn")) == list(range(150))
 
 
 def test_a_comparison_that_there_is_not_is_named_with_those_there_are(tmp_path: Path) -> None:
@@ -57,7 +57,7 @@ def test_a_comparison_that_there_is_not_is_named_with_those_there_are(tmp_path: 
     log.note([FIRST])
 
     with pytest.raises(InvalidInput, match="Known: autumn"):
-        log.of("spring")
+        log.read("spring")
 
 
 def test_a_file_that_cannot_be_written_is_an_error_and_no_answer_without_a_note(tmp_path: Path) -> None:
@@ -74,15 +74,15 @@ def test_a_file_that_cannot_be_written_is_an_error_and_no_answer_without_a_note(
         ([], ENOUGH - timedelta(1), (0, 1, 0, 0)),
         ([replace(FIRST, at=MOMENT + timedelta(9))], ENOUGH, (1, 0, 0, 0)),
         ([replace(FIRST, arm="challenger", version=5)], ENOUGH, (0, 0, 1, 0)),
-        ([replace(FIRST, household=7, known=False)], ENOUGH, (1, 0, 0, 1)),
-        ([replace(FIRST, household=7, at=MOMENT + timedelta(1))], ENOUGH, (1, 1, 0, 0)),
+        ([replace(FIRST, entity=7, known=False)], ENOUGH, (1, 0, 0, 1)),
+        ([replace(FIRST, entity=7, at=MOMENT + timedelta(1))], ENOUGH, (1, 1, 0, 0)),
     ],
     ids=["counts", "is not over", "asked again", "met both sides", "is not known", "one waits"],
 )
-def test_a_household_counts_once_when_its_days_are_over_and_only_one_side_has_answered_it(
+def test_an_entity_counts_once_when_its_days_are_over_and_only_one_side_has_answered_it(
     more: list[Assignment], last_day: date, expected: tuple[int, int, int, int]
 ) -> None:
-    counted, *others = judged([*more, FIRST], last_day)
+    counted, *others = select_assignments([*more, FIRST], 30, last_day)
 
     assert (len(counted), *others) == expected
     assert all(item == FIRST for item in counted)

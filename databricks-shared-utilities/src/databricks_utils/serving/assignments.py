@@ -1,4 +1,4 @@
-"""Which version answered for which household in a comparison, and when: written by the service, read by `compare`."""
+"""Which version answered for which entity in a comparison, and when: written by the service, read by `compare`."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from pathlib import Path
 from databricks_utils.errors import InvalidInput, LakehouseError
 from databricks_utils.models.comparison import Side
 
+# Rows are written and read by position, since files of earlier projects call the third column otherwise.
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS assignments (
-    experiment TEXT, model TEXT, household INTEGER, arm TEXT, version INTEGER, score REAL NOT NULL,
-    known INTEGER NOT NULL, at TEXT NOT NULL, PRIMARY KEY (experiment, model, household, arm, version)
+    experiment TEXT, model TEXT, entity INTEGER, arm TEXT, version INTEGER, score REAL NOT NULL,
+    known INTEGER NOT NULL, at TEXT NOT NULL, PRIMARY KEY (experiment, model, entity, arm, version)
 ) WITHOUT ROWID
 """
 
@@ -27,22 +28,22 @@ class LostAssignment(LakehouseError):
 
 @dataclass(frozen=True)
 class Assignment:
-    """The first answer that a household got of a version in a comparison.
+    """The first answer that an entity got of a version in a comparison.
 
     Args:
         experiment: Name of the comparison.
         model: Name of the model.
-        household: Its number.
+        entity: Value of its key.
         arm: The side that answered.
         version: Of the registry.
-        score: What it said.
-        known: Whether the household had features.
+        score: What it answered.
+        known: Whether the entity had features.
         at: Moment that the answer was for, in UTC.
     """
 
     experiment: str
     model: str
-    household: int
+    entity: int
     arm: Side
     version: int
     score: float
@@ -90,7 +91,7 @@ class AssignmentLog:
             raise self._lost(error) from error
         self._noted.update(map(_key, fresh))
 
-    def of(self, experiment: str) -> list[Assignment]:
+    def read(self, experiment: str) -> list[Assignment]:
         """Return the assignments of a comparison.
 
         Raises:
@@ -107,8 +108,8 @@ class AssignmentLog:
             hint = f"Known: {', '.join(name for (name,) in names) or 'none; start one with serve --share'}"
             raise InvalidInput(f"Nobody was assigned in {experiment!r}", where=str(self._path), hint=hint)
         return [
-            Assignment(name, model, household, arm, version, score, bool(known), datetime.fromisoformat(at))
-            for name, model, household, arm, version, score, known, at in found
+            Assignment(name, model, entity, arm, version, score, bool(known), datetime.fromisoformat(at))
+            for name, model, entity, arm, version, score, known, at in found
         ]
 
     def _connected(self) -> sqlite3.Connection:
@@ -120,4 +121,4 @@ class AssignmentLog:
 
 
 def _key(item: Assignment) -> tuple[object, ...]:
-    return item.experiment, item.model, item.household, item.arm, item.version
+    return item.experiment, item.model, item.entity, item.arm, item.version
