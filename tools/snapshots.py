@@ -38,6 +38,10 @@ ROOMS = (
 #: Modules whose every public name counts.
 MODULES = (
     "errors",
+    "models.experiment",
+    "models.scoring",
+    "models.version_card",
+    "models.versions",
     "retry",
     "serving.outcomes",
     "testing.assertions",

@@ -13,13 +13,20 @@ from databricks_utils.cli.project import Opened
 from databricks_utils.errors import InvalidInput
 from databricks_utils.features import array_distributions, distributions_to_json
 from databricks_utils.models import FAMILIES, ModelVersion
+from databricks_utils.models.experiment import log_model
+from databricks_utils.models.version_card import CARD, write_card
+from databricks_utils.models.versions import (
+    EXPLANATIONS,
+    FEATURES,
+    open_model_registry,
+    read_artifact,
+    registered_name,
+)
 
 from {{ cookiecutter.package_name }}.__main__ import PROJECT
 from {{ cookiecutter.package_name }}.features.registry import COLUMNS, feature_registry
-from {{ cookiecutter.package_name }}.models.card import CARD, write_card
 from {{ cookiecutter.package_name }}.models.definitions import CHURN
-from {{ cookiecutter.package_name }}.models.experiment import log_model
-from {{ cookiecutter.package_name }}.models.places import EXPLANATIONS, FEATURES, artifact, full_name, registry_of
+from {{ cookiecutter.package_name }}.models.project import MODEL_PROJECT
 from {{ cookiecutter.package_name }}.orchestration import actions
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -37,7 +44,7 @@ def opened(tmp_path_factory: pytest.TempPathFactory) -> Opened:
 @pytest.fixture(scope="module")
 def train(opened: Opened, tmp_path_factory: pytest.TempPathFactory) -> Train:
     """Return a function that leaves as much of a training as a card needs, and registers it."""
-    registry = registry_of(opened.configuration)
+    registry = open_model_registry(opened.configuration)
     client = mlflow.MlflowClient()
     experiment = client.create_experiment("cards", artifact_location=tmp_path_factory.mktemp("files").as_uri())
     # Who promotes a version lets it answer first, so that it has to be one.
@@ -47,14 +54,14 @@ def train(opened: Opened, tmp_path_factory: pytest.TempPathFactory) -> Train:
 
     def trained(auc: float) -> ModelVersion:
         with mlflow.start_run(experiment_id=experiment) as begun:
-            address, run = log_model(family, estimator, definitions), begun.info.run_id
+            address, run = log_model(family, estimator, COLUMNS, definitions), begun.info.run_id
         client.log_metric(run, "test_auc", auc)
         for name, value in {"positives": 50, "negatives": 450, "auc_low": auc - 0.1, "skill_low": 0.1}.items():
             client.log_metric(run, f"test_{name}", value)
         client.log_text(run, distributions_to_json(array_distributions({"old_lines_7d": np.arange(9.0)})), FEATURES)
         client.log_text(run, json.dumps([{"feature": "old_lines_7d", "contribution": 0.5}]), EXPLANATIONS)
-        version = registry.register(full_name(opened.configuration, CHURN), run, address)
-        write_card(CHURN, version)
+        version = registry.register(registered_name(opened.configuration, MODEL_PROJECT, CHURN), run, address)
+        write_card(MODEL_PROJECT, CHURN, version)
         return version
 
     return trained
@@ -62,20 +69,20 @@ def train(opened: Opened, tmp_path_factory: pytest.TempPathFactory) -> Train:
 
 def test_the_card_says_who_promoted_a_version_in_whose_place_and_who_took_it_back(opened: Opened, train: Train) -> None:
     first = train(0.7)
-    never = artifact(first, CARD)
+    never = read_artifact(first, CARD)
     assert actions.promote(opened, CHURN.name, "Ann") == 0
     second = train(0.8)
     assert actions.promote(opened, CHURN.name, "Ben") == 0
-    promoted = artifact(second, CARD)
+    promoted = read_artifact(second, CARD)
     assert actions.rollback(opened, CHURN.name, by="Cid", because="complaints") == 0
 
     assert "- never promoted" in never
     assert "by Ben, in place of version 1" in promoted
     assert "| test_auc | 0.8 | 0.7 |" in promoted
     assert "by Cid: complaints" not in promoted
-    assert "by Cid: complaints" in artifact(second, CARD)
-    assert "by Ann" in artifact(first, CARD)
-    assert "taken back" not in artifact(first, CARD)
+    assert "by Cid: complaints" in read_artifact(second, CARD)
+    assert "by Ann" in read_artifact(first, CARD)
+    assert "taken back" not in read_artifact(first, CARD)
 
 
 def test_a_model_without_a_challenger_does_not_keep_another_s_card_from_being_written(
@@ -86,7 +93,7 @@ def test_a_model_without_a_challenger_does_not_keep_another_s_card_from_being_wr
     with pytest.raises(InvalidInput, match="household_spend has no challenger"):
         actions.promote(opened, actions.EVERY, "Dora")
 
-    assert "by Dora" in artifact(version, CARD)
+    assert "by Dora" in read_artifact(version, CARD)
 
 
 def test_a_card_names_what_its_own_version_looks_at_and_can_be_written_anew(
@@ -97,7 +104,7 @@ def test_a_card_names_what_its_own_version_looks_at_and_can_be_written_anew(
 
     assert actions.card(opened, CHURN.name) == 0
 
-    card = artifact(version, CARD)
+    card = read_artifact(version, CARD)
     assert "## What it reads\n\n- `old_lines_7d`\n" in card
     assert "| `old_lines_7d` | 0.5 |" in card
     assert CHURN.purpose in card

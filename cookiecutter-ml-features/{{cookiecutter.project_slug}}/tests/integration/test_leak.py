@@ -13,18 +13,18 @@ import pytest
 from databricks_utils.cli.project import Opened
 from databricks_utils.contracts import struct_type
 from databricks_utils.delta import append, create_table
-from databricks_utils.features import FeatureRegistry, FeatureStore
+from databricks_utils.features import FeatureRegistry, FeatureStore, refresh
 from databricks_utils.medallion import Lakehouse
 from databricks_utils.models import ModelVersion
+from databricks_utils.models.experiment import read_training_data, run_training
+from databricks_utils.models.versions import open_model_registry, registered_name
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from {{ cookiecutter.package_name }}.__main__ import PROJECT
-from {{ cookiecutter.package_name }}.features.refresh import refresh
 from {{ cookiecutter.package_name }}.features.registry import TABLES
 from {{ cookiecutter.package_name }}.models.definitions import CHURN
-from {{ cookiecutter.package_name }}.models.experiment import run_training, training_data
-from {{ cookiecutter.package_name }}.models.places import full_name, registry_of
+from {{ cookiecutter.package_name }}.models.project import MODEL_PROJECT
 from {{ cookiecutter.package_name }}.orchestration import actions
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -77,9 +77,12 @@ def train(spark: SparkSession, own: dict[str, str]) -> Train:
         store = FeatureStore(lakehouse.namespace, FeatureRegistry(TABLES, opened.contracts))
         for table in TABLES:
             refresh(lakehouse, store, table.name, datetime(2017, 8, 31).date(), backfill=False)
-        registry = registry_of(opened.configuration)
-        data = training_data(lakehouse, store)
-        return opened, run_training(opened, registry, CHURN, data, trials=1, seed=1)[0]
+        registry = open_model_registry(opened.configuration)
+        data = read_training_data(lakehouse, store, MODEL_PROJECT)
+        version, _ = run_training(
+            opened.configuration, MODEL_PROJECT, registry, CHURN, data, experiment="leak", trials=1, seed=1
+        )
+        return opened, version
 
     return trained
 
@@ -130,8 +133,8 @@ def test_the_same_sales_without_the_leak_have_nothing_to_say_and_production_refu
     """What stopped the other one is the leak, and chance is stopped by the ends of the intervals."""
     opened, version = train(False)
     production = PROJECT.open("prod", str(ROOT)).configuration.parameter
-    registry = registry_of(opened.configuration)
-    name = full_name(opened.configuration, CHURN)
+    registry = open_model_registry(opened.configuration)
+    name = registered_name(opened.configuration, MODEL_PROJECT, CHURN)
 
     here = registry.evaluate(name, CHURN.gates(opened.configuration.parameter))
     there = registry.evaluate(name, CHURN.gates(production))

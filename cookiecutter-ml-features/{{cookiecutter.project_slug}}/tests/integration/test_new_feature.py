@@ -10,13 +10,12 @@ from pathlib import Path
 import pytest
 from databricks_utils.contracts import struct_type
 from databricks_utils.delta import append, create_table
-from databricks_utils.features import Feature, FeatureRegistry, FeatureStore
+from databricks_utils.features import Feature, FeatureRegistry, FeatureStore, refresh
 from databricks_utils.medallion import Lakehouse
 from pyspark.sql import SparkSession
 
 from {{ cookiecutter.package_name }}.__main__ import PROJECT
 from {{ cookiecutter.package_name }}.features.campaigns import CAMPAIGNS
-from {{ cookiecutter.package_name }}.features.refresh import refresh
 
 ROOT = Path(__file__).resolve().parents[2]
 NAME, SOURCE = CAMPAIGNS.name, CAMPAIGNS.source.table

@@ -29,30 +29,27 @@ from databricks_utils.features import (
     OnlineStore,
     OtherDefinitions,
     create_training_set,
+    refresh,
+    seen_version,
 )
 from databricks_utils.features.online import fingerprint
 from databricks_utils.medallion import Lakehouse
-from databricks_utils.models import FAMILIES, asks_challenger, identify_family
+from databricks_utils.models import FAMILIES, ModelDefinition, asks_challenger, identify_family
 from databricks_utils.models.comparison import Side
+from databricks_utils.models.experiment import read_training_data
+from databricks_utils.models.scoring import score_population
+from databricks_utils.models.versions import EXPLANATIONS, open_model_registry, registered_name, verify_version
 from databricks_utils.serving import Assignment, AssignmentLog
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from {{ cookiecutter.package_name }}.__main__ import PROJECT
-from {{ cookiecutter.package_name }}.features.refresh import refresh, seen_version
 from {{ cookiecutter.package_name }}.features.registry import COLUMNS, TABLES, feature_registry
-from {{ cookiecutter.package_name }}.models import monitoring, scoring
+from {{ cookiecutter.package_name }}.models import monitoring
 from {{ cookiecutter.package_name }}.models.definitions import CHURN, MODELS, SPEND
 from {{ cookiecutter.package_name }}.models.examples import examples, population
-from {{ cookiecutter.package_name }}.models.experiment import training_data
-from {{ cookiecutter.package_name }}.models.places import (
-    EXPLANATIONS,
-    PERFORMANCE,
-    SCORES,
-    full_name,
-    registry_of,
-    usable,
-)
+from {{ cookiecutter.package_name }}.models.monitoring import PERFORMANCE
+from {{ cookiecutter.package_name }}.models.project import MODEL_PROJECT
 from {{ cookiecutter.package_name }}.models.serving import Scorer, answered, health, open_scorer, server_of
 
 Command = Callable[..., tuple[int, str]]
@@ -62,6 +59,11 @@ LAST_DAY = date(2018, 1, 1)
 #: A scoring whose month is over.
 PAST = datetime(2017, 12, 1, tzinfo=timezone.utc)
 DRIFT = "operations.feature_drift"
+SCORES = MODEL_PROJECT.scores
+
+
+def name_of(opened: Opened, model: ModelDefinition) -> str:
+    return registered_name(opened.configuration, MODEL_PROJECT, model)
 
 
 @pytest.fixture(scope="module")
@@ -153,10 +155,10 @@ def test_each_score_has_its_reasons_and_they_add_up_to_it(
 
 
 def test_the_same_seed_and_data_give_the_champion_s_metrics_again(opened: Opened, said: dict[str, Any]) -> None:
-    registry = registry_of(opened.configuration)
+    registry = open_model_registry(opened.configuration)
 
     for model in MODELS:
-        name = full_name(opened.configuration, model)
+        name = name_of(opened, model)
         champion, again = registry.champion(name), registry.challenger(name)
         assert champion is not None
         assert again is not None
@@ -194,16 +196,18 @@ def test_a_feature_that_means_something_else_stops_every_step_until_it_is_comput
     changed = replace(first.features[0], where={"department": "GROCERY"})
     other = replace(first, features=(changed, *first.features[1:]))
     registry = FeatureRegistry((other, *TABLES[1:]), opened.contracts)
-    redefined, models = FeatureStore(lakehouse.namespace, registry), registry_of(opened.configuration)
-    champion = models.champion(full_name(opened.configuration, CHURN))
+    redefined, models = FeatureStore(lakehouse.namespace, registry), open_model_registry(opened.configuration)
+    champion = models.champion(name_of(opened, CHURN))
     assert champion is not None
 
     steps: dict[str, Callable[[], object]] = {
         "features": lambda: refresh(lakehouse, redefined, first.name, LAST_DAY, backfill=False),
-        "train": lambda: training_data(lakehouse, redefined),
-        "score": lambda: scoring.score(opened, lakehouse, redefined, models, CHURN, NEWEST),
+        "train": lambda: read_training_data(lakehouse, redefined, MODEL_PROJECT),
+        "score": lambda: score_population(
+            opened.configuration, lakehouse, redefined, MODEL_PROJECT, models, CHURN, NEWEST
+        ),
         "monitor": lambda: monitoring.monitor(opened, lakehouse, redefined, models, CHURN, NEWEST),
-        "serve, promote and roll back": lambda: usable(champion, registry.fingerprints(COLUMNS)),
+        "serve, promote and roll back": lambda: verify_version(champion, COLUMNS, registry.fingerprints(COLUMNS)),
     }
     for attempt in steps.values():
         with pytest.raises(OtherDefinitions, match=f"{changed.name}_7d"):
@@ -240,7 +244,7 @@ def test_the_page_holds_everything_it_needs(said: dict[str, tuple[int, str]]) ->
 def test_the_run_notes_seed_data_versions_and_a_card(opened: Opened, said: dict[str, Any]) -> None:
     import mlflow
 
-    champion = registry_of(opened.configuration).champion(full_name(opened.configuration, CHURN))
+    champion = open_model_registry(opened.configuration).champion(name_of(opened, CHURN))
     assert champion is not None
     parameters = mlflow.get_run(champion.run_id).data.params
 
@@ -525,7 +529,7 @@ def test_a_shift_of_features_and_scores_is_measured_and_written_down(
 def test_of_too_few_households_no_drift_is_said(
     opened: Opened, lakehouse: Lakehouse, shifted: dict[str, tuple[int, str]]
 ) -> None:
-    champion = registry_of(opened.configuration).champion(full_name(opened.configuration, CHURN))
+    champion = open_model_registry(opened.configuration).champion(name_of(opened, CHURN))
     assert champion is not None
     parameters = {**opened.configuration.parameters, "drift_minimum_rows": 1000}
     strict = replace(opened, configuration=opened.configuration.model_copy(update={"parameters": parameters}))
@@ -567,7 +571,7 @@ def test_a_model_that_has_drifted_is_trained_anew_and_waits_for_approval(
     opened: Opened, said: dict[str, Any], shifted: dict[str, tuple[int, str]]
 ) -> None:
     code, words = shifted["train"]
-    registry, name = registry_of(opened.configuration), full_name(opened.configuration, CHURN)
+    registry, name = open_model_registry(opened.configuration), name_of(opened, CHURN)
     champion, challenger = registry.champion(name), registry.challenger(name)
 
     assert code == 0, words

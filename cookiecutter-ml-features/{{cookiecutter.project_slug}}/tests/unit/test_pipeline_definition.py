@@ -12,7 +12,7 @@ from databricks_utils.features import AVAILABLE_AT
 from {{ cookiecutter.package_name }}.__main__ import PROJECT
 from {{ cookiecutter.package_name }}.features.registry import TABLES
 from {{ cookiecutter.package_name }}.models.definitions import MODELS
-from {{ cookiecutter.package_name }}.models.places import SCORES
+from {{ cookiecutter.package_name }}.models.project import MODEL_PROJECT
 from {{ cookiecutter.package_name }}.orchestration.commands import NAMES
 from {{ cookiecutter.package_name }}.orchestration.pipeline_definition import PIPELINE
 
@@ -82,7 +82,7 @@ def test_feature_tables_and_scores_are_monitored(project: Opened) -> None:
 
     assert watched == {
         **{table.name.removeprefix("gold."): AVAILABLE_AT for table in TABLES},
-        SCORES.removeprefix("gold."): "observed_at",
+        MODEL_PROJECT.scores.removeprefix("gold."): "observed_at",
     }
     assert all(item["notifications"]["on_failure"] and item["schedule"] for item in monitors)
 

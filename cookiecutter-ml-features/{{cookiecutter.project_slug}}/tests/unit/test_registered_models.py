@@ -32,15 +32,22 @@ from databricks_utils.models import (
     asks_challenger,
     predict,
 )
+from databricks_utils.models.experiment import TrainingData, log_model, open_experiment, run_training
 from databricks_utils.models.families import Array
+from databricks_utils.models.versions import (
+    Contender,
+    load_version,
+    open_model_registry,
+    project_name,
+    registered_name,
+)
 from databricks_utils.serving import AssignmentLog
 
 from {{ cookiecutter.package_name }}.__main__ import PROJECT
 from {{ cookiecutter.package_name }}.features.registry import COLUMNS, TABLES
-from {{ cookiecutter.package_name }}.models import experiment, serving
+from {{ cookiecutter.package_name }}.models import serving
 from {{ cookiecutter.package_name }}.models.definitions import CHURN, MODELS, SPEND
-from {{ cookiecutter.package_name }}.models.experiment import TrainingData, experiment_of, log_model, run_training
-from {{ cookiecutter.package_name }}.models.places import Contender, full_name, loaded, own_name, registry_of
+from {{ cookiecutter.package_name }}.models.project import MODEL_PROJECT
 from {{ cookiecutter.package_name }}.models.serving import Scorer, answered, open_scorer
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -80,17 +87,30 @@ class Home:
     def __init__(self, own: Mapping[str, str], name: str) -> None:
         self.values = {**own, "schemas.gold": name, "parameters.reasons": "0"}
         self.opened: Opened = PROJECT.open("local", str(ROOT), **self.values)
-        self.registry: ModelRegistry = registry_of(self.opened.configuration)
+        self.registry: ModelRegistry = open_model_registry(self.opened.configuration)
 
     def name(self, model: ModelDefinition) -> str:
-        return full_name(self.opened.configuration, model)
+        return registered_name(self.opened.configuration, MODEL_PROJECT, model)
 
     def champion(self, model: ModelDefinition) -> int | None:
         found = self.registry.champion(self.name(model))
         return None if found is None else found.version
 
     def train(self, model: ModelDefinition, seed: int) -> ModelVersion:
-        return run_training(self.opened, self.registry, model, example_data(seed), trials=1, seed=seed)[0]
+        return self.learn(model, example_data(seed), seed)
+
+    def learn(self, model: ModelDefinition, data: TrainingData, seed: int) -> ModelVersion:
+        found, _ = run_training(
+            self.opened.configuration,
+            MODEL_PROJECT,
+            self.registry,
+            model,
+            data,
+            experiment="tests",
+            trials=1,
+            seed=seed,
+        )
+        return found
 
     def adopt(self, model: ModelDefinition, other: Home) -> None:
         """Register another environment's champion here too, which takes no time as a training does."""
@@ -131,13 +151,15 @@ def fitted(family: Family, model: ModelDefinition) -> Any:
     return family.estimator(model.kind, {}, 3).fit(data[list(COLUMNS)].to_numpy(), data[model.label].to_numpy())
 
 
-def registered(home: Home, family: Family, model: ModelDefinition, estimator: Any) -> ModelVersion:
+def registered(
+    home: Home, family: Family, model: ModelDefinition, estimator: Any, columns: tuple[str, ...] = COLUMNS
+) -> ModelVersion:
     """Register an estimator without the search and the measurements of a training."""
     import mlflow
 
-    mlflow.set_experiment(experiment_id=experiment_of(home.opened))
+    mlflow.set_experiment(experiment_id=open_experiment(home.opened.configuration, "tests"))
     with mlflow.start_run() as run:
-        address = log_model(family, estimator)
+        address = log_model(family, estimator, columns)
     return home.registry.register(home.name(model), run.info.run_id, address)
 
 
@@ -172,7 +194,7 @@ def test_mlflow_alone_answers_with_the_numbers_that_the_project_gives(
 
     estimator, features = fitted(family, model), features_of()
     version = registered(home, family, model, estimator)
-    ours = loaded(version).answer(features)
+    ours = load_version(version, COLUMNS).answer(features)
     for name in [name for name in sys.modules if name.partition(".")[0] in (PACKAGE, "databricks_utils")]:
         monkeypatch.setitem(sys.modules, name, None)
 
@@ -212,14 +234,13 @@ def test_a_registered_model_needs_packages_of_an_index_only(home: Home, monkeypa
     ids=["fewer", "more", "another order", "not said"],
 )
 def test_a_model_of_other_features_is_refused_before_it_answers(
-    home: Home, monkeypatch: pytest.MonkeyPatch, columns: tuple[str, ...], said: str
+    home: Home, columns: tuple[str, ...], said: str
 ) -> None:
     family = FAMILIES["lightgbm"]
-    monkeypatch.setattr(experiment, "COLUMNS", columns)
-    version = registered(home, family, CHURN, fitted(family, CHURN))
+    version = registered(home, family, CHURN, fitted(family, CHURN), columns)
 
     with pytest.raises(InvalidInput, match="train, then promote") as caught:
-        loaded(version)
+        load_version(version, COLUMNS)
 
     assert said in str(caught.value)
     assert version.uri in str(caught.value)
@@ -234,7 +255,7 @@ def test_each_household_is_answered_by_the_model_that_its_number_draws(rivals: H
         champion, challenger = rivals.registry.champion(name), rivals.registry.challenger(name)
         assert champion is not None
         assert challenger is not None
-        contenders[model.name] = (model, loaded(champion), loaded(challenger))
+        contenders[model.name] = (model, load_version(champion, COLUMNS), load_version(challenger, COLUMNS))
     scorer, other = scorer_of(contenders, 0.5), scorer_of(contenders, 0.5)
     alone = {
         (model.name, number): mlflow.pyfunc.load_model(f"models:/{rivals.name(model)}/{number}")
@@ -329,7 +350,7 @@ def test_an_answer_says_how_far_a_household_is_known_and_a_configuration_may_ref
     """A model has a number for everybody; that nothing stands behind it is to be seen nowhere else."""
     champion = rivals.registry.champion(rivals.name(CHURN))
     assert champion is not None
-    contenders = {CHURN.name: (CHURN, loaded(champion), None)}
+    contenders = {CHURN.name: (CHURN, load_version(champion, COLUMNS), None)}
     answering, refusing = (
         Scorer(cast("OnlineStore", shelf), contenders, 0.0, "autumn", Serving.model_validate(rules))
         for rules in (
@@ -402,7 +423,7 @@ def test_a_version_that_cannot_answer_for_the_features_of_today_comes_back_neith
 
     name, marks = home.name(CHURN), {f"{TABLES[0].name}.{COLUMNS[0]}": "0" * 16} if spoilt == "redefined" else {}
     data = replace(example_data(5), definitions=marks)
-    first, _ = run_training(home.opened, home.registry, CHURN, data, trials=1, seed=5)
+    first = home.learn(CHURN, data, 5)
     gates = [Gate("test_auc", at_least=0.0)]
     home.registry.promote(home.registry.evaluate(name, gates), "Ann")
     home.adopt(CHURN, rivals)
@@ -447,7 +468,7 @@ def prefixed(home: Home) -> dict[str, str]:
 def test_models_are_found_under_the_names_that_the_bundle_gives_them(home: Home, rivals: Home) -> None:
     """Registered under their own names, versions would lie beside the models of the bundle, whose grants they lack."""
     renamed = PROJECT.open("local", str(ROOT), **{**home.values, **prefixed(home)})
-    names = {model: full_name(renamed.configuration, model) for model in MODELS}
+    names = {model: registered_name(renamed.configuration, MODEL_PROJECT, model) for model in MODELS}
     for model in MODELS:
         found = rivals.registry.champion(rivals.name(model))
         assert found is not None
@@ -460,7 +481,7 @@ def test_models_are_found_under_the_names_that_the_bundle_gives_them(home: Home,
         champion = home.registry.champion(name)
         assert champion is not None
         assert name.endswith(f".dev_ann_{model.name}")
-        assert own_name(renamed.configuration, champion) == model.name
+        assert project_name(renamed.configuration, MODEL_PROJECT, champion) == model.name
         assert home.champion(model) is None
 
 

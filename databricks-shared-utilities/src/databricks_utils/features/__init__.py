@@ -16,6 +16,7 @@ from databricks_utils.features.distributions import (
 )
 from databricks_utils.features.documentation import feature_page
 from databricks_utils.features.drift import DRIFT_TABLE, Drift, DriftThresholds, log_drift, measure_drift, save_drift
+from databricks_utils.features.events import first_event_day, last_event_day, publish_valid
 from databricks_utils.features.fingerprints import OtherDefinitions, require_same_definitions
 from databricks_utils.features.key_types import require_same_keys
 from databricks_utils.features.online import CorruptStore, OnlineRow, OnlineStore, publish
@@ -60,10 +61,13 @@ __all__ = [
     "feature_page",
     "feature_table_sql",
     "feature_tags_sql",
+    "first_event_day",
+    "last_event_day",
     "log_drift",
     "measure_drift",
     "publish",
     "publish_online_table",
+    "publish_valid",
     "reference_distributions",
     "refresh",
     "require_same_definitions",

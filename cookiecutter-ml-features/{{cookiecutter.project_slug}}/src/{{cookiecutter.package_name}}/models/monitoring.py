@@ -19,6 +19,7 @@ from databricks_utils.features import (
     create_training_set,
     current_distributions,
     distributions_from_json,
+    last_event_day,
     log_drift,
     measure_drift,
     require_same_keys,
@@ -27,14 +28,22 @@ from databricks_utils.features import (
 from databricks_utils.medallion import Lakehouse
 from databricks_utils.models import ModelDefinition, ModelRegistry, ModelVersion, gate_failures, measure_predictions
 from databricks_utils.models.families import Array
+from databricks_utils.models.versions import (
+    FEATURES,
+    PREDICTIONS,
+    project_name,
+    read_artifact,
+    require_champion,
+    require_definitions,
+)
 from pyspark.sql import functions as F
 
-from {{ cookiecutter.package_name }}.features.refresh import last_event_day
 from {{ cookiecutter.package_name }}.features.registry import COLUMNS, TABLES
-from {{ cookiecutter.package_name }}.models import places
 from {{ cookiecutter.package_name }}.models.definitions import HORIZON_DAYS
 from {{ cookiecutter.package_name }}.models.examples import examples, population
+from {{ cookiecutter.package_name }}.models.project import MODEL_PROJECT
 
+PERFORMANCE = "operations.model_performance"
 # Below the library's logger, which the configuration sets up: an alert on warnings finds both.
 _LOG = logging.getLogger(f"databricks_utils.{__name__}")
 
@@ -78,7 +87,7 @@ class PerformanceRecord:
     in_use: bool
 
 
-_PERFORMANCE = RecordTable(places.PERFORMANCE, PerformanceRecord)
+_PERFORMANCE = RecordTable(PERFORMANCE, PerformanceRecord)
 
 
 def thresholds_of(opened: Opened) -> DriftThresholds:
@@ -100,16 +109,16 @@ def feature_drift(
     """
     active = population(lakehouse.read(TABLES[0].source.table), [observed_at])
     rows = create_training_set(store, active, COLUMNS, timestamp="observed_at").load_df()
-    reference = distributions_from_json(places.artifact(version, places.FEATURES))
+    reference = distributions_from_json(read_artifact(version, FEATURES))
     return measure_drift(reference, current_distributions(rows, reference), thresholds_of(opened))
 
 
 def prediction_drift(opened: Opened, lakehouse: Lakehouse, version: ModelVersion, observed_at: datetime) -> list[Drift]:
     """Compare a version's scores of a moment with those of its test month."""
     own = (F.col("version") == version.version) & (F.col("observed_at") == F.lit(observed_at))
-    name = places.own_name(opened.configuration, version)
-    rows = lakehouse.read(places.SCORES).where(own & (F.col("model") == name)).select("score")
-    reference = distributions_from_json(places.artifact(version, places.PREDICTIONS))
+    name = project_name(opened.configuration, MODEL_PROJECT, version)
+    rows = lakehouse.read(MODEL_PROJECT.scores).where(own & (F.col("model") == name)).select("score")
+    reference = distributions_from_json(read_artifact(version, PREDICTIONS))
     return measure_drift(reference, current_distributions(rows, reference), thresholds_of(opened))
 
 
@@ -122,11 +131,11 @@ def performance(opened: Opened, lakehouse: Lakehouse, store: FeatureStore, model
     Raises:
         InputProblems: The households of the scores are of another type than those of the transactions.
     """
-    events, scores = lakehouse.read(TABLES[0].source.table), lakehouse.read(places.SCORES)
+    events, scores = lakehouse.read(TABLES[0].source.table), lakehouse.read(MODEL_PROJECT.scores)
     found = []
     for version, moment in _due(lakehouse, store, model):
         truth = examples(events, [moment])
-        require_same_keys(scores, truth, {"household_id": "household_id"}, where=places.SCORES)
+        require_same_keys(scores, truth, {"household_id": "household_id"}, where=MODEL_PROJECT.scores)
         own = (F.col("model") == model.name) & (F.col("version") == version) & (F.col("observed_at") == F.lit(moment))
         joined = scores.where(own).join(truth, ["household_id", "observed_at"]).select(model.label, "score")
         rows: Any = joined.toPandas()
@@ -166,7 +175,7 @@ def _due(lakehouse: Lakehouse, store: FeatureStore, model: ModelDefinition) -> l
     last = last_event_day(lakehouse.read(shopping.source.table), store, shopping.name) + timedelta(1 - HORIZON_DAYS)
     known_until = datetime(last.year, last.month, last.day, tzinfo=timezone.utc)
     own = (F.col("model") == model.name) & (F.col("observed_at") <= F.lit(known_until))
-    scores = lakehouse.read(places.SCORES).where(own)
+    scores = lakehouse.read(MODEL_PROJECT.scores).where(own)
     written = scores.groupBy("version", "observed_at").agg(F.max("scored_at").alias("at"))
     measured = _PERFORMANCE.frame(lakehouse.spark, lakehouse.namespace).where(own)
     seen = measured.select("version", "observed_at", "measured_at")
@@ -224,9 +233,10 @@ def monitor(
         OtherDefinitions: The champion was trained on features that are defined otherwise by now.
         InvalidInput: There is no champion, or nothing is scored yet.
     """
-    champion, measured_at = places.champion_of(opened.configuration, registry, model), datetime.now(timezone.utc)
+    champion = require_champion(opened.configuration, MODEL_PROJECT, registry, model)
+    measured_at = datetime.now(timezone.utc)
     # What it was trained on is the reference: between two meanings of a feature there is a difference and no drift.
-    places.require_definitions(champion, store.registry.fingerprints(COLUMNS))
+    require_definitions(champion, COLUMNS, store.registry.fingerprints(COLUMNS))
     features = feature_drift(opened, lakehouse, store, champion, observed_at)
     predictions = prediction_drift(opened, lakehouse, champion, observed_at)
     for subject, results in ((f"{model.name}: features", features), (f"{model.name}: predictions", predictions)):

@@ -19,6 +19,13 @@ from databricks_utils.errors import InvalidInput, LakehouseError
 from databricks_utils.features import OnlineRow, OnlineStore, OtherDefinitions
 from databricks_utils.models import ModelDefinition, asks_challenger
 from databricks_utils.models.comparison import Side
+from databricks_utils.models.versions import (
+    Contender,
+    load_version,
+    open_model_registry,
+    registered_name,
+    require_champion,
+)
 from databricks_utils.serving import (
     Assignment,
     AssignmentLog,
@@ -34,7 +41,7 @@ from numpy.typing import NDArray
 
 from {{ cookiecutter.package_name }}.features.registry import COLUMNS, TABLES, feature_registry
 from {{ cookiecutter.package_name }}.models.definitions import MODELS
-from {{ cookiecutter.package_name }}.models.places import Contender, champion_of, full_name, loaded, registry_of
+from {{ cookiecutter.package_name }}.models.project import MODEL_PROJECT
 
 #: The table that says whether a household is known: examples and scores are of households that it has a row of.
 KNOWN_BY = TABLES[0]
@@ -166,13 +173,13 @@ def open_scorer(opened: Opened, *, share: float, experiment: str) -> Scorer:
             "A comparison needs a file for its assignments", where="config: models.assignments", hint=hint
         )
     log = AssignmentLog(Path(assignments)) if share and assignments is not None else None
-    registry, features = registry_of(opened.configuration), feature_registry(opened.contracts)
+    registry, features = open_model_registry(opened.configuration), feature_registry(opened.contracts)
     definitions, contenders = features.fingerprints(COLUMNS), {}
     for model in MODELS:
-        champion = champion_of(opened.configuration, registry, model)
-        waiting = registry.challenger(full_name(opened.configuration, model)) if share else None
-        second = None if waiting is None else loaded(waiting, definitions)
-        contenders[model.name] = (model, loaded(champion, definitions), second)
+        champion = require_champion(opened.configuration, MODEL_PROJECT, registry, model)
+        waiting = registry.challenger(registered_name(opened.configuration, MODEL_PROJECT, model)) if share else None
+        second = None if waiting is None else load_version(waiting, COLUMNS, definitions)
+        contenders[model.name] = (model, load_version(champion, COLUMNS, definitions), second)
     store = OnlineStore(Path(path), features)
     return Scorer(store, contenders, share, experiment, opened.configuration.models.serving, log)
 

@@ -15,32 +15,34 @@ from databricks_utils.features import (
     FeatureStore,
     current_distributions,
     distributions_from_json,
+    last_event_day,
     publish_online_table,
+    publish_valid,
+    refresh,
 )
 from databricks_utils.medallion import Lakehouse
-from databricks_utils.models import Comparison, ModelDefinition, ModelRegistry
-from databricks_utils.serving import AssignmentLog
-from databricks_utils.serving.outcomes import compare_versions
-from pyspark.sql import functions as F
-
-from {{ cookiecutter.package_name }}.features.refresh import last_event_day, publish_online, refresh
-from {{ cookiecutter.package_name }}.features.registry import COLUMNS, TABLES, feature_registry
-from {{ cookiecutter.package_name }}.models import monitoring, scoring
-from {{ cookiecutter.package_name }}.models.card import CARD, write_card
-from {{ cookiecutter.package_name }}.models.definitions import HORIZON_DAYS, MODELS
-from {{ cookiecutter.package_name }}.models.experiment import months_unseen, run_training, training_data
-from {{ cookiecutter.package_name }}.models.places import (
+from databricks_utils.models import Comparison, ModelDefinition, ModelRegistry, ModelVersion
+from databricks_utils.models.experiment import count_unseen_months, read_training_data, run_training
+from databricks_utils.models.scoring import score_population
+from databricks_utils.models.version_card import CARD, write_card
+from databricks_utils.models.versions import (
     CURVES,
     EXPLANATIONS,
     IMPORTANCE,
     PREDICTIONS,
-    SCORES,
-    artifact,
-    champion_of,
-    full_name,
-    registry_of,
-    usable,
+    open_model_registry,
+    read_artifact,
+    registered_name,
+    require_champion,
+    verify_version,
 )
+from databricks_utils.serving import AssignmentLog
+from databricks_utils.serving.outcomes import compare_versions
+from pyspark.sql import functions as F
+
+from {{ cookiecutter.package_name }}.features.registry import COLUMNS, TABLES, feature_registry
+from {{ cookiecutter.package_name }}.models import monitoring
+from {{ cookiecutter.package_name }}.models.definitions import HORIZON_DAYS, MODELS
 from {{ cookiecutter.package_name }}.models.project import MODEL_PROJECT
 from {{ cookiecutter.package_name }}.models.report import Watched, render
 
@@ -76,7 +78,7 @@ def features(opened: Opened, *, backfill: bool) -> int:
             click.echo(f"  NULL before they were added: {', '.join(done.without_past)}. Do once: features --backfill")
         path = opened.configuration.models.online_store
         if path is not None:
-            count = publish_online(lakehouse, store, table.name, Path(path), last_day)
+            count = publish_valid(lakehouse.spark, store, table.name, Path(path), last_day)
             click.echo(f"  online: {count:,} households")
         online = opened.configuration.models.online_feature_store
         if online is not None:
@@ -87,7 +89,7 @@ def features(opened: Opened, *, backfill: bool) -> int:
 def train(opened: Opened, name: str, *, trials: int, seed: int, if_drifted: bool) -> int:
     """Train models and register them as challengers."""
     store, lakehouse = _store(opened), opened.lakehouse()
-    registry = registry_of(opened.configuration)
+    registry = open_model_registry(opened.configuration)
     chosen = [model for model in _models(name) if not if_drifted or _drifted(opened, lakehouse, model)]
     if not chosen:
         click.echo("Nothing has drifted and no model is degraded; no model is trained.")
@@ -96,10 +98,19 @@ def train(opened: Opened, name: str, *, trials: int, seed: int, if_drifted: bool
         chosen = [model for model in chosen if _can_learn(opened, lakehouse, store, registry, model)]
         if not chosen:
             return 0
-    data = training_data(lakehouse, store)
+    data = read_training_data(lakehouse, store, MODEL_PROJECT)
     click.echo(f"{len(data.observed_at)} months, {data.observed_at[0]:%Y-%m} to {data.observed_at[-1]:%Y-%m}")
     for model in chosen:
-        version, trained = run_training(opened, registry, model, data, trials=trials, seed=seed)
+        version, trained = run_training(
+            opened.configuration,
+            MODEL_PROJECT,
+            registry,
+            model,
+            data,
+            experiment=opened.project.command,
+            trials=trials,
+            seed=seed,
+        )
         said = ", ".join(f"{key} {value:.3g}" for key, value in list(trained.metrics.items())[:SHOWN])
         click.echo(f"{model.name} version {version.version}: {said}")
         first = [weight.feature for weight in trained.weights] or list(trained.importance)
@@ -115,12 +126,13 @@ def _can_learn(
     Without this, a season that differs from the training would start one the day after, and each day again, and every
     one would learn the same from the same months.
     """
-    name = full_name(opened.configuration, model)
+    name = _name(opened, model)
     versions = [version for version in (registry.champion(name), registry.challenger(name)) if version is not None]
     if not versions:
         return True
     newest = max(versions, key=lambda version: version.version)
-    unseen, least = months_unseen(lakehouse, store, newest), int(opened.configuration.parameter("retrain_least_months"))
+    unseen = count_unseen_months(lakehouse, store, MODEL_PROJECT, newest)
+    least = int(opened.configuration.parameter("retrain_least_months"))
     if unseen >= least:
         return True
     click.echo(
@@ -132,19 +144,17 @@ def _can_learn(
 
 def promote(opened: Opened, name: str, approved_by: str) -> int:
     """Hold challengers against their gates and promote those that pass; 3 where one does not."""
-    registry, closed, promoted = registry_of(opened.configuration), 0, []
+    registry, closed, promoted = open_model_registry(opened.configuration), 0, []
     try:
         for model in _models(name):
-            evaluation = registry.evaluate(
-                full_name(opened.configuration, model), model.gates(opened.configuration.parameter)
-            )
+            evaluation = registry.evaluate(_name(opened, model), model.gates(opened.configuration.parameter))
             if evaluation.failures:
                 closed += 1
                 click.echo(f"{model.name} version {evaluation.challenger.version} stays challenger:")
                 for failure in evaluation.failures:
                     click.echo(f"  {failure}")
                 continue
-            usable(evaluation.challenger, _definitions(opened))
+            verify_version(evaluation.challenger, COLUMNS, _definitions(opened))
             champion = registry.promote(evaluation, approved_by)
             click.echo(f"{model.name} version {champion.version} is champion, approved by {approved_by}")
             promoted.append((model, champion))
@@ -152,46 +162,46 @@ def promote(opened: Opened, name: str, approved_by: str) -> int:
         # After all of them: a card that cannot be written must not stand in the way of the next promotion, nor a model
         # without a challenger in the way of a card.
         for model, champion in promoted:
-            write_card(model, champion)
+            write_card(MODEL_PROJECT, model, champion)
     return 3 if closed else 0
 
 
 def rollback(opened: Opened, name: str, *, by: str, because: str) -> int:
     """Bring back the champion before this one, if it answers and knows the features of today."""
-    registry, model = registry_of(opened.configuration), MODEL_PROJECT.model(name)
-    gone, definitions = registry.champion(full_name(opened.configuration, model)), _definitions(opened)
+    registry, model = open_model_registry(opened.configuration), MODEL_PROJECT.model(name)
+    gone, definitions = registry.champion(_name(opened, model)), _definitions(opened)
     champion = registry.roll_back(
-        full_name(opened.configuration, model),
+        _name(opened, model),
         by=by,
         because=because,
-        check=lambda version: usable(version, definitions),
+        check=lambda version: verify_version(version, COLUMNS, definitions),
     )
     click.echo(f"{name} version {champion.version} is champion again")
     if gone is not None:
-        write_card(model, registry.version(gone.name, gone.version))
-    write_card(model, champion)
+        write_card(MODEL_PROJECT, model, registry.version(gone.name, gone.version))
+    write_card(MODEL_PROJECT, model, champion)
     return 0
 
 
 def card(opened: Opened, name: str) -> int:
     """Write the cards of champions and challengers anew."""
-    registry = registry_of(opened.configuration)
+    registry = open_model_registry(opened.configuration)
     for model in _models(name):
-        found = (find(full_name(opened.configuration, model)) for find in (registry.champion, registry.challenger))
+        found = (find(_name(opened, model)) for find in (registry.champion, registry.challenger))
         for version in filter(None, found):
-            write_card(model, version)
+            write_card(MODEL_PROJECT, model, version)
             click.echo(f"{model.name} version {version.version}: {CARD} of run {version.run_id}")
     return 0
 
 
 def champions(opened: Opened, *, unless_new: bool = False) -> int:
     """Print the variables of a bundle with an endpoint for scripts/deploy.py; nothing where a model is new."""
-    registry = registry_of(opened.configuration)
+    registry = open_model_registry(opened.configuration)
     if unless_new and len(_begun(opened, registry, MODELS)) < len(MODELS):
         return 0
     for model in MODELS:
-        champion = champion_of(opened.configuration, registry, model)
-        waiting = registry.challenger(full_name(opened.configuration, model)) or champion
+        champion = _champion(opened, registry, model)
+        waiting = registry.challenger(_name(opened, model)) or champion
         click.echo(f"export BUNDLE_VAR_{model.name}_version={champion.version}")
         click.echo(f"export BUNDLE_VAR_{model.name}_challenger_version={waiting.version}")
     return 0
@@ -199,17 +209,20 @@ def champions(opened: Opened, *, unless_new: bool = False) -> int:
 
 def score(opened: Opened, name: str, at: datetime | None, *, unless_new: bool = False) -> int:
     """Let champions score the active households."""
-    store, registry = _store(opened), registry_of(opened.configuration)
+    store, registry = _store(opened), open_model_registry(opened.configuration)
     models = _begun(opened, registry, _models(name)) if unless_new else _models(name)
     for model in models:
-        champion_of(opened.configuration, registry, model)
+        _champion(opened, registry, model)
     if not models:
         return 0
     lakehouse = opened.lakehouse()
     moment = _moment(lakehouse, store, at)
     for model in models:
-        champion, count, unknown = scoring.score(opened, lakehouse, store, registry, model, moment)
-        click.echo(f"{SCORES}: {count:,} households on {moment:%Y-%m-%d} by {model.name} version {champion.version}")
+        champion, count, unknown = score_population(
+            opened.configuration, lakehouse, store, MODEL_PROJECT, registry, model, moment
+        )
+        scored = f"{count:,} households on {moment:%Y-%m-%d} by {model.name} version {champion.version}"
+        click.echo(f"{MODEL_PROJECT.scores}: {scored}")
         if unknown:
             click.echo(f"  {unknown:,} of them without features (known = false). Are they up to date? features")
     return 0
@@ -217,10 +230,10 @@ def score(opened: Opened, name: str, at: datetime | None, *, unless_new: bool = 
 
 def monitor(opened: Opened, name: str, at: datetime | None, *, unless_new: bool = False) -> int:
     """Measure and write down drift and performance, then write the page."""
-    store, registry = _store(opened), registry_of(opened.configuration)
+    store, registry = _store(opened), open_model_registry(opened.configuration)
     models = _begun(opened, registry, _models(name)) if unless_new else _models(name)
     for model in models:
-        champion_of(opened.configuration, registry, model)
+        _champion(opened, registry, model)
     if not models:
         return 0
     lakehouse = opened.lakehouse()
@@ -278,8 +291,8 @@ def _sides(comparison: Comparison) -> str:
 def report(opened: Opened) -> int:
     """Write the report of the last run; where there are champions, measure and write theirs too."""
     code = run_report(opened)
-    registry = registry_of(opened.configuration)
-    names = [model.name for model in MODELS if registry.champion(full_name(opened.configuration, model))]
+    registry = open_model_registry(opened.configuration)
+    names = [model.name for model in MODELS if registry.champion(_name(opened, model))]
     if len(names) == len(MODELS):
         return code or monitor(opened, EVERY, None)
     click.echo("There is no page about models yet: train, promote and score first.")
@@ -293,23 +306,23 @@ def _watched(
     moment: datetime,
     measured: tuple[list[Drift], list[Drift], list[monitoring.Performance]],
 ) -> Watched:
-    registry = registry_of(opened.configuration)
-    champion = champion_of(opened.configuration, registry, model)
-    reference = distributions_from_json(artifact(champion, PREDICTIONS))
+    registry = open_model_registry(opened.configuration)
+    champion = _champion(opened, registry, model)
+    reference = distributions_from_json(read_artifact(champion, PREDICTIONS))
     own = (
         (F.col("model") == model.name)
         & (F.col("version") == champion.version)
         & (F.col("observed_at") == F.lit(moment))
     )
-    now = current_distributions(lakehouse.read(SCORES).where(own).select("score"), reference)
+    now = current_distributions(lakehouse.read(MODEL_PROJECT.scores).where(own).select("score"), reference)
     found, predictions, known = measured
     return Watched(
         model=model,
         champion=champion,
-        challenger=registry.challenger(full_name(opened.configuration, model)),
-        importance=artifact(champion, IMPORTANCE),
-        explanations=artifact(champion, EXPLANATIONS),
-        curves=artifact(champion, CURVES),
+        challenger=registry.challenger(_name(opened, model)),
+        importance=read_artifact(champion, IMPORTANCE),
+        explanations=read_artifact(champion, EXPLANATIONS),
+        curves=read_artifact(champion, CURVES),
         features=found,
         predictions=predictions,
         before=reference["score"],
@@ -330,8 +343,16 @@ def _write_page(opened: Opened, watched: list[Watched], moment: datetime) -> Pat
 
 
 def _drifted(opened: Opened, lakehouse: Lakehouse, model: ModelDefinition) -> list[str]:
-    champion = registry_of(opened.configuration).champion(full_name(opened.configuration, model))
+    champion = open_model_registry(opened.configuration).champion(_name(opened, model))
     return monitoring.drifted_lately(lakehouse, model, None if champion is None else champion.version)
+
+
+def _name(opened: Opened, model: ModelDefinition) -> str:
+    return registered_name(opened.configuration, MODEL_PROJECT, model)
+
+
+def _champion(opened: Opened, registry: ModelRegistry, model: ModelDefinition) -> ModelVersion:
+    return require_champion(opened.configuration, MODEL_PROJECT, registry, model)
 
 
 def _definitions(opened: Opened) -> dict[str, str]:
@@ -350,7 +371,7 @@ def _begun(opened: Opened, registry: ModelRegistry, models: tuple[ModelDefinitio
 
     A model that had a champion and has none is among them: that is a fault, and what follows says so.
     """
-    begun = tuple(model for model in models if registry.ever_promoted(full_name(opened.configuration, model)))
+    begun = tuple(model for model in models if registry.ever_promoted(_name(opened, model)))
     for model in models:
         if model not in begun:
             _LOG.warning("%s is new: no version was ever promoted", model.name, extra={"event": "model_is_new"})

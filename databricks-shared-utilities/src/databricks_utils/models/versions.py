@@ -1,4 +1,4 @@
-"""Where models are: names in the registry, the experiment, the tables of scores and measurements."""
+"""Versions in the registry of an environment: their names, what they were trained on, and loading one to answer."""
 
 from __future__ import annotations
 
@@ -11,19 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
 from databricks_utils.config import Configuration
 from databricks_utils.errors import InvalidInput, LakehouseError
 from databricks_utils.features import require_same_definitions
-from databricks_utils.models import ModelDefinition, ModelRegistry, ModelVersion, open_registry
+from databricks_utils.models.definition import ModelDefinition, ModelProject
 from databricks_utils.models.families import Array
+from databricks_utils.models.registry import ModelRegistry, ModelVersion, open_registry
 
-from {{ cookiecutter.package_name }}.features.registry import COLUMNS
-from {{ cookiecutter.package_name }}.models.definitions import MODELS
-
-# Below the library's logger, which the configuration sets up.
-_LOG = logging.getLogger(f"databricks_utils.{__name__}")
-SCORES = "gold.household_scores"
-PERFORMANCE = "operations.model_performance"
+_LOG = logging.getLogger(__name__)
 #: Artifacts of a training run.
 FEATURES, PREDICTIONS, EXPLANATIONS, CURVES = "features.json", "predictions.json", "explanations.json", "curves.json"
 IMPORTANCE, DEFINITIONS = "importance.json", "feature-definitions.json"
@@ -73,12 +69,12 @@ class Contender:
         """
         found = float(self.answer(features)[0])
         if not math.isfinite(found):
-            hint = "Look at the features of this household, or take the version back: rollback"
+            hint = "Look at the features of this entity, or take the version back: rollback"
             raise UnusableModel(f"The model answers {found}", where=self.version.uri, hint=hint)
         return found
 
 
-def full_name(configuration: Configuration, model: ModelDefinition) -> str:
+def registered_name(configuration: Configuration, project: ModelProject, model: ModelDefinition) -> str:
     """Return catalog.schema.model, under which a model is registered here and in Unity Catalog.
 
     The last part is the model's own name, or what `models.registered` gives in its place: in the development target the
@@ -88,21 +84,22 @@ def full_name(configuration: Configuration, model: ModelDefinition) -> str:
         InvalidInput: `models.registered` names a model that there is not.
     """
     names = configuration.models.registered
-    strangers = sorted(set(names) - {known.name for known in MODELS})
+    strangers = sorted(set(names) - {known.name for known in project.models})
     if strangers:
-        hint = f"Known: {', '.join(known.name for known in MODELS)}"
+        hint = f"Known: {', '.join(known.name for known in project.models)}"
         where = f"config: models.registered.{strangers[0]}"
         raise InvalidInput(f"There is no model {strangers[0]!r}", where=where, hint=hint)
     return f"{configuration.catalog}.{configuration.schemas.gold}.{names.get(model.name, model.name)}"
 
 
-def own_name(configuration: Configuration, version: ModelVersion) -> str:
-    """Return the project's name of the model that a version is of, as tables have it; see `full_name`."""
-    found = (model.name for model in MODELS if full_name(configuration, model) == version.name)
+def project_name(configuration: Configuration, project: ModelProject, version: ModelVersion) -> str:
+    """Return the project's name of the model that a version is of, as tables have it; see `registered_name`."""
+    models = project.models
+    found = (model.name for model in models if registered_name(configuration, project, model) == version.name)
     return next(found, version.name.rpartition(".")[2])
 
 
-def reasons_wanted(configuration: Configuration) -> int:
+def reason_count(configuration: Configuration) -> int:
     """Return how many reasons go with each score; 0 where predictions are not explained at all.
 
     Raises:
@@ -115,7 +112,7 @@ def reasons_wanted(configuration: Configuration) -> int:
     return wanted
 
 
-def registry_of(configuration: Configuration) -> ModelRegistry:
+def open_model_registry(configuration: Configuration) -> ModelRegistry:
     """Open the registry of an environment, and tell MLflow about it."""
     models = configuration.models
     if models.tracking_uri.startswith("sqlite:///"):
@@ -129,24 +126,30 @@ def registry_of(configuration: Configuration) -> ModelRegistry:
     return open_registry(models.tracking_uri, models.registry_uri)
 
 
-def champion_of(configuration: Configuration, registry: ModelRegistry, model: ModelDefinition) -> ModelVersion:
+def require_champion(
+    configuration: Configuration, project: ModelProject, registry: ModelRegistry, model: ModelDefinition
+) -> ModelVersion:
     """Return the version in use.
 
     Raises:
         InvalidInput: No version has been promoted yet.
     """
-    found = registry.champion(full_name(configuration, model))
+    name = registered_name(configuration, project, model)
+    found = registry.champion(name)
     if found is None:
         hint = f"Train one and promote it: train, then promote --model {model.name} --approved-by NAME"
-        raise InvalidInput(f"{model.name} has no champion", where=full_name(configuration, model), hint=hint)
+        raise InvalidInput(f"{model.name} has no champion", where=name, hint=hint)
     return found
 
 
-def loaded(version: ModelVersion, definitions: Mapping[str, str] | None = None) -> Contender:
+def load_version(
+    version: ModelVersion, columns: tuple[str, ...], definitions: Mapping[str, str] | None = None
+) -> Contender:
     """Load a version.
 
     Args:
         version: Of the registry.
+        columns: Names of the features of today, in their order.
         definitions: Fingerprints of the features of today, which the version must have been trained on; without them
             only the names are compared.
 
@@ -157,46 +160,48 @@ def loaded(version: ModelVersion, definitions: Mapping[str, str] | None = None) 
     import mlflow.pyfunc
 
     found = mlflow.pyfunc.load_model(version.uri)
-    _require_features(version, found.metadata.metadata or {}, definitions)
+    _require_features(version, found.metadata.metadata or {}, columns, definitions)
     return Contender(version, found.unwrap_python_model())
 
 
-def usable(version: ModelVersion, definitions: Mapping[str, str]) -> Contender:
+def verify_version(version: ModelVersion, columns: tuple[str, ...], definitions: Mapping[str, str]) -> Contender:
     """Load a version that is about to answer, and let it answer once.
 
     Raises:
-        OtherDefinitions: As of `loaded`.
-        InvalidInput: As of `loaded`.
+        OtherDefinitions: As of `load_version`.
+        InvalidInput: As of `load_version`.
         UnusableModel: Its files cannot be loaded, or it breaks off.
     """
     try:
-        contender = loaded(version, definitions)
+        contender = load_version(version, columns, definitions)
     except LakehouseError:
         raise
     except Exception as error:  # whatever MLflow, a store of files or a learner's package raises
         hint = "Look whether its files are still there and its packages installed, or train again and promote"
         raise UnusableModel(f"The model cannot be loaded: {error}", where=version.uri, hint=hint) from error
-    contender.answer(np.zeros((1, len(COLUMNS))))
+    contender.answer(np.zeros((1, len(columns))))
     return contender
 
 
-def require_definitions(version: ModelVersion, definitions: Mapping[str, str]) -> None:
+def require_definitions(version: ModelVersion, columns: tuple[str, ...], definitions: Mapping[str, str]) -> None:
     """Compare what a version was trained on with the features of today, without loading it.
 
     Raises:
-        OtherDefinitions: As of `loaded`.
-        InvalidInput: As of `loaded`.
+        OtherDefinitions: As of `load_version`.
+        InvalidInput: As of `load_version`.
     """
     from mlflow.models import get_model_info
 
-    _require_features(version, get_model_info(version.uri).metadata or {}, definitions)
+    _require_features(version, get_model_info(version.uri).metadata or {}, columns, definitions)
 
 
-def _require_features(version: ModelVersion, noted: Mapping[str, Any], definitions: Mapping[str, str] | None) -> None:
+def _require_features(
+    version: ModelVersion, noted: Mapping[str, Any], columns: tuple[str, ...], definitions: Mapping[str, str] | None
+) -> None:
     hint = "Train a version with the features of today and promote it: train, then promote"
     features = tuple(noted.get(LEARNED_FROM, ()))
-    if features != COLUMNS:
-        raise InvalidInput(f"The model was trained on {_differences(features)}", where=version.uri, hint=hint)
+    if features != columns:
+        raise InvalidInput(f"The model was trained on {_differences(features, columns)}", where=version.uri, hint=hint)
     if definitions is None:
         return
     made_from = noted.get(DEFINED_AS) or {}
@@ -206,16 +211,16 @@ def _require_features(version: ModelVersion, noted: Mapping[str, Any], definitio
     require_same_definitions(made_from, definitions, where=version.uri, hint=hint)
 
 
-def _differences(features: tuple[str, ...]) -> str:
+def _differences(features: tuple[str, ...], columns: tuple[str, ...]) -> str:
     if not features:
         return "features that it does not name"
-    unknown, missing = (sorted(set(one) - set(other)) for one, other in ((features, COLUMNS), (COLUMNS, features)))
+    unknown, missing = (sorted(set(one) - set(other)) for one, other in ((features, columns), (columns, features)))
     said = [f"without {', '.join(missing)}"] if missing else []
     said += [f"with {', '.join(unknown)}, which there is no longer"] if unknown else []
     return f"other features: {'; '.join(said) or 'in another order'}"
 
 
-def artifact(version: ModelVersion, name: str) -> str:
+def read_artifact(version: ModelVersion, name: str) -> str:
     """Return a text that the training run has left."""
     import mlflow.artifacts
 

@@ -15,35 +15,25 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from databricks_utils import models
-from databricks_utils.cli import Opened
+
+from databricks_utils.config import Configuration
 from databricks_utils.errors import InvalidInput
 from databricks_utils.features import (
     FeatureStore,
     array_distributions,
     create_training_set,
     distributions_to_json,
+    first_event_day,
+    last_event_day,
 )
 from databricks_utils.medallion import Lakehouse
-from databricks_utils.models import (
-    FAMILIES,
-    Family,
-    ModelDefinition,
-    ModelRegistry,
-    ModelVersion,
-    Trained,
-    calibration_to_json,
-    find_family,
-    split_by_time,
-    train,
-    weights_to_json,
-)
-
-from {{ cookiecutter.package_name }}.features.refresh import first_event_day, last_event_day
-from {{ cookiecutter.package_name }}.features.registry import COLUMNS, TABLES
-from {{ cookiecutter.package_name }}.models.card import write_card
-from {{ cookiecutter.package_name }}.models.examples import examples, moments
-from {{ cookiecutter.package_name }}.models.places import (
+from databricks_utils.models.definition import ModelDefinition, ModelProject
+from databricks_utils.models.explanations import weights_to_json
+from databricks_utils.models.families import Family, find_family
+from databricks_utils.models.registry import ModelRegistry, ModelVersion
+from databricks_utils.models.training import Trained, calibration_to_json, split_by_time, train
+from databricks_utils.models.version_card import write_card
+from databricks_utils.models.versions import (
     CURVES,
     DEFINED_AS,
     DEFINITIONS,
@@ -52,8 +42,8 @@ from {{ cookiecutter.package_name }}.models.places import (
     IMPORTANCE,
     LEARNED_FROM,
     PREDICTIONS,
-    full_name,
-    reasons_wanted,
+    reason_count,
+    registered_name,
 )
 
 if TYPE_CHECKING:
@@ -68,7 +58,7 @@ class TrainingData:
     """Examples with their features.
 
     Args:
-        rows: household_id, observed_at, labels and features, sorted; read once for all models.
+        rows: key, observed_at, labels and features, sorted; read once for all models.
         observed_at: Their moments.
         versions: Delta version of every table that was read.
         definitions: Fingerprint of what each feature meant; a model keeps them.
@@ -80,56 +70,60 @@ class TrainingData:
     definitions: Mapping[str, str] = field(default_factory=dict)
 
 
-def months_unseen(lakehouse: Lakehouse, store: FeatureStore, version: ModelVersion) -> int:
+def count_unseen_months(lakehouse: Lakehouse, store: FeatureStore, project: ModelProject, version: ModelVersion) -> int:
     """Return how many months are complete by now that a version has neither learned from nor been tested on."""
     import mlflow
 
     tested = mlflow.MlflowClient().get_run(version.run_id).data.params.get("test_moment", "")
-    return sum(f"{moment:%Y-%m-%d}" > tested for moment in _observed(lakehouse, store)[2])
+    return sum(f"{moment:%Y-%m-%d}" > tested for moment in _observed(lakehouse, store, project)[2])
 
 
-def _observed(lakehouse: Lakehouse, store: FeatureStore) -> tuple[date, date, list[datetime]]:
+def _observed(lakehouse: Lakehouse, store: FeatureStore, project: ModelProject) -> tuple[date, date, list[datetime]]:
     """Return the first and the last day of the events, and the moments of the examples between them."""
-    events = lakehouse.read(TABLES[0].source.table)
-    first, last = (edge(events, store, TABLES[0].name) for edge in (first_event_day, last_event_day))
-    return first, last, moments(first, last)
+    events = lakehouse.read(project.events)
+    first, last = (edge(events, store, project.tables[0].name) for edge in (first_event_day, last_event_day))
+    return first, last, project.moments(first, last)
 
 
-def training_data(lakehouse: Lakehouse, store: FeatureStore) -> TrainingData:
+def read_training_data(lakehouse: Lakehouse, store: FeatureStore, project: ModelProject) -> TrainingData:
     """Join every example with its features as they were known at its moment.
 
     Raises:
         InvalidInput: The data is too short to learn from.
     """
-    events = lakehouse.read(TABLES[0].source.table)
-    first, last, observed = _observed(lakehouse, store)
+    events = lakehouse.read(project.events)
+    first, last, observed = _observed(lakehouse, store, project)
     if len(observed) < LEAST_MOMENTS:
         message = f"{first} to {last} has {len(observed)} months with a full past and future"
         raise InvalidInput(message, where="train", hint=f"{LEAST_MOMENTS} are needed: deliver more data")
-    joined = create_training_set(store, examples(events, observed), COLUMNS, timestamp="observed_at").load_df()
-    frame: Any = joined.toPandas()
-    rows = frame.sort_values(["observed_at", "household_id"], kind="stable", ignore_index=True)
-    names = [*(table.name for table in TABLES), *(table.source.table for table in TABLES)]
+    examples, columns = project.examples(events, observed), project.columns
+    frame: Any = create_training_set(store, examples, columns, timestamp="observed_at").load_df().toPandas()
+    rows = frame.sort_values(["observed_at", project.key], kind="stable", ignore_index=True)
+    names = [*(table.name for table in project.tables), *(table.source.table for table in project.tables)]
     versions = {name: lakehouse.version(name) for name in names}
-    return TrainingData(rows, observed, versions, store.registry.fingerprints(COLUMNS))
+    return TrainingData(rows, observed, versions, store.registry.fingerprints(columns))
 
 
 def run_training(
-    opened: Opened,
+    configuration: Configuration,
+    project: ModelProject,
     registry: ModelRegistry,
     model: ModelDefinition,
     data: TrainingData,
     *,
+    experiment: str,
     trials: int,
     seed: int,
 ) -> tuple[ModelVersion, Trained]:
     """Train a model, log the run, and register the result as the challenger.
 
     Args:
-        opened: The project.
+        configuration: Of the environment.
+        project: Whose model it is.
         registry: Of the environment.
         model: What to train.
         data: Examples with features.
+        experiment: Name of the experiment where the configuration gives none.
         trials: Settings to try.
         seed: Of everything that is drawn.
 
@@ -139,40 +133,43 @@ def run_training(
     """
     import mlflow
 
-    rows = data.rows
-    family = find_family(str(opened.configuration.parameter("model_family")), FAMILIES)
-    splits = split_by_time(rows, COLUMNS, model.label)
-    explain = reasons_wanted(opened.configuration) > 0
+    rows, columns = data.rows, project.columns
+    family = find_family(str(configuration.parameter("model_family")), project.families)
+    splits = split_by_time(rows, columns, model.label)
+    explain = reason_count(configuration) > 0
     if explain:
         family.require_explanations()
-    trained = train(model, splits, COLUMNS, family, trials=trials, seed=seed, explain=explain)
-    mlflow.set_experiment(experiment_id=experiment_of(opened))
+    trained = train(model, splits, columns, family, trials=trials, seed=seed, explain=explain)
+    mlflow.set_experiment(experiment_id=open_experiment(configuration, experiment))
     with mlflow.start_run(run_name=model.name) as run:
-        mlflow.log_params({**trained.settings, "seed": seed, "trials": trials, "features": len(COLUMNS)})
+        mlflow.log_params({**trained.settings, "seed": seed, "trials": trials, "features": len(columns)})
         mlflow.log_params(_noted(family))
         mlflow.log_params({"rows": len(rows), "rows_hash": _hash(rows.to_csv(index=False))})
         mlflow.log_params({f"version_of.{name}": version for name, version in data.versions.items()})
         mlflow.log_params({"first_moment": f"{data.observed_at[0]:%F}", "test_moment": f"{data.observed_at[-1]:%F}"})
         mlflow.log_metrics(trained.metrics)
-        held = {name: rows[name].to_numpy(dtype=np.float64) for name in COLUMNS}
+        held = {name: rows[name].to_numpy(dtype=np.float64) for name in columns}
         mlflow.log_text(distributions_to_json(array_distributions(held)), FEATURES)
         mlflow.log_text(distributions_to_json(array_distributions({"score": trained.predictions})), PREDICTIONS)
         mlflow.log_text(json.dumps(trained.importance), IMPORTANCE)
         mlflow.log_text(weights_to_json(trained.weights, trained.importance), EXPLANATIONS)
         mlflow.log_text(calibration_to_json(model, trained, data.observed_at[-1]), CURVES)
         mlflow.log_dict(dict(data.definitions), DEFINITIONS)
-        address = log_model(family, trained.estimator, data.definitions)
-    version = registry.register(full_name(opened.configuration, model), run.info.run_id, address)
-    write_card(model, version)
+        address = log_model(family, trained.estimator, columns, data.definitions)
+    version = registry.register(registered_name(configuration, project, model), run.info.run_id, address)
+    write_card(project, model, version)
     return version, trained
 
 
-def log_model(family: Family, estimator: Any, definitions: Mapping[str, str] | None = None) -> str:
-    """Log a fitted estimator in the active run, so that plain MLflow loads it and answers as the project does.
+def log_model(
+    family: Family, estimator: Any, columns: tuple[str, ...], definitions: Mapping[str, str] | None = None
+) -> str:
+    """Log a fitted estimator in the active run, so that plain MLflow loads it and answers as this library does.
 
     Args:
         family: What has learned.
         estimator: Fitted on the registered features, in their order.
+        columns: Names of these features.
         definitions: Fingerprints of these features.
 
     Returns:
@@ -189,13 +186,13 @@ def log_model(family: Family, estimator: Any, definitions: Mapping[str, str] | N
         path.write_bytes(pickle.dumps(estimator))
         info = mlflow.pyfunc.log_model(
             name="model",
-            python_model=str(Path(str(models.__file__)).with_name("answering.py")),
+            python_model=str(Path(__file__).with_name("answering.py")),
             artifacts={"estimator": str(path)},
-            signature=_signature(),
-            input_example=np.zeros((1, len(COLUMNS))),
+            signature=_signature(len(columns)),
+            input_example=np.zeros((1, len(columns))),
             # Said here, since MLflow would find them by loading the model in a process of its own.
             pip_requirements=[f"mlflow=={mlflow.__version__}", *_pinned("numpy", "sklearn", family.package)],
-            metadata={LEARNED_FROM: list(COLUMNS), DEFINED_AS: dict(definitions or {})},
+            metadata={LEARNED_FROM: list(columns), DEFINED_AS: dict(definitions or {})},
         )
     return str(info.model_uri)
 
@@ -207,12 +204,12 @@ def _pinned(*packages: str) -> list[str]:
     return [f"{name}=={metadata.version(name)}" for name in names]
 
 
-def experiment_of(opened: Opened) -> str:
-    """Return the id of the project's experiment, which is made when absent."""
+def open_experiment(configuration: Configuration, name: str) -> str:
+    """Return the id of an experiment, which is made when absent: the configuration's, or that of the name."""
     import mlflow
 
-    settings = opened.configuration.models
-    name = settings.experiment or opened.project.command
+    settings = configuration.models
+    name = settings.experiment or name
     found = mlflow.get_experiment_by_name(name)
     if found is not None:
         return str(found.experiment_id)
@@ -229,12 +226,12 @@ def _uri(folder: str | None) -> str | None:
     return None if folder is None else Path(folder).as_uri()
 
 
-def _signature() -> object:
+def _signature(count: int) -> object:
     from mlflow.models import ModelSignature
     from mlflow.types import Schema, TensorSpec
 
     number = np.dtype(np.float64)
-    inputs, outputs = TensorSpec(number, (-1, len(COLUMNS))), TensorSpec(number, (-1,))
+    inputs, outputs = TensorSpec(number, (-1, count)), TensorSpec(number, (-1,))
     return ModelSignature(inputs=Schema([inputs]), outputs=Schema([outputs]))
 
 

@@ -1,4 +1,4 @@
-"""Brings feature tables up to date by the library's `refresh`, and knows which days a source has."""
+"""Which days the events of a feature table have, and which of its rows are worth looking up."""
 
 from __future__ import annotations
 
@@ -6,15 +6,14 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from databricks_utils.errors import InvalidInput
-from databricks_utils.features import FeatureStore, Refreshed, publish, refresh, seen_version
-from databricks_utils.medallion import Lakehouse
 from pyspark.sql import functions as F
 
-if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+from databricks_utils.errors import InvalidInput
+from databricks_utils.features.online import publish
+from databricks_utils.features.store import FeatureStore
 
-__all__ = ["Refreshed", "first_event_day", "last_event_day", "publish_online", "refresh", "seen_version"]
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
 
 
 def first_event_day(events: DataFrame, store: FeatureStore, name: str) -> date:
@@ -35,13 +34,13 @@ def last_event_day(events: DataFrame, store: FeatureStore, name: str) -> date:
     return _edge(events, store, name, F.max)
 
 
-def publish_online(lakehouse: Lakehouse, store: FeatureStore, name: str, path: Path, last_day: date) -> int:
+def publish_valid(spark: SparkSession, store: FeatureStore, name: str, path: Path, last_day: date) -> int:
     """Put the newest row of every entity into the online store, and return how many entities it then knows.
 
     Only rows that are still valid on the last day are read: `ttl_days` takes the others out of use anyway.
     """
     ttl = store.registry.table(name).ttl_days
-    rows = store.read(lakehouse.spark, name)
+    rows = store.read(spark, name)
     if ttl is not None:
         rows = rows.where(F.col("available_at") > F.lit(f"{last_day - timedelta(ttl)} 00:00:00Z").cast("timestamp"))
     path.parent.mkdir(parents=True, exist_ok=True)
