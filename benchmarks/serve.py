@@ -17,6 +17,9 @@ from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
+from databricks_utils.features import FeatureRegistry
+from databricks_utils.serving.scorer import open_scorer, open_server
+
 LOOK_UPS, REQUESTS = 20_000, 3_000
 
 
@@ -35,14 +38,14 @@ def percentiles(work: Callable[[int], object], households: list[int], times: int
 def main(package: str, result: Path) -> None:
     """Measure three things and write them down."""
     project: Any = __import__(f"{package}.__main__", fromlist=["PROJECT"]).PROJECT
-    serving: Any = __import__(f"{package}.models.serving", fromlist=["open_scorer"])
-    tables: Any = __import__(f"{package}.features.registry", fromlist=["TABLES"]).TABLES
+    declared: Any = __import__(f"{package}.models.project", fromlist=["MODEL_PROJECT"]).MODEL_PROJECT
     opened = project.open("local", ".")
-    scorer = serving.open_scorer(opened, share=0.0, experiment="bench")
+    features = FeatureRegistry(declared.tables, opened.contracts)
+    scorer = open_scorer(opened.configuration, declared, features, share=0.0, experiment="bench")
     with sqlite3.connect(opened.configuration.models.online_store) as connection:
         stored = connection.execute("SELECT DISTINCT entity FROM entities").fetchall()
     households = [int(json.loads(text)[0]) for (text,) in stored]
-    server = serving.server_of(scorer, 0)
+    server = open_server(scorer, 0)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     connection_to = HTTPConnection("127.0.0.1", server.server_address[1])
 
@@ -52,7 +55,7 @@ def main(package: str, result: Path) -> None:
         body = answer.read()
         assert answer.status == 200, body
 
-    widest = max(tables, key=lambda table: len(table.columns))
+    widest = max(declared.tables, key=lambda table: len(table.columns))
     found = {
         f"look-up of {len(widest.columns)} features": percentiles(
             lambda household: scorer.store.look_up(widest.name, (household,)), households, LOOK_UPS

@@ -1,8 +1,9 @@
-"""Two little models: one says whether something comes about, one how much of it."""
+"""Two little models of guests: one says whether something comes about, one how much of it."""
 
 from __future__ import annotations
 
-from databricks_utils.models import Gate, ModelDefinition
+from databricks_utils.features import Events, Feature, FeatureTable
+from databricks_utils.models import Gate, ModelDefinition, ModelProject
 
 LEAVING = ModelDefinition(
     name="guest_leaving",
@@ -31,3 +32,24 @@ SPENDING = ModelDefinition(
     amount_unit="EUR",
 )
 MODELS = (LEAVING, SPENDING)
+VISITS = FeatureTable(
+    "gold.guest_features",
+    source=Events("silver.visits", timestamp="visited_at"),
+    entity=("guest_id",),
+    features=(Feature("visits", "count", windows=(30,), description="Visits."),),
+    description="What guests do.",
+    owner="hosts",
+    ttl_days=7,
+)
+PROJECT = ModelProject(
+    key="guest_id",
+    entities="guests",
+    tables=(VISITS,),
+    models=MODELS,
+    horizon_days=30,
+    moments=lambda first, last: [],
+    population=lambda events, moments: events,
+    examples=lambda events, moments: events,
+    outcomes=lambda events, base: base,
+    scores="gold.guest_scores",
+)

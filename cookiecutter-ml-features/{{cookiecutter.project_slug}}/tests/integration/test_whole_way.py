@@ -37,20 +37,19 @@ from databricks_utils.medallion import Lakehouse
 from databricks_utils.models import FAMILIES, ModelDefinition, asks_challenger, identify_family
 from databricks_utils.models.comparison import Side
 from databricks_utils.models.experiment import read_training_data
+from databricks_utils.models.monitoring import PERFORMANCE, find_drift, measure_prediction_drift, monitor_model
 from databricks_utils.models.scoring import score_population
 from databricks_utils.models.versions import EXPLANATIONS, open_model_registry, registered_name, verify_version
 from databricks_utils.serving import Assignment, AssignmentLog
+from databricks_utils.serving.scorer import Scorer, answer_request, check_health, open_scorer, open_server
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from {{ cookiecutter.package_name }}.__main__ import PROJECT
 from {{ cookiecutter.package_name }}.features.registry import COLUMNS, TABLES, feature_registry
-from {{ cookiecutter.package_name }}.models import monitoring
 from {{ cookiecutter.package_name }}.models.definitions import CHURN, MODELS, SPEND
 from {{ cookiecutter.package_name }}.models.examples import examples, population
-from {{ cookiecutter.package_name }}.models.monitoring import PERFORMANCE
 from {{ cookiecutter.package_name }}.models.project import MODEL_PROJECT
-from {{ cookiecutter.package_name }}.models.serving import Scorer, answered, health, open_scorer, server_of
 
 Command = Callable[..., tuple[int, str]]
 ROOT = Path(__file__).resolve().parents[2]
@@ -60,6 +59,11 @@ LAST_DAY = date(2018, 1, 1)
 PAST = datetime(2017, 12, 1, tzinfo=timezone.utc)
 DRIFT = "operations.feature_drift"
 SCORES = MODEL_PROJECT.scores
+
+
+def scorer_of(opened: Opened, share: float, experiment: str) -> Scorer:
+    features = feature_registry(opened.contracts)
+    return open_scorer(opened.configuration, MODEL_PROJECT, features, share=share, experiment=experiment)
 
 
 def name_of(opened: Opened, model: ModelDefinition) -> str:
@@ -102,7 +106,7 @@ def said(command: Command) -> dict[str, tuple[int, str]]:
 @pytest.fixture(scope="module")
 def scorer(opened: Opened, said: dict[str, tuple[int, str]]) -> Scorer:
     """Return what the service answers with."""
-    return open_scorer(opened, share=0.0, experiment="test")
+    return scorer_of(opened, 0.0, "test")
 
 
 def test_every_step_does_its_work(said: dict[str, tuple[int, str]]) -> None:
@@ -206,13 +210,16 @@ def test_a_feature_that_means_something_else_stops_every_step_until_it_is_comput
         "score": lambda: score_population(
             opened.configuration, lakehouse, redefined, MODEL_PROJECT, models, CHURN, NEWEST
         ),
-        "monitor": lambda: monitoring.monitor(opened, lakehouse, redefined, models, CHURN, NEWEST),
+        "monitor": lambda: monitor_model(
+            opened.configuration, lakehouse, redefined, MODEL_PROJECT, models, CHURN, NEWEST
+        ),
         "serve, promote and roll back": lambda: verify_version(champion, COLUMNS, registry.fingerprints(COLUMNS)),
     }
     for attempt in steps.values():
         with pytest.raises(OtherDefinitions, match=f"{changed.name}_7d"):
             attempt()
 
+    asked = json.dumps({"household_id": 1332, "at": NEWEST.isoformat()}).encode()
     # A running service of the old definitions, beside a store of the new ones.
     path = opened.configuration.models.online_store
     assert path is not None
@@ -220,13 +227,13 @@ def test_a_feature_that_means_something_else_stops_every_step_until_it_is_comput
         kept = connection.execute("SELECT feature_table, fingerprint FROM definitions").fetchall()
         connection.execute("UPDATE definitions SET fingerprint = ?", [fingerprint(registry, other)])
     try:
-        status, answer = answered(scorer, json.dumps({"household_id": 1332, "at": NEWEST.isoformat()}).encode())
-        assert (status, "published from other definitions" in json.dumps(answer)) == (503, True)
-        assert health(scorer).status == 503
+        reply = answer_request(scorer, asked)
+        assert (reply.status, "published from other definitions" in str(reply.content["detail"])) == (503, True)
+        assert check_health(scorer).status == 503
     finally:
         with closing(sqlite3.connect(path)) as connection, connection:
             connection.executemany("UPDATE definitions SET fingerprint = ?2 WHERE feature_table = ?1", kept)
-    assert answered(scorer, json.dumps({"household_id": 1332, "at": NEWEST.isoformat()}).encode())[0] == 200
+    assert answer_request(scorer, asked).status == 200
 
 
 def test_the_page_holds_everything_it_needs(said: dict[str, tuple[int, str]]) -> None:
@@ -276,7 +283,7 @@ def test_the_service_answers_as_the_batch_does(lakehouse: Lakehouse, scorer: Sco
     rows = (
         lakehouse.read(SCORES).where(F.col("observed_at") == F.lit(NEWEST)).orderBy("household_id").limit(6).collect()
     )
-    server = server_of(scorer, 0)
+    server = open_server(scorer, 0)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     connection = HTTPConnection("127.0.0.1", server.server_address[1])
 
@@ -308,7 +315,7 @@ def test_a_challenger_answers_for_its_share_of_the_households(
 ) -> None:
     rows = lakehouse.read(SCORES).where(F.col("observed_at") == F.lit(NEWEST)).select("household_id").distinct()
     households = [row.household_id for row in rows.collect()]
-    first, again = (open_scorer(opened, share=0.5, experiment="autumn") for _ in range(2))
+    first, again = (scorer_of(opened, 0.5, "autumn") for _ in range(2))
 
     answers = {household: first.score(household, NEWEST)["models"] for household in households}
 
@@ -352,15 +359,15 @@ def test_a_comparison_says_what_became_of_either_side_and_lets_nobody_win_too_ea
 
 
 def test_what_is_no_request_is_refused_in_words(scorer: Scorer) -> None:
-    assert answered(scorer, b"[]")[0] == 400
-    assert answered(scorer, b'{"household_id": "1"}')[0] == 400
-    assert answered(scorer, b'{"household_id": 1, "at": "2018-01-02T00:00:00"}')[0] == 400
+    assert answer_request(scorer, b"[]").status == 400
+    assert answer_request(scorer, b'{"household_id": "1"}').status == 400
+    assert answer_request(scorer, b'{"household_id": 1, "at": "2018-01-02T00:00:00"}').status == 400
 
 
 @pytest.fixture
 def port(scorer: Scorer) -> Iterator[int]:
     """Start the service, and return its port."""
-    server = server_of(scorer, 0)
+    server = open_server(scorer, 0)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield server.server_address[1]
     server.shutdown()
@@ -421,14 +428,14 @@ def test_the_service_is_down_while_its_store_is_cut_or_gone(
     path = tmp_path / "online.db"
     shutil.copy(whole, path)
     own = replace(scorer, store=OnlineStore(path, feature_registry(opened.contracts)))
-    before = health(own).status
+    before = check_health(own).status
     own.score(1332, NEWEST)
 
     spoil(path)
 
-    assert (before, health(own).status, health(own).content["state"]) == (200, 503, "down")
+    assert (before, check_health(own).status, check_health(own).content["state"]) == (200, 503, "down")
     shutil.copy(whole, path)
-    assert health(own).status == 200
+    assert check_health(own).status == 200
     assert own.score(1332, NEWEST)["models"] == scorer.score(1332, NEWEST)["models"]
 
 
@@ -468,7 +475,7 @@ def test_a_store_that_is_spoilt_is_said_to_be_so(opened: Opened, said: dict[str,
     )
 
     with pytest.raises(Exception, match=r"online\.db") as caught:
-        open_scorer(spoilt, share=0.0, experiment="test")
+        scorer_of(spoilt, 0.0, "test")
 
     assert type(caught.value).__name__ == "CorruptStore"
 
@@ -534,7 +541,7 @@ def test_of_too_few_households_no_drift_is_said(
     parameters = {**opened.configuration.parameters, "drift_minimum_rows": 1000}
     strict = replace(opened, configuration=opened.configuration.model_copy(update={"parameters": parameters}))
 
-    (found,) = monitoring.prediction_drift(strict, lakehouse, champion, NEWEST)
+    (found,) = measure_prediction_drift(strict.configuration, lakehouse, MODEL_PROJECT, champion, NEWEST)
 
     assert (found.status, found.reasons) == ("too few rows", ("fewer than 1000 rows",))
     assert found.psi > 0.2
@@ -587,8 +594,8 @@ def test_a_degraded_model_is_trained_anew_though_nothing_has_drifted(
 ) -> None:
     lakehouse.spark.sql(f"UPDATE {lakehouse.identifier(DRIFT)} SET status = 'stable'")
 
-    assert monitoring.drifted_lately(lakehouse, CHURN) == ["performance"]
-    assert monitoring.drifted_lately(lakehouse, SPEND) == []
+    assert find_drift(lakehouse, MODEL_PROJECT, CHURN) == ["performance"]
+    assert find_drift(lakehouse, MODEL_PROJECT, SPEND) == []
 
 
 def test_nothing_is_trained_where_nothing_has_drifted_and_an_earlier_champion_was_degraded(

@@ -41,14 +41,13 @@ from databricks_utils.models.versions import (
     project_name,
     registered_name,
 )
-from databricks_utils.serving import AssignmentLog
+from databricks_utils.serving import AssignmentLog, scorer
+from databricks_utils.serving.scorer import Scorer, answer_request, open_scorer
 
 from {{ cookiecutter.package_name }}.__main__ import PROJECT
-from {{ cookiecutter.package_name }}.features.registry import COLUMNS, TABLES
-from {{ cookiecutter.package_name }}.models import serving
+from {{ cookiecutter.package_name }}.features.registry import COLUMNS, TABLES, feature_registry
 from {{ cookiecutter.package_name }}.models.definitions import CHURN, MODELS, SPEND
 from {{ cookiecutter.package_name }}.models.project import MODEL_PROJECT
-from {{ cookiecutter.package_name }}.models.serving import Scorer, answered, open_scorer
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = PROJECT.package_folder.name
@@ -164,7 +163,12 @@ def registered(
 
 
 def scorer_of(contenders: Mapping[str, tuple[ModelDefinition, Contender, Contender | None]], share: float) -> Scorer:
-    return Scorer(cast("OnlineStore", Shelf()), contenders, share, "autumn")
+    return Scorer(MODEL_PROJECT, cast("OnlineStore", Shelf()), contenders, share, "autumn")
+
+
+def opened_scorer(opened: Opened, share: float) -> Scorer:
+    features = feature_registry(opened.contracts)
+    return open_scorer(opened.configuration, MODEL_PROJECT, features, share=share, experiment="autumn")
 
 
 @pytest.fixture
@@ -256,7 +260,7 @@ def test_each_household_is_answered_by_the_model_that_its_number_draws(rivals: H
         assert champion is not None
         assert challenger is not None
         contenders[model.name] = (model, load_version(champion, COLUMNS), load_version(challenger, COLUMNS))
-    scorer, other = scorer_of(contenders, 0.5), scorer_of(contenders, 0.5)
+    one, other = scorer_of(contenders, 0.5), scorer_of(contenders, 0.5)
     alone = {
         (model.name, number): mlflow.pyfunc.load_model(f"models:/{rivals.name(model)}/{number}")
         for model in MODELS
@@ -265,10 +269,10 @@ def test_each_household_is_answered_by_the_model_that_its_number_draws(rivals: H
 
     drawn = {}
     for household in HOUSEHOLDS:
-        answer = scorer.score(household, MOMENT)
-        assert answer == scorer.score(household, MOMENT) == other.score(household, MOMENT)
+        answer = one.score(household, MOMENT)
+        assert answer == one.score(household, MOMENT) == other.score(household, MOMENT)
         assert answer["known"]
-        row = scorer.features(household)
+        row = one.features(household)
         for name, said in answer["models"].items():
             assert said["score"] == alone[name, said["version"]].predict(row)[0]
             assert said["score"] != alone[name, 3 - said["version"]].predict(row)[0]
@@ -283,10 +287,10 @@ def test_each_household_is_answered_by_the_model_that_its_number_draws(rivals: H
 def test_no_share_leaves_all_to_the_champion_and_a_full_one_to_the_challenger(
     rivals: Home, monkeypatch: pytest.MonkeyPatch, share: float, versions: set[int]
 ) -> None:
-    monkeypatch.setattr(serving, "OnlineStore", lambda *_: Shelf())
-    scorer = open_scorer(rivals.opened, share=share, experiment="autumn")
+    monkeypatch.setattr(scorer, "OnlineStore", lambda *_: Shelf())
+    answering = opened_scorer(rivals.opened, share)
 
-    answers = [scorer.score(household)["models"] for household in HOUSEHOLDS]
+    answers = [answering.score(household)["models"] for household in HOUSEHOLDS]
 
     assert {said["version"] for answer in answers for said in answer.values()} == versions
 
@@ -295,11 +299,11 @@ def test_a_comparison_notes_every_household_on_the_side_that_answered_it_and_wan
     rivals: Home, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Afterwards nobody could tell who got which side: the share may have changed, and the challenger be champion."""
-    monkeypatch.setattr(serving, "OnlineStore", lambda *_: Shelf())
+    monkeypatch.setattr(scorer, "OnlineStore", lambda *_: Shelf())
     own = {**rivals.values, "models.assignments": str(tmp_path / "assignments.db")}
-    scorer = open_scorer(PROJECT.open("local", str(ROOT), **own), share=0.5, experiment="autumn")
+    answering = opened_scorer(PROJECT.open("local", str(ROOT), **own), 0.5)
 
-    answers = {household: scorer.score(household, MOMENT)["models"] for household in HOUSEHOLDS}
+    answers = {household: answering.score(household, MOMENT)["models"] for household in HOUSEHOLDS}
 
     noted = AssignmentLog(tmp_path / "assignments.db").read("autumn")
     assert {(item.entity, item.model): (item.version, item.score) for item in noted} == {
@@ -311,7 +315,7 @@ def test_a_comparison_notes_every_household_on_the_side_that_answered_it_and_wan
     assert {(item.known, item.at) for item in noted} == {(True, MOMENT)}
     nowhere = PROJECT.open("local", str(ROOT), **{**own, "models.assignments": "null"})
     with pytest.raises(InvalidInput, match="needs a file for its assignments"):
-        open_scorer(nowhere, share=0.5, experiment="autumn")
+        opened_scorer(nowhere, 0.5)
 
 
 def test_a_model_that_breaks_off_is_an_answer_in_words(rivals: Home) -> None:
@@ -323,11 +327,12 @@ def test_a_model_that_breaks_off_is_an_answer_in_words(rivals: Home) -> None:
 
     champion = rivals.registry.champion(rivals.name(CHURN))
     assert champion is not None
-    scorer = scorer_of({CHURN.name: (CHURN, Contender(champion, Broken()), None)}, 0.0)
+    broken = scorer_of({CHURN.name: (CHURN, Contender(champion, Broken()), None)}, 0.0)
 
-    status, answer = answered(scorer, json.dumps({"household_id": 113}).encode())
+    reply = answer_request(broken, json.dumps({"household_id": 113}).encode())
+    answer = reply.content
 
-    assert status == 503
+    assert reply.status == 503
     assert "gives no answer: X has 120 features" in answer["error"]
     assert champion.uri in answer["error"]
     assert "train again and promote" in answer["error"]
@@ -352,7 +357,7 @@ def test_an_answer_says_how_far_a_household_is_known_and_a_configuration_may_ref
     assert champion is not None
     contenders = {CHURN.name: (CHURN, load_version(champion, COLUMNS), None)}
     answering, refusing = (
-        Scorer(cast("OnlineStore", shelf), contenders, 0.0, "autumn", Serving.model_validate(rules))
+        Scorer(MODEL_PROJECT, cast("OnlineStore", shelf), contenders, 0.0, "autumn", Serving.model_validate(rules))
         for rules in (
             {"unknown": "answer", "maximum_age_hours": most},
             {"unknown": "refuse", "maximum_age_hours": most},
@@ -360,14 +365,14 @@ def test_an_answer_says_how_far_a_household_is_known_and_a_configuration_may_ref
     )
     body = b'{"household_id": 113, "at": "2018-01-02T00:00:00Z"}'
 
-    status, said = answered(answering, body)
-    refused, problem = answered(refusing, body)
+    reply, refused = answer_request(answering, body), answer_request(refusing, body)
+    said = reply.content
 
-    assert (status, said["known"], said["features_age_hours"]) == (200, known, age)
+    assert (reply.status, said["known"], said["features_age_hours"]) == (200, known, age)
     assert (said["features_as_of"] is None) == (age is None)
     assert because is None or because in said["unknown_because"]
-    assert refused == (200 if known else 422)
-    assert known or because is None or because in problem["detail"]
+    assert refused.status == (200 if known else 422)
+    assert known or because is None or because in refused.content["detail"]
 
 
 @pytest.mark.parametrize("words", [("serve", "--port=0"), ("monitor",), ("score",), ("champions",)], ids=" ".join)

@@ -23,6 +23,8 @@ from databricks_utils.features import (
 from databricks_utils.medallion import Lakehouse
 from databricks_utils.models import Comparison, ModelDefinition, ModelRegistry, ModelVersion
 from databricks_utils.models.experiment import count_unseen_months, read_training_data, run_training
+from databricks_utils.models.monitoring import Performance, drift_thresholds, find_drift, monitor_model
+from databricks_utils.models.page import Watched, render_models
 from databricks_utils.models.scoring import score_population
 from databricks_utils.models.version_card import CARD, write_card
 from databricks_utils.models.versions import (
@@ -38,13 +40,13 @@ from databricks_utils.models.versions import (
 )
 from databricks_utils.serving import AssignmentLog
 from databricks_utils.serving.outcomes import compare_versions
+from databricks_utils.serving.scorer import open_scorer, open_server
+from databricks_utils.serving.service import LOOPBACK
 from pyspark.sql import functions as F
 
 from {{ cookiecutter.package_name }}.features.registry import COLUMNS, TABLES, feature_registry
-from {{ cookiecutter.package_name }}.models import monitoring
 from {{ cookiecutter.package_name }}.models.definitions import HORIZON_DAYS, MODELS
 from {{ cookiecutter.package_name }}.models.project import MODEL_PROJECT
-from {{ cookiecutter.package_name }}.models.report import Watched, render
 
 # Below the library's logger, which the configuration sets up: an alert on warnings finds it.
 _LOG = logging.getLogger(f"databricks_utils.{__name__}")
@@ -239,7 +241,9 @@ def monitor(opened: Opened, name: str, at: datetime | None, *, unless_new: bool 
     lakehouse = opened.lakehouse()
     moment, watched = _moment(lakehouse, store, at), []
     for model in models:
-        found, predictions, known = monitoring.monitor(opened, lakehouse, store, registry, model, moment)
+        found, predictions, known = monitor_model(
+            opened.configuration, lakehouse, store, MODEL_PROJECT, registry, model, moment
+        )
         drifted = [result.column for result in found if result.status == "drifted"]
         states = {result.status for result in found}
         said = "too few rows to say" if states == {"too few rows"} else f"{len(drifted)} of {len(found)} drifted"
@@ -280,6 +284,22 @@ def compare(opened: Opened, experiment: str) -> int:
     return 0
 
 
+def serve(opened: Opened, port: int, *, share: float, experiment: str) -> int:
+    """Answer requests until somebody interrupts."""
+    features = feature_registry(opened.contracts)
+    scorer = open_scorer(opened.configuration, MODEL_PROJECT, features, share=share, experiment=experiment)
+    server = open_server(scorer, port)
+    for name, (_, _, challenger) in scorer.contenders.items():
+        if share and challenger is None:
+            click.echo(f"{name} has no challenger: its champion answers for everybody")
+    click.echo(f"POST http://{LOOPBACK}:{server.server_address[1]}/score  (Ctrl-C ends it)")
+    try:
+        server.serve_forever()
+    finally:
+        server.server_close()
+    return 0
+
+
 def _sides(comparison: Comparison) -> str:
     sides = (("champion", comparison.champion), ("challenger", comparison.challenger))
     return "; ".join(
@@ -304,7 +324,7 @@ def _watched(
     lakehouse: Lakehouse,
     model: ModelDefinition,
     moment: datetime,
-    measured: tuple[list[Drift], list[Drift], list[monitoring.Performance]],
+    measured: tuple[list[Drift], list[Drift], list[Performance]],
 ) -> Watched:
     registry = open_model_registry(opened.configuration)
     champion = _champion(opened, registry, model)
@@ -334,7 +354,7 @@ def _watched(
 def _write_page(opened: Opened, watched: list[Watched], moment: datetime) -> Path:
     title = f"Models of {opened.project.command}"
     note = f"{opened.configuration.environment}, households active before {moment:%d %B %Y}"
-    page = render(title, note, watched, monitoring.thresholds_of(opened).psi)
+    page = render_models(MODEL_PROJECT, title, note, watched, drift_thresholds(opened.configuration).psi)
     folder = Path(opened.configuration.storage.reports)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"models-{moment:%Y%m%d}.html"
@@ -344,7 +364,7 @@ def _write_page(opened: Opened, watched: list[Watched], moment: datetime) -> Pat
 
 def _drifted(opened: Opened, lakehouse: Lakehouse, model: ModelDefinition) -> list[str]:
     champion = open_model_registry(opened.configuration).champion(_name(opened, model))
-    return monitoring.drifted_lately(lakehouse, model, None if champion is None else champion.version)
+    return find_drift(lakehouse, MODEL_PROJECT, model, None if champion is None else champion.version)
 
 
 def _name(opened: Opened, model: ModelDefinition) -> str:

@@ -167,9 +167,9 @@ def _serve(project: Project) -> click.Command:
     @click.option("--experiment", default="first", show_default=True, help="Name of the comparison.")
     @project_options
     def serve(port: int, share: float, experiment: str, **options: Any) -> int:
-        from {{ cookiecutter.package_name }}.models.serving import serve_forever
+        from {{ cookiecutter.package_name }}.orchestration import actions
 
-        return serve_forever(opened_with(project, options), port, share=share, experiment=experiment)
+        return actions.serve(opened_with(project, options), port, share=share, experiment=experiment)
 
     return serve
 

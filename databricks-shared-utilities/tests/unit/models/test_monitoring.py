@@ -6,50 +6,64 @@ import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
+from little_models import LEAVING, PROJECT, SPENDING
+
+from databricks_utils.config import Configuration
 from databricks_utils.features import Drift, array_distributions, measure_drift
 from databricks_utils.models import ModelDefinition, ModelVersion
 from databricks_utils.models.families import Array
+from databricks_utils.models.monitoring import Performance, find_newest, judge_scores, warn_if_degraded
+from databricks_utils.models.page import Watched, render_models
 
-from {{ cookiecutter.package_name }}.__main__ import PROJECT
-from {{ cookiecutter.package_name }}.models import monitoring
-from {{ cookiecutter.package_name }}.models.definitions import CHURN, SPEND
-from {{ cookiecutter.package_name }}.models.monitoring import Performance, came_true, newest_of
-from {{ cookiecutter.package_name }}.models.report import Watched, render
+pytest.importorskip("sklearn")
 
 MOMENT = datetime(2017, 11, 1, tzinfo=timezone.utc)
 LABEL = np.array([0.0, 1.0] * 10)
-#: Scores by what the households did: right, as good as chance, and the wrong way round.
+#: Scores by what came about: right, as good as chance, and the wrong way round.
 RIGHT, CHANCE, WRONG = 0.2 + 0.6 * LABEL, np.repeat([0.4, 0.6], 10), 0.8 - 0.6 * LABEL
 SPENT = np.linspace(10, 200, 20)
 
 
-def judged(model: ModelDefinition, label: Array, score: Array, **more: str) -> Performance:
-    limits = {"performance_minimum_rows": "20", **more}
-    opened = PROJECT.open("local", **{f"parameters.{name}": value for name, value in limits.items()})
-    return came_true(opened, model, 3, MOMENT, label, score)
+LIMITS = {
+    "performance_minimum_rows": 20,
+    "performance_leaving_least_auc": 0.55,
+    "performance_leaving_least_skill": 0.0,
+    "performance_spending_least_r2": -0.1,
+}
+
+
+class Settings:
+    """Stands in for a configuration, of which nothing but parameters is asked."""
+
+    def __init__(self, limits: dict[str, float]) -> None:
+        self.parameter = limits.__getitem__
+
+
+def judged(model: ModelDefinition, label: Array, score: Array, **more: float) -> Performance:
+    return judge_scores(cast("Configuration", Settings({**LIMITS, **more})), model, 3, MOMENT, label, score)
 
 
 @pytest.mark.parametrize(
     ("model", "label", "score", "status", "reasons"),
     [
-        (CHURN, LABEL, RIGHT, "ok", []),
-        (CHURN, LABEL, CHANCE, "degraded", ["auc is 0.5, at least 0.55 is needed"]),
+        (LEAVING, LABEL, RIGHT, "ok", []),
+        (LEAVING, LABEL, CHANCE, "degraded", ["auc is 0.5, at least 0.55 is needed"]),
         (
-            CHURN,
+            LEAVING,
             LABEL,
             WRONG,
             "degraded",
             ["auc is 0, at least 0.55 is needed", "skill_high is -1.56, more than 0 is needed"],
         ),
-        (CHURN, LABEL[1:], WRONG[1:], "too few rows", ["fewer than 20 rows"]),
-        (CHURN, np.zeros(20), RIGHT, "too few rows", ["churned is 0 in all rows"]),
-        (SPEND, SPENT, SPENT + 5, "ok", []),
-        (SPEND, SPENT, SPENT + 100, "degraded", ["r2 is -2.00752, at least -0.1 is needed"]),
-        (SPEND, SPENT[1:], SPENT[1:] + 100, "too few rows", ["fewer than 20 rows"]),
+        (LEAVING, LABEL[1:], WRONG[1:], "too few rows", ["fewer than 20 rows"]),
+        (LEAVING, np.zeros(20), RIGHT, "too few rows", ["left is 0 in all rows"]),
+        (SPENDING, SPENT, SPENT + 5, "ok", []),
+        (SPENDING, SPENT, SPENT + 100, "degraded", ["r2 is -2.00752, at least -0.1 is needed"]),
+        (SPENDING, SPENT[1:], SPENT[1:] + 100, "too few rows", ["fewer than 20 rows"]),
     ],
     ids=["right", "by chance", "wrong", "few", "all alike", "amounts", "amounts far off", "few amounts"],
 )
@@ -59,47 +73,50 @@ def test_scores_are_judged_by_what_came_true(
     found = judged(model, label, score)
 
     assert (found.status, list(found.reasons)) == (status, reasons)
-    assert (found.model, found.version, found.observed_at, found.households) == (model.name, 3, MOMENT, len(label))
+    assert (found.model, found.version, found.observed_at, found.entities) == (model.name, 3, MOMENT, len(label))
 
 
 def test_the_configuration_says_from_where_on_a_model_is_degraded() -> None:
-    assert judged(CHURN, LABEL, CHANCE, performance_churn_least_auc="0.5").status == "ok"
-    assert judged(CHURN, LABEL, RIGHT, performance_churn_least_skill="0.9").status == "degraded"
-    assert judged(SPEND, SPENT, SPENT + 100, performance_spend_least_r2="-3").status == "ok"
-    assert judged(CHURN, LABEL, WRONG, performance_minimum_rows="21").status == "too few rows"
+    assert judged(LEAVING, LABEL, CHANCE, performance_leaving_least_auc=0.5).status == "ok"
+    assert judged(LEAVING, LABEL, RIGHT, performance_leaving_least_skill=0.9).status == "degraded"
+    assert judged(SPENDING, SPENT, SPENT + 100, performance_spending_least_r2=-3.0).status == "ok"
+    assert judged(LEAVING, LABEL, WRONG, performance_minimum_rows=21).status == "too few rows"
 
 
 def test_what_counts_is_the_newest_moment_of_the_version_in_use() -> None:
-    old, new = judged(CHURN, LABEL, WRONG), replace(judged(CHURN, LABEL, RIGHT), observed_at=MOMENT.replace(month=12))
-    of_another = replace(judged(CHURN, LABEL, WRONG), version=4, observed_at=MOMENT.replace(year=2018))
+    old, new = (
+        judged(LEAVING, LABEL, WRONG),
+        replace(judged(LEAVING, LABEL, RIGHT), observed_at=MOMENT.replace(month=12)),
+    )
+    of_another = replace(judged(LEAVING, LABEL, WRONG), version=4, observed_at=MOMENT.replace(year=2018))
 
-    assert newest_of([new, old, of_another], 3) is new
-    assert newest_of([new, old], 5) is None
+    assert find_newest([new, old, of_another], 3) is new
+    assert find_newest([new, old], 5) is None
 
 
 def test_a_degraded_champion_is_a_warning_and_others_are_not(caplog: pytest.LogCaptureFixture) -> None:
     logger = logging.getLogger("databricks_utils")
     logger.addHandler(caplog.handler)
     try:
-        for lately in (None, judged(CHURN, LABEL, RIGHT), judged(CHURN, LABEL[1:], WRONG[1:])):
-            monitoring.warn_of(lately)
+        for lately in (None, judged(LEAVING, LABEL, RIGHT), judged(LEAVING, LABEL[1:], WRONG[1:])):
+            warn_if_degraded(lately)
         assert caplog.records == []
 
-        monitoring.warn_of(judged(CHURN, LABEL, WRONG))
+        warn_if_degraded(judged(LEAVING, LABEL, WRONG))
     finally:
         logger.removeHandler(caplog.handler)
 
     record = caplog.records[-1]
     assert record.levelname == "WARNING"
-    assert "household_churn version 3 is degraded: 2017-11-01, 20 households: auc is 0" in record.getMessage()
-    assert (record.__dict__["event"], record.__dict__["model"]) == ("model_degraded", CHURN.name)
+    assert "guest_leaving version 3 is degraded: 2017-11-01, 20 scores: auc is 0" in record.getMessage()
+    assert (record.__dict__["event"], record.__dict__["model"]) == ("model_degraded", LEAVING.name)
 
 
 def watched_of(features: Sequence[Drift], **more: Any) -> Watched:
     scores = array_distributions({"score": RIGHT})
     found = Watched(
-        model=CHURN,
-        champion=ModelVersion("c.gold.household_churn", 3, "run", "", {"test_auc": 0.9}, {}),
+        model=LEAVING,
+        champion=ModelVersion("c.gold.guest_leaving", 3, "run", "", {"test_auc": 0.9}, {}),
         challenger=None,
         importance='{"visits": 0.1}',
         explanations="[]",
@@ -115,10 +132,10 @@ def watched_of(features: Sequence[Drift], **more: Any) -> Watched:
 
 def test_the_page_marks_what_is_degraded_and_says_why() -> None:
     scores = array_distributions({"score": RIGHT})
-    results = [judged(CHURN, LABEL, RIGHT), judged(CHURN, LABEL, CHANCE), judged(CHURN, LABEL[1:], WRONG[1:])]
+    results = [judged(LEAVING, LABEL, RIGHT), judged(LEAVING, LABEL, CHANCE), judged(LEAVING, LABEL[1:], WRONG[1:])]
     watched = watched_of(measure_drift(scores, scores), performance=results)
 
-    page = render("Models", "", [watched], 0.2)
+    page = render_models(PROJECT, "Models", "", [watched], 0.2)
 
     assert page.count("<td>ok</td>") == 1
     assert page.count("<td class=bad>degraded: auc is 0.5, at least 0.55 is needed</td>") == 1
@@ -132,16 +149,16 @@ def test_the_page_names_every_feature_that_has_drifted_though_the_chart_has_room
         "hidden", "drifted", 2000, 2000, 0.01, 0.0, 0.0, 0.06, ("share of NULL changed by 0.06, limit 0.05",)
     )
 
-    page = render("Models", "", [watched_of([*steady, hidden])], 0.2)
+    page = render_models(PROJECT, "Models", "", [watched_of([*steady, hidden])], 0.2)
 
     assert "<td>hidden</td><td>share of NULL changed by 0.06, limit 0.05</td>" in page
     assert "Drifted: 1 of 21." in page
 
 
 def test_the_page_gives_numbers_with_their_intervals_in_one_column() -> None:
-    version = ModelVersion("c.gold.household_churn", 3, "run", "", {"auc": 0.9, "auc_low": 0.85, "auc_high": 0.93}, {})
+    version = ModelVersion("c.gold.guest_leaving", 3, "run", "", {"auc": 0.9, "auc_low": 0.85, "auc_high": 0.93}, {})
 
-    page = render("Models", "", [watched_of([], champion=version)], 0.2)
+    page = render_models(PROJECT, "Models", "", [watched_of([], champion=version)], 0.2)
 
     assert "<td class=number>0.9 (0.85 to 0.93)</td>" in page
     assert "<th>auc_low</th>" not in page
@@ -149,10 +166,10 @@ def test_the_page_gives_numbers_with_their_intervals_in_one_column() -> None:
 
 def test_the_page_says_of_which_month_the_calibration_is() -> None:
     """Said of the test month, `came true` would be taken for what has become of today's scores."""
-    page = render("Models", "", [watched_of([])], 0.2)
-    old = render("Models", "", [watched_of([], curves='{"points": [[0.2, 0.0]]}')], 0.2)
+    page = render_models(PROJECT, "Models", "", [watched_of([])], 0.2)
+    old = render_models(PROJECT, "Models", "", [watched_of([], curves='{"points": [[0.2, 0.0]]}')], 0.2)
 
     assert "Predicted and observed in the test month" in page
-    assert "households of the 30 days from 2017-11-01, which this version had not seen" in page
-    assert "households of its test month, which" in old
+    assert "guests of the 30 days from 2017-11-01, which this version had not seen" in page
+    assert "guests of its test month, which" in old
     assert "came true</text>" not in page

@@ -1,6 +1,6 @@
-"""A small scoring service: features from the online store, the champion or the challenger by household.
+"""A small scoring service: features from the online store, the champion or the challenger by entity.
 
-It listens on this machine only. On Databricks a serving endpoint does this work (serving/endpoint.yml).
+It listens on this machine only. On Databricks a serving endpoint does this work.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
-import click
 import numpy as np
-from databricks_utils.cli import Opened
-from databricks_utils.config import Serving
+
+from databricks_utils.config import Configuration, Serving
 from databricks_utils.errors import InvalidInput, LakehouseError
-from databricks_utils.features import OnlineRow, OnlineStore, OtherDefinitions
-from databricks_utils.models import ModelDefinition, asks_challenger
+from databricks_utils.features import FeatureRegistry, OnlineRow, OnlineStore, OtherDefinitions
+from databricks_utils.models import ModelDefinition, ModelProject, asks_challenger
 from databricks_utils.models.comparison import Side
+from databricks_utils.models.families import Array
 from databricks_utils.models.versions import (
     Contender,
     load_version,
@@ -26,44 +26,28 @@ from databricks_utils.models.versions import (
     registered_name,
     require_champion,
 )
-from databricks_utils.serving import (
-    Assignment,
-    AssignmentLog,
-    InvalidRequest,
-    Reply,
-    Route,
-    Service,
-    parse_request,
-    problem,
-)
-from databricks_utils.serving.service import LOOPBACK
-from numpy.typing import NDArray
-
-from {{ cookiecutter.package_name }}.features.registry import COLUMNS, TABLES, feature_registry
-from {{ cookiecutter.package_name }}.models.definitions import MODELS
-from {{ cookiecutter.package_name }}.models.project import MODEL_PROJECT
-
-#: The table that says whether a household is known: examples and scores are of households that it has a row of.
-KNOWN_BY = TABLES[0]
+from databricks_utils.serving.assignments import Assignment, AssignmentLog
+from databricks_utils.serving.request import InvalidRequest, parse_request
+from databricks_utils.serving.service import LOOPBACK, Reply, Route, Service, problem
 
 
-class UnknownHousehold(LakehouseError):
-    """A household of which nothing may be used, where the configuration wants no score of such."""
+class UnknownEntity(LakehouseError):
+    """An entity of which nothing may be used, where the configuration wants no score of such."""
 
 
 @dataclass(frozen=True)
 class Known:
-    """Features of one household, and how far they are known.
+    """Features of one entity, and how far they are known.
 
     Args:
         row: One row in the order that models were trained with; NaN where nothing is known.
-        known: Whether the household has a row in `KNOWN_BY` that is not too old.
+        known: Whether the entity has a row in the project's first feature table that is not too old.
         as_of: From when on that row could be used; None where there is none.
         age: Since then.
         because: Why it is not known, for people.
     """
 
-    row: NDArray[np.float64]
+    row: Array
     known: bool
     as_of: datetime | None = None
     age: timedelta | None = None
@@ -81,17 +65,19 @@ class Known:
 
 @dataclass(frozen=True)
 class Scorer:
-    """Answers for one household.
+    """Answers for one entity.
 
     Args:
+        project: Whose features and models they are.
         store: Newest features.
         contenders: Champion, and challenger where there is one, by model.
-        share: Part of the households that a challenger answers for.
+        share: Part of the entities that a challenger answers for.
         experiment: Name of the comparison.
-        serving: What is said of a household that is not known.
+        serving: What is said of an entity that is not known.
         log: Where answers are noted while a challenger has a share.
     """
 
+    project: ModelProject
     store: OnlineStore
     contenders: Mapping[str, tuple[ModelDefinition, Contender, Contender | None]]
     share: float
@@ -99,92 +85,99 @@ class Scorer:
     serving: Serving = field(default_factory=lambda: Serving.model_validate({}))
     log: AssignmentLog | None = None
 
-    def known(self, household: int, at: datetime | None = None) -> Known:
-        """Return the features of a household with their age."""
+    def look_up(self, entity: int, at: datetime | None = None) -> Known:
+        """Return the features of an entity with their age."""
         moment = at or datetime.now(timezone.utc)
-        found = {table.name: self.store.find(table.name, (household,), at=moment) for table in TABLES}
+        found = {table.name: self.store.find(table.name, (entity,), at=moment) for table in self.project.tables}
         values: list[Any] = [value for row in found.values() for value in row.values.values()]
         row = np.array([[np.nan if value is None else value for value in values]], dtype=np.float64)
-        base = found[KNOWN_BY.name]
+        base = found[self.project.tables[0].name]
         age = None if base.available_at is None else moment - base.available_at
         because = self._unknown(base, age)
         return Known(row, not because, base.available_at, age, because)
 
-    def features(self, household: int, at: datetime | None = None) -> NDArray[np.float64]:
+    def features(self, entity: int, at: datetime | None = None) -> Array:
         """Return one row of features in the order that models were trained with; NaN where nothing is known."""
-        return self.known(household, at).row
+        return self.look_up(entity, at).row
 
-    def score(self, household: int, at: datetime | None = None) -> dict[str, Any]:
-        """Return what each model says of a household, which version said it, and how far the household is known.
+    def score(self, entity: int, at: datetime | None = None) -> dict[str, Any]:
+        """Return what each model answers for an entity, which version answered, and how far the entity is known.
 
         While a challenger has a share, the answer is noted before it is given.
 
         Raises:
             LostAssignment: It could not be noted.
-            UnknownHousehold: It is not known, and the configuration says to refuse.
+            UnknownEntity: It is not known, and the configuration says to refuse.
         """
         moment = at or datetime.now(timezone.utc)
-        found, answer = self.known(household, moment), {}
+        found, answer = self.look_up(entity, moment), {}
         noted: list[Assignment] = []
         if not found.known and self.serving.unknown == "refuse":
             hint = "Run features, or set models.serving.unknown to answer"
-            raise UnknownHousehold(f"Nothing is known: {found.because}", where=f"household {household}", hint=hint)
+            raise UnknownEntity(f"Nothing is known: {found.because}", where=f"{self.project.key} {entity}", hint=hint)
         for name, (_, champion, challenger) in self.contenders.items():
-            asked = challenger is not None and asks_challenger(
-                (household,), share=self.share, experiment=self.experiment
-            )
+            asked = challenger is not None and asks_challenger((entity,), share=self.share, experiment=self.experiment)
             contender = challenger if asked and challenger is not None else champion
             number, version = contender.number(found.row), contender.version.version
             answer[name] = {"score": number, "version": version}
             if challenger is not None:
                 arm: Side = "challenger" if asked else "champion"
-                noted.append(Assignment(self.experiment, name, household, arm, version, number, found.known, moment))
+                noted.append(Assignment(self.experiment, name, entity, arm, version, number, found.known, moment))
         if self.log is not None:
             self.log.note(noted)
-        return {"household_id": household, **found.described(), "models": answer}
+        return {self.project.key: entity, **found.described(), "models": answer}
 
     def _unknown(self, row: OnlineRow, age: timedelta | None) -> str:
-        """Return why a household counts as unknown; nothing where it does not."""
-        most = self.serving.maximum_age_hours
+        """Return why an entity counts as unknown; nothing where it does not."""
+        most, table = self.serving.maximum_age_hours, self.project.tables[0]
         if age is None:
-            return f"{KNOWN_BY.name} has no row of it"
+            return f"{table.name} has no row of it"
         if row.expired:
-            return f"its row in {KNOWN_BY.name} is older than {KNOWN_BY.ttl_days} days"
+            return f"its row in {table.name} is older than {table.ttl_days} days"
         if most is not None and age > timedelta(hours=most):
-            return f"its row in {KNOWN_BY.name} is older than {most:g} hours"
+            return f"its row in {table.name} is older than {most:g} hours"
         return ""
 
 
-def open_scorer(opened: Opened, *, share: float, experiment: str) -> Scorer:
+def open_scorer(
+    configuration: Configuration, project: ModelProject, features: FeatureRegistry, *, share: float, experiment: str
+) -> Scorer:
     """Load store and models.
+
+    Args:
+        configuration: Of the environment.
+        project: Whose models answer.
+        features: The checked definitions of its features.
+        share: Part of the entities that challengers answer for, 0 to 1.
+        experiment: Name of the comparison.
 
     Raises:
         InvalidInput: There is no online store, a model without champion, one that was trained on other features, or a
             share without a place to note who got which side.
     """
-    path = opened.configuration.models.online_store
+    path = configuration.models.online_store
     if path is None:
         hint = "Set models.online_store, or ask the serving endpoint"
         raise InvalidInput("This environment has no online store here", where="config: models.online_store", hint=hint)
-    assignments = opened.configuration.models.assignments
+    assignments = configuration.models.assignments
     if share and assignments is None:
         hint = "Set models.assignments, without which nobody can say later who got which side; or --share 0"
         raise InvalidInput(
             "A comparison needs a file for its assignments", where="config: models.assignments", hint=hint
         )
     log = AssignmentLog(Path(assignments)) if share and assignments is not None else None
-    registry, features = open_model_registry(opened.configuration), feature_registry(opened.contracts)
-    definitions, contenders = features.fingerprints(COLUMNS), {}
-    for model in MODELS:
-        champion = require_champion(opened.configuration, MODEL_PROJECT, registry, model)
-        waiting = registry.challenger(registered_name(opened.configuration, MODEL_PROJECT, model)) if share else None
-        second = None if waiting is None else load_version(waiting, COLUMNS, definitions)
-        contenders[model.name] = (model, load_version(champion, COLUMNS, definitions), second)
+    registry, columns = open_model_registry(configuration), project.columns
+    definitions, contenders = features.fingerprints(columns), {}
+    for model in project.models:
+        champion = require_champion(configuration, project, registry, model)
+        waiting = registry.challenger(registered_name(configuration, project, model)) if share else None
+        second = None if waiting is None else load_version(waiting, columns, definitions)
+        contenders[model.name] = (model, load_version(champion, columns, definitions), second)
     store = OnlineStore(Path(path), features)
-    return Scorer(store, contenders, share, experiment, opened.configuration.models.serving, log)
+    return Scorer(project, store, contenders, share, experiment, configuration.models.serving, log)
 
 
-def server_of(scorer: Scorer, port: int, *, patience: float = 10.0) -> Service:
+def open_server(scorer: Scorer, port: int, *, patience: float = 10.0) -> Service:
     """Return a server on the loopback interface.
 
     Args:
@@ -196,8 +189,8 @@ def server_of(scorer: Scorer, port: int, *, patience: float = 10.0) -> Service:
         InvalidInput: The port is taken.
     """
     routes = {
-        "/score": Route("POST", lambda body: Reply(*answered(scorer, body))),
-        "/health": Route("GET", lambda _: health(scorer)),
+        "/score": Route("POST", lambda body: answer_request(scorer, body)),
+        "/health": Route("GET", lambda _: check_health(scorer)),
     }
     try:
         return Service(port, routes, patience=patience)
@@ -206,8 +199,8 @@ def server_of(scorer: Scorer, port: int, *, patience: float = 10.0) -> Service:
         raise InvalidInput(f"{LOOPBACK}:{port} cannot be listened on: {error}", where="--port", hint=hint) from error
 
 
-def health(scorer: Scorer) -> Reply:
-    """Say whether a household could be scored now: 503 where the store is gone, cut or another one by now."""
+def check_health(scorer: Scorer) -> Reply:
+    """Say whether an entity could be scored now: 503 where the store is gone, cut or another one by now."""
     try:
         scorer.store.check()
     except LakehouseError as error:
@@ -216,37 +209,22 @@ def health(scorer: Scorer) -> Reply:
     return Reply(200, {"status": "up"})
 
 
-def answered(scorer: Scorer, body: bytes) -> tuple[int, dict[str, Any]]:
-    """Return status and answer to a request.
+def answer_request(scorer: Scorer, body: bytes) -> Reply:
+    """Answer a request.
 
-    400 for what is no request, 422 for a household that is refused, 503 for a store that cannot be read or was
+    400 for what is no request, 422 for an entity that is refused, 503 for a store that cannot be read or was
     published from other definitions, and for a model that breaks off.
     """
     try:
-        asked = parse_request(body, "household_id")
-        return 200, scorer.score(asked.entity, asked.at)
+        asked = parse_request(body, scorer.project.key)
+        return Reply(200, scorer.score(asked.entity, asked.at))
     except OtherDefinitions as error:
         # Nothing that the client could mend: the store was published from definitions that this process does not have.
         status, detail = 503, str(error)
     except (InvalidRequest, InvalidInput) as error:
         status, detail = 400, str(error)
-    except UnknownHousehold as error:
+    except UnknownEntity as error:
         status, detail = 422, str(error)
     except LakehouseError as error:
         status, detail = 503, str(error)
-    return status, dict(problem(status, detail).content)
-
-
-def serve_forever(opened: Opened, port: int, *, share: float, experiment: str) -> int:
-    """Answer until somebody interrupts."""
-    scorer = open_scorer(opened, share=share, experiment=experiment)
-    server = server_of(scorer, port)
-    for name, (_, _, challenger) in scorer.contenders.items():
-        if share and challenger is None:
-            click.echo(f"{name} has no challenger: its champion answers for everybody")
-    click.echo(f"POST http://{LOOPBACK}:{server.server_address[1]}/score  (Ctrl-C ends it)")
-    try:
-        server.serve_forever()
-    finally:
-        server.server_close()
-    return 0
+    return problem(status, detail)

@@ -9,7 +9,9 @@ from datetime import datetime, timedelta, timezone
 from typing import Any, Literal
 
 import numpy as np
-from databricks_utils.cli import Opened
+from pyspark.sql import functions as F
+
+from databricks_utils.config import Configuration
 from databricks_utils.delta import Int, RecordTable
 from databricks_utils.features import (
     DRIFT_TABLE,
@@ -26,8 +28,11 @@ from databricks_utils.features import (
     save_drift,
 )
 from databricks_utils.medallion import Lakehouse
-from databricks_utils.models import ModelDefinition, ModelRegistry, ModelVersion, gate_failures, measure_predictions
+from databricks_utils.models.definition import ModelDefinition, ModelProject
 from databricks_utils.models.families import Array
+from databricks_utils.models.gates import gate_failures
+from databricks_utils.models.registry import ModelRegistry, ModelVersion
+from databricks_utils.models.training import measure_predictions
 from databricks_utils.models.versions import (
     FEATURES,
     PREDICTIONS,
@@ -36,16 +41,10 @@ from databricks_utils.models.versions import (
     require_champion,
     require_definitions,
 )
-from pyspark.sql import functions as F
 
-from {{ cookiecutter.package_name }}.features.registry import COLUMNS, TABLES
-from {{ cookiecutter.package_name }}.models.definitions import HORIZON_DAYS
-from {{ cookiecutter.package_name }}.models.examples import examples, population
-from {{ cookiecutter.package_name }}.models.project import MODEL_PROJECT
-
+_LOG = logging.getLogger(__name__)
+#: Table of what was measured of scores whose future is known.
 PERFORMANCE = "operations.model_performance"
-# Below the library's logger, which the configuration sets up: an alert on warnings finds both.
-_LOG = logging.getLogger(f"databricks_utils.{__name__}")
 
 
 @dataclass(frozen=True)
@@ -56,7 +55,7 @@ class Performance:
         model: Name of the model.
         version: Of the registry.
         observed_at: Moment of the predictions.
-        households: How many.
+        entities: How many.
         metrics: By name.
         status: `ok`, `degraded`, or `too few rows`.
         reasons: Which thresholds are not kept, for people.
@@ -65,7 +64,7 @@ class Performance:
     model: str
     version: int
     observed_at: datetime
-    households: int
+    entities: int
     metrics: dict[str, float]
     status: Literal["ok", "degraded", "too few rows"]
     reasons: tuple[str, ...] = ()
@@ -79,7 +78,7 @@ class PerformanceRecord:
     model: str
     version: Int
     observed_at: datetime
-    households: int
+    entities: int
     metric: str
     value: float
     status: Literal["ok", "degraded", "too few rows"]
@@ -87,12 +86,14 @@ class PerformanceRecord:
     in_use: bool
 
 
-_PERFORMANCE = RecordTable(PERFORMANCE, PerformanceRecord)
+def performance_table(project: ModelProject) -> RecordTable[PerformanceRecord]:
+    """Return the table of what was measured, whose column of counts is called like the project's entities."""
+    return RecordTable(PERFORMANCE, PerformanceRecord, renamed={"entities": project.entities})
 
 
-def thresholds_of(opened: Opened) -> DriftThresholds:
+def drift_thresholds(configuration: Configuration) -> DriftThresholds:
     """Return from where on drift counts, as the configuration's parameters say."""
-    parameter = opened.configuration.parameter
+    parameter = configuration.parameter
     return DriftThresholds(
         psi=float(parameter("drift_psi")),
         effect=float(parameter("drift_effect")),
@@ -100,54 +101,72 @@ def thresholds_of(opened: Opened) -> DriftThresholds:
     )
 
 
-def feature_drift(
-    opened: Opened, lakehouse: Lakehouse, store: FeatureStore, version: ModelVersion, observed_at: datetime
+def measure_feature_drift(
+    configuration: Configuration,
+    lakehouse: Lakehouse,
+    store: FeatureStore,
+    project: ModelProject,
+    version: ModelVersion,
+    observed_at: datetime,
 ) -> list[Drift]:
-    """Compare the features of the households active now with those that a model was trained on.
+    """Compare the features of the population of a moment with those that a model was trained on.
 
-    Both sides are households at a moment, so that a difference is one of the world and not of the choice of rows.
+    Both sides are entities at a moment, so that a difference is one of the world and not of the choice of rows.
     """
-    active = population(lakehouse.read(TABLES[0].source.table), [observed_at])
-    rows = create_training_set(store, active, COLUMNS, timestamp="observed_at").load_df()
+    active = project.population(lakehouse.read(project.events), [observed_at])
+    rows = create_training_set(store, active, project.columns, timestamp="observed_at").load_df()
     reference = distributions_from_json(read_artifact(version, FEATURES))
-    return measure_drift(reference, current_distributions(rows, reference), thresholds_of(opened))
+    return measure_drift(reference, current_distributions(rows, reference), drift_thresholds(configuration))
 
 
-def prediction_drift(opened: Opened, lakehouse: Lakehouse, version: ModelVersion, observed_at: datetime) -> list[Drift]:
+def measure_prediction_drift(
+    configuration: Configuration,
+    lakehouse: Lakehouse,
+    project: ModelProject,
+    version: ModelVersion,
+    observed_at: datetime,
+) -> list[Drift]:
     """Compare a version's scores of a moment with those of its test month."""
     own = (F.col("version") == version.version) & (F.col("observed_at") == F.lit(observed_at))
-    name = project_name(opened.configuration, MODEL_PROJECT, version)
-    rows = lakehouse.read(MODEL_PROJECT.scores).where(own & (F.col("model") == name)).select("score")
+    name = project_name(configuration, project, version)
+    rows = lakehouse.read(project.scores).where(own & (F.col("model") == name)).select("score")
     reference = distributions_from_json(read_artifact(version, PREDICTIONS))
-    return measure_drift(reference, current_distributions(rows, reference), thresholds_of(opened))
+    return measure_drift(reference, current_distributions(rows, reference), drift_thresholds(configuration))
 
 
-def performance(opened: Opened, lakehouse: Lakehouse, store: FeatureStore, model: ModelDefinition) -> list[Performance]:
+def measure_performance(
+    configuration: Configuration,
+    lakehouse: Lakehouse,
+    store: FeatureStore,
+    project: ModelProject,
+    model: ModelDefinition,
+) -> list[Performance]:
     """Measure the scorings whose future is known by now and that were not measured yet; the oldest comes first.
 
     What was measured once stays as it was, until the same moment is scored again. Scores and what came true of them are
     joined in Spark, moment by moment.
 
     Raises:
-        InputProblems: The households of the scores are of another type than those of the transactions.
+        InputProblems: The keys of the scores are of another type than those of the events.
     """
-    events, scores = lakehouse.read(TABLES[0].source.table), lakehouse.read(MODEL_PROJECT.scores)
+    events, scores = lakehouse.read(project.events), lakehouse.read(project.scores)
     found = []
-    for version, moment in _due(lakehouse, store, model):
-        truth = examples(events, [moment])
-        require_same_keys(scores, truth, {"household_id": "household_id"}, where=MODEL_PROJECT.scores)
+    for version, moment in _due(lakehouse, store, project, model):
+        truth = project.examples(events, [moment])
+        require_same_keys(scores, truth, {project.key: project.key}, where=project.scores)
         own = (F.col("model") == model.name) & (F.col("version") == version) & (F.col("observed_at") == F.lit(moment))
-        joined = scores.where(own).join(truth, ["household_id", "observed_at"]).select(model.label, "score")
+        joined = scores.where(own).join(truth, [project.key, "observed_at"]).select(model.label, "score")
         rows: Any = joined.toPandas()
         if len(rows):
             label, score = (rows[name].to_numpy(dtype=np.float64) for name in (model.label, "score"))
-            found.append(came_true(opened, model, version, moment, label, score))
+            found.append(judge_scores(configuration, model, version, moment, label, score))
     return found
 
 
-def recorded(lakehouse: Lakehouse, model: ModelDefinition) -> list[Performance]:
-    """Return what was measured of each version and moment, the newest word of each; the oldest moment comes first."""
-    rows = _PERFORMANCE.read(lakehouse.spark, lakehouse.namespace, F.col("model") == model.name)
+def read_performance(lakehouse: Lakehouse, project: ModelProject, model: ModelDefinition) -> list[Performance]:
+    """Return the newest measurement of each version and moment; the oldest moment comes first."""
+    table = performance_table(project)
+    rows = table.read(lakehouse.spark, lakehouse.namespace, F.col("model") == model.name)
     newest: dict[tuple[int, datetime], list[PerformanceRecord]] = {}
     for row in sorted(rows, key=lambda row: row.measured_at):
         held = newest.setdefault((row.version, row.observed_at), [])
@@ -159,7 +178,7 @@ def recorded(lakehouse: Lakehouse, model: ModelDefinition) -> list[Performance]:
             model=model.name,
             version=version,
             observed_at=moment,
-            households=part[0].households,
+            entities=part[0].entities,
             metrics={row.metric: row.value for row in part},
             status=part[0].status,
             reasons=part[0].reasons,
@@ -169,15 +188,17 @@ def recorded(lakehouse: Lakehouse, model: ModelDefinition) -> list[Performance]:
     return sorted(found, key=lambda item: (item.observed_at, item.version))
 
 
-def _due(lakehouse: Lakehouse, store: FeatureStore, model: ModelDefinition) -> list[tuple[int, datetime]]:
+def _due(
+    lakehouse: Lakehouse, store: FeatureStore, project: ModelProject, model: ModelDefinition
+) -> list[tuple[int, datetime]]:
     """Return the versions and moments of scores whose future is complete and that are newer than their measurement."""
-    shopping = TABLES[0]
-    last = last_event_day(lakehouse.read(shopping.source.table), store, shopping.name) + timedelta(1 - HORIZON_DAYS)
+    last = last_event_day(lakehouse.read(project.events), store, project.tables[0].name)
+    last += timedelta(1 - project.horizon_days)
     known_until = datetime(last.year, last.month, last.day, tzinfo=timezone.utc)
     own = (F.col("model") == model.name) & (F.col("observed_at") <= F.lit(known_until))
-    scores = lakehouse.read(MODEL_PROJECT.scores).where(own)
+    scores = lakehouse.read(project.scores).where(own)
     written = scores.groupBy("version", "observed_at").agg(F.max("scored_at").alias("at"))
-    measured = _PERFORMANCE.frame(lakehouse.spark, lakehouse.namespace).where(own)
+    measured = performance_table(project).frame(lakehouse.spark, lakehouse.namespace).where(own)
     seen = measured.select("version", "observed_at", "measured_at")
     later = [written[name] == seen[name] for name in ("version", "observed_at")]
     written = written.join(seen, [*later, seen["measured_at"] >= written["at"]], "left_anti")
@@ -185,14 +206,19 @@ def _due(lakehouse: Lakehouse, store: FeatureStore, model: ModelDefinition) -> l
     return [(int(row.version), row.observed_at.astimezone(timezone.utc)) for row in rows]
 
 
-def came_true(
-    opened: Opened, model: ModelDefinition, version: int, observed_at: datetime, label: Array, score: Array
+def judge_scores(
+    configuration: Configuration,
+    model: ModelDefinition,
+    version: int,
+    observed_at: datetime,
+    label: Array,
+    score: Array,
 ) -> Performance:
     """Hold the scores of a version at a moment against what has happened since, and judge by the configuration.
 
-    Of few households, and where all have done the same, the numbers are mostly chance: nothing is said of them.
+    Of few entities, and where all labels are alike, the numbers are mostly chance: nothing is said of them.
     """
-    parameter = opened.configuration.parameter
+    parameter = configuration.parameter
     metrics, least = measure_predictions(model, label, score), int(parameter("performance_minimum_rows"))
     failures = gate_failures(model.alarms(parameter), metrics, None)
     status: Literal["ok", "degraded", "too few rows"] = "degraded" if failures else "ok"
@@ -203,23 +229,24 @@ def came_true(
     return Performance(model.name, version, observed_at, len(label), metrics, status, failures)
 
 
-def newest_of(results: Sequence[Performance], version: int) -> Performance | None:
+def find_newest(results: Sequence[Performance], version: int) -> Performance | None:
     """Return how right a version was lately: of the newest moment whose future is known; older ones were dealt with."""
     return max((item for item in results if item.version == version), key=lambda item: item.observed_at, default=None)
 
 
-def warn_of(lately: Performance | None) -> None:
+def warn_if_degraded(lately: Performance | None) -> None:
     """Warn in the log where a champion is degraded, so that an alert on warnings finds it."""
     if lately is not None and lately.status == "degraded":
         details = {"event": "model_degraded", "model": lately.model, "version": lately.version}
-        said = f"{lately.observed_at:%Y-%m-%d}, {lately.households} households: {'; '.join(lately.reasons)}"
+        said = f"{lately.observed_at:%Y-%m-%d}, {lately.entities} scores: {'; '.join(lately.reasons)}"
         _LOG.warning("%s version %s is degraded: %s", lately.model, lately.version, said, extra=details)
 
 
-def monitor(
-    opened: Opened,
+def monitor_model(
+    configuration: Configuration,
     lakehouse: Lakehouse,
     store: FeatureStore,
+    project: ModelProject,
     registry: ModelRegistry,
     model: ModelDefinition,
     observed_at: datetime,
@@ -233,26 +260,30 @@ def monitor(
         OtherDefinitions: The champion was trained on features that are defined otherwise by now.
         InvalidInput: There is no champion, or nothing is scored yet.
     """
-    champion = require_champion(opened.configuration, MODEL_PROJECT, registry, model)
+    champion = require_champion(configuration, project, registry, model)
     measured_at = datetime.now(timezone.utc)
     # What it was trained on is the reference: between two meanings of a feature there is a difference and no drift.
-    require_definitions(champion, COLUMNS, store.registry.fingerprints(COLUMNS))
-    features = feature_drift(opened, lakehouse, store, champion, observed_at)
-    predictions = prediction_drift(opened, lakehouse, champion, observed_at)
+    require_definitions(champion, project.columns, store.registry.fingerprints(project.columns))
+    features = measure_feature_drift(configuration, lakehouse, store, project, champion, observed_at)
+    predictions = measure_prediction_drift(configuration, lakehouse, project, champion, observed_at)
     for subject, results in ((f"{model.name}: features", features), (f"{model.name}: predictions", predictions)):
         log_drift(results, subject)
         save_drift(lakehouse.spark, lakehouse.namespace, subject, results, measured_at)
-    _save(lakehouse, performance(opened, lakehouse, store, model), champion.version, measured_at)
-    known = recorded(lakehouse, model)
-    warn_of(newest_of(known, champion.version))
+    found = measure_performance(configuration, lakehouse, store, project, model)
+    _save(lakehouse, project, found, champion.version, measured_at)
+    known = read_performance(lakehouse, project, model)
+    warn_if_degraded(find_newest(known, champion.version))
     return features, predictions, known
 
 
-def drifted_lately(lakehouse: Lakehouse, model: ModelDefinition, version: int | None = None) -> list[str]:
+def find_drift(
+    lakehouse: Lakehouse, project: ModelProject, model: ModelDefinition, version: int | None = None
+) -> list[str]:
     """Return why a model should be trained anew, as the newest measurement has it; nothing where none was made.
 
     Args:
         lakehouse: The environment's tables.
+        project: Whose model it is.
         model: Which one.
         version: The champion of today; without it, whichever was in use when it was measured.
 
@@ -267,20 +298,23 @@ def drifted_lately(lakehouse: Lakehouse, model: ModelDefinition, version: int | 
     found = sorted(row.column_name for row in rows)
     if newest is not None:
         used = F.col("in_use") if version is None else F.col("version") == version
-        known = _PERFORMANCE.frame(lakehouse.spark, lakehouse.namespace).where((F.col("model") == model.name) & used)
+        records = performance_table(project).frame(lakehouse.spark, lakehouse.namespace)
+        known = records.where((F.col("model") == model.name) & used)
         last = known.agg(F.max_by("status", F.struct("observed_at", "measured_at"))).collect()[0][0]
         found += ["performance"] if last == "degraded" else []
     return found
 
 
-def _save(lakehouse: Lakehouse, results: Sequence[Performance], champion: int, measured_at: datetime) -> None:
+def _save(
+    lakehouse: Lakehouse, project: ModelProject, results: Sequence[Performance], champion: int, measured_at: datetime
+) -> None:
     records = [
         PerformanceRecord(
             measured_at=measured_at,
             model=item.model,
             version=item.version,
             observed_at=item.observed_at,
-            households=item.households,
+            entities=item.entities,
             metric=name,
             value=value,
             status=item.status,
@@ -290,4 +324,4 @@ def _save(lakehouse: Lakehouse, results: Sequence[Performance], champion: int, m
         for item in results
         for name, value in item.metrics.items()
     ]
-    _PERFORMANCE.append(lakehouse.spark, lakehouse.namespace, records)
+    performance_table(project).append(lakehouse.spark, lakehouse.namespace, records)

@@ -9,10 +9,10 @@ from html import escape
 from string import Template
 
 from databricks_utils.features import Distribution, Drift
-from databricks_utils.models import ModelDefinition, ModelVersion, charts
-
-from {{ cookiecutter.package_name }}.models.definitions import HORIZON_DAYS
-from {{ cookiecutter.package_name }}.models.monitoring import Performance
+from databricks_utils.models import charts
+from databricks_utils.models.definition import ModelDefinition, ModelProject
+from databricks_utils.models.monitoring import Performance
+from databricks_utils.models.registry import ModelVersion
 
 SHOWN = 15
 #: Correlation of a feature with what it adds from which on its direction is named.
@@ -76,13 +76,21 @@ class Watched:
     performance: Sequence[Performance]
 
 
-def render(title: str, note: str, watched: Sequence[Watched], psi_limit: float) -> str:
-    """Return the page, which holds everything it needs."""
-    body = "\n".join(_section(item, psi_limit) for item in watched)
+def render_models(project: ModelProject, title: str, note: str, watched: Sequence[Watched], psi_limit: float) -> str:
+    """Return the page, which holds everything it needs.
+
+    Args:
+        project: Whose models they are.
+        title: Heading.
+        note: Below the heading: what was looked at, and when.
+        watched: One for each model.
+        psi_limit: Population stability index from which on drift counts.
+    """
+    body = "\n".join(_section(project, item, psi_limit) for item in watched)
     return PAGE.substitute(title=escape(title), note=escape(note), body=body)
 
 
-def _section(item: Watched, psi_limit: float) -> str:
+def _section(project: ModelProject, item: Watched, psi_limit: float) -> str:
     drifted = [result.column for result in item.features if result.status == "drifted"]
     few = next((result.reasons[0] for result in item.features if result.status == "too few rows"), "")
     strongest = sorted(item.features, key=lambda result: -result.psi)[:SHOWN]
@@ -91,7 +99,8 @@ def _section(item: Watched, psi_limit: float) -> str:
         _versions(item),
         '<div class="columns"><div><h3>What it looks at</h3>',
         _importance(item),
-        f'</div><div><h3>Predicted and observed in the test month</h3><p class="note">{escape(_tested(item))}</p>',
+        "</div><div><h3>Predicted and observed in the test month</h3>",
+        f'<p class="note">{escape(_tested(project, item))}</p>',
         charts.calibration("Predicted and observed means", json.loads(item.curves)["points"]),
         "</div></div>",
         _weights(item),
@@ -100,21 +109,22 @@ def _section(item: Watched, psi_limit: float) -> str:
         f"Population stability index of the {len(strongest)} greatest, limit {psi_limit:g}.</p>",
         charts.bars("Drift of features", {result.column: result.psi for result in strongest}, limit=psi_limit),
         _drifted(item),
-        '<h3>Scores now and in the test month</h3><p class="note">Share of households; grey is the test month. '
+        '<h3>Scores now and in the test month</h3><p class="note">'
+        f"Share of {escape(project.entities)}; grey is the test month. "
         f"Index {item.predictions[0].psi:.3g}, {escape(item.predictions[0].status)}.</p>",
         _scores(item),
         "<h3>What came true of past scores</h3>",
-        _performance(item.performance),
+        _performance(project, item.performance),
     ]
     return "\n".join(parts)
 
 
-def _tested(item: Watched) -> str:
-    """Say which households the calibration is of: not those of today."""
+def _tested(project: ModelProject, item: Watched) -> str:
+    """Say which entities the calibration is of: not those of today."""
     moment = json.loads(item.curves).get("test_moment")
-    month = f"the {HORIZON_DAYS} days from {moment}" if moment else "its test month"
+    month = f"the {project.horizon_days} days from {moment}" if moment else "its test month"
     return (
-        f"Ten equal parts of the households of {month}, which this version had not seen when it was trained. "
+        f"Ten equal parts of the {project.entities} of {month}, which this version had not seen when it was trained. "
         "What came true of scores since then is at the end."
     )
 
@@ -151,7 +161,7 @@ def _weights(item: Watched) -> str:
         for weight in weights
     )
     head = "".join(f"<th>{escape(name)}</th>" for name in heads)
-    note = '<p class="note">Of the test month. The reasons of each household stand beside its score.</p>'
+    note = '<p class="note">Of the test month. The reasons of each score stand beside it.</p>'
     return f"<h3>Features that count most</h3>{note}<table><tr>{head}</tr>{rows}</table>"
 
 
@@ -198,14 +208,14 @@ def _scores(item: Watched) -> str:
     return charts.histogram("Scores now and in the test month", edges[: len(shares[0]) + 1], shares[0], shares[1])
 
 
-def _performance(results: Sequence[Performance]) -> str:
+def _performance(project: ModelProject, results: Sequence[Performance]) -> str:
     if not results:
         return '<p class="note">No scoring is old enough yet for its future to be known.</p>'
     names = _estimates(results[0].metrics)
-    head = "".join(f"<th>{escape(name)}</th>" for name in ("moment", "version", "households", "status", *names))
+    head = "".join(f"<th>{escape(name)}</th>" for name in ("moment", "version", project.entities, "status", *names))
     rows = "".join(
         f"<tr><td>{item.observed_at:%Y-%m-%d}</td><td class=number>{item.version}</td>"
-        f"<td class=number>{item.households:,}</td>{_status(item)}"
+        f"<td class=number>{item.entities:,}</td>{_status(item)}"
         + "".join(f"<td class=number>{_measured(item.metrics, name)}</td>" for name in names)
         + "</tr>"
         for item in results
