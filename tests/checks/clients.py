@@ -5,15 +5,20 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+from baking import LIBRARY
 from bundles.bundle_reader import read_bundle, targets_of
 from bundles.bundle_rules import tasks_of
 
 CLIENT = "databricks-feature-engineering"
 #: The library's functions that take the client: the first where the tables are Unity Catalog's.
 THROUGH_CLIENT = ("create_training_set", "publish_online_table")
+#: Where the library has what its commands about models do, and what they call.
+ROOMS = ("cli", "models", "serving")
+ACTIONS = ("databricks_utils.cli.model_actions", "databricks_utils.cli.model_answers")
 #: Module and name of a function or a class.
 Place = tuple[str, str]
 
@@ -40,11 +45,19 @@ def clients_of(job: Mapping[str, Any], task: Mapping[str, Any]) -> tuple[str, ..
 
 def client_commands(project: Path) -> set[str]:
     """Return the commands whose action comes to one of these functions, directly or through what it calls."""
-    calls = {place: set(called) for path in project.glob("src/**/*.py") for place, called in _calls(path, project)}
+    calls = _library_calls() | {
+        place: set(called) for path in project.glob("src/**/*.py") for place, called in _calls(path, project)
+    }
     reaching = {place for place, called in calls.items() if any(name in THROUGH_CLIENT for _, name in called)}
     while more := {place for place, called in calls.items() if called & reaching} - reaching:
         reaching |= more
-    return {name for module, name in reaching if module.endswith(".orchestration.actions")}
+    return {name for module, name in reaching if module in ACTIONS or module.endswith(".orchestration.actions")}
+
+
+@cache
+def _library_calls() -> dict[Place, set[Place]]:
+    paths = (path for room in ROOMS for path in (LIBRARY / "src" / "databricks_utils" / room).glob("*.py"))
+    return {place: set(called) for path in paths for place, called in _calls(path, LIBRARY)}
 
 
 def _calls(path: Path, project: Path) -> Iterator[tuple[Place, Iterator[Place]]]:
