@@ -37,6 +37,8 @@ ROOMS = (
 )
 #: Modules whose every public name counts.
 MODULES = (
+    "cli.model_commands",
+    "cli.opened_models",
     "errors",
     "models.experiment",
     "models.monitoring",

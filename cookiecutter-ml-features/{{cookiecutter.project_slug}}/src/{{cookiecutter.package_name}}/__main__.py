@@ -7,12 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from databricks_utils.cli import Project, command_line
+from databricks_utils.cli.model_commands import feature_pages, model_commands
 
-from {{ cookiecutter.package_name }}.orchestration.commands import feature_pages, model_commands
+from {{ cookiecutter.package_name }}.models.project import MODEL_PROJECT
 from {{ cookiecutter.package_name }}.orchestration.pipeline_definition import PIPELINE
 
 _PROJECT = Project(pipeline=PIPELINE, command="{{ cookiecutter.project_slug }}", package_folder=Path(__file__).parent)
-PROJECT = replace(_PROJECT, commands=model_commands(_PROJECT), pages=feature_pages)
+PROJECT = replace(_PROJECT, commands=model_commands(_PROJECT, MODEL_PROJECT), pages=feature_pages(MODEL_PROJECT))
 
 
 def main() -> None:

@@ -9,6 +9,8 @@ from pathlib import Path
 import mlflow
 import numpy as np
 import pytest
+from databricks_utils.cli import model_actions
+from databricks_utils.cli.opened_models import OpenedModels
 from databricks_utils.cli.project import Opened
 from databricks_utils.errors import InvalidInput
 from databricks_utils.features import array_distributions, distributions_to_json
@@ -27,7 +29,6 @@ from {{ cookiecutter.package_name }}.__main__ import PROJECT
 from {{ cookiecutter.package_name }}.features.registry import COLUMNS, feature_registry
 from {{ cookiecutter.package_name }}.models.definitions import CHURN
 from {{ cookiecutter.package_name }}.models.project import MODEL_PROJECT
-from {{ cookiecutter.package_name }}.orchestration import actions
 
 ROOT = Path(__file__).resolve().parents[2]
 Train = Callable[[float], ModelVersion]
@@ -70,11 +71,11 @@ def train(opened: Opened, tmp_path_factory: pytest.TempPathFactory) -> Train:
 def test_the_card_says_who_promoted_a_version_in_whose_place_and_who_took_it_back(opened: Opened, train: Train) -> None:
     first = train(0.7)
     never = read_artifact(first, CARD)
-    assert actions.promote(opened, CHURN.name, "Ann") == 0
+    assert model_actions.promote(OpenedModels(opened, MODEL_PROJECT), CHURN.name, "Ann") == 0
     second = train(0.8)
-    assert actions.promote(opened, CHURN.name, "Ben") == 0
+    assert model_actions.promote(OpenedModels(opened, MODEL_PROJECT), CHURN.name, "Ben") == 0
     promoted = read_artifact(second, CARD)
-    assert actions.rollback(opened, CHURN.name, by="Cid", because="complaints") == 0
+    assert model_actions.rollback(OpenedModels(opened, MODEL_PROJECT), CHURN.name, by="Cid", because="complaints") == 0
 
     assert "- never promoted" in never
     assert "by Ben, in place of version 1" in promoted
@@ -91,7 +92,7 @@ def test_a_model_without_a_challenger_does_not_keep_another_s_card_from_being_wr
     version = train(0.85)
 
     with pytest.raises(InvalidInput, match="household_spend has no challenger"):
-        actions.promote(opened, actions.EVERY, "Dora")
+        model_actions.promote(OpenedModels(opened, MODEL_PROJECT), "all", "Dora")
 
     assert "by Dora" in read_artifact(version, CARD)
 
@@ -102,7 +103,7 @@ def test_a_card_names_what_its_own_version_looks_at_and_can_be_written_anew(
     version = train(0.9)
     mlflow.MlflowClient().log_text(version.run_id, "spoilt", CARD)
 
-    assert actions.card(opened, CHURN.name) == 0
+    assert model_actions.card(OpenedModels(opened, MODEL_PROJECT), CHURN.name) == 0
 
     card = read_artifact(version, CARD)
     assert "## What it reads\n\n- `old_lines_7d`\n" in card

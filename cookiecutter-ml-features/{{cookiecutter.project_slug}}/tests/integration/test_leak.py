@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from databricks_utils.cli import model_actions
+from databricks_utils.cli.opened_models import OpenedModels
 from databricks_utils.cli.project import Opened
 from databricks_utils.contracts import struct_type
 from databricks_utils.delta import append, create_table
@@ -25,7 +27,6 @@ from {{ cookiecutter.package_name }}.__main__ import PROJECT
 from {{ cookiecutter.package_name }}.features.registry import TABLES
 from {{ cookiecutter.package_name }}.models.definitions import CHURN
 from {{ cookiecutter.package_name }}.models.project import MODEL_PROJECT
-from {{ cookiecutter.package_name }}.orchestration import actions
 
 ROOT = Path(__file__).resolve().parents[2]
 HOUSEHOLDS = 200
@@ -112,13 +113,13 @@ def test_a_leak_planted_in_silver_is_stopped_by_a_gate_until_somebody_has_looked
     """The other gates are open on a laptop, and would be in production too: nothing is better than a leak."""
     opened, version = train(True)
 
-    code = actions.promote(opened, CHURN.name, "Ann")
+    code = model_actions.promote(OpenedModels(opened, MODEL_PROJECT), CHURN.name, "Ann")
     said = capsys.readouterr().out
     seen = {**opened.configuration.parameters, "churn_acknowledged_version": version.version}
     looked = Opened(
         opened.project, opened.root, opened.configuration.model_copy(update={"parameters": seen}), opened.contracts
     )
-    acknowledged = actions.promote(looked, CHURN.name, "Ann")
+    acknowledged = model_actions.promote(OpenedModels(looked, MODEL_PROJECT), CHURN.name, "Ann")
 
     assert version.metrics["test_auc"] > 0.95
     assert version.metrics["test_positives"] >= 15

@@ -13,7 +13,6 @@ from {{ cookiecutter.package_name }}.__main__ import PROJECT
 from {{ cookiecutter.package_name }}.features.registry import TABLES
 from {{ cookiecutter.package_name }}.models.definitions import MODELS
 from {{ cookiecutter.package_name }}.models.project import MODEL_PROJECT
-from {{ cookiecutter.package_name }}.orchestration.commands import NAMES
 from {{ cookiecutter.package_name }}.orchestration.pipeline_definition import PIPELINE
 
 PARAMETER = re.compile(r"{% raw %}\{\{job\.parameters\.(\w+)\}\}{% endraw %}")
@@ -26,10 +25,6 @@ def filled(words: list[str], defaults: dict[str, str]) -> list[str]:
 
 def test_the_pipeline_and_the_contracts_name_the_same_tables(project: Opened) -> None:
     assert set(PIPELINE.tables) == set(project.contracts)
-
-
-def test_commands_and_definitions_name_the_same_models() -> None:
-    assert set(NAMES) == {model.name for model in MODELS}
 
 
 def test_the_bundle_registers_and_serves_every_model(project: Opened) -> None:
