@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from databricks_utils.cli import actions
+from databricks_utils.cli.kind import RunOptions
 from databricks_utils.cli.local_broker import broker_down, broker_up
 from databricks_utils.cli.options import opened_with, pairs, project_options
 from databricks_utils.cli.project import Project
@@ -18,7 +19,6 @@ from databricks_utils.errors import InvalidInput, LakehouseError
 from databricks_utils.identity import DISTRIBUTION, library_identity
 from databricks_utils.logging import redacted
 from databricks_utils.medallion.failure import RUNBOOK, cause_of, kind_of
-from databricks_utils.streaming import StreamPipeline
 from databricks_utils.testing.kept_broker import PORT
 
 
@@ -74,14 +74,10 @@ def _group(project: Project[Any]) -> click.Group:
     def group() -> None:
         """Hold the commands."""
 
-    for register in (_run, _verdict, _check, _status, _report, _docs, _maintain, _restore, _doctor, _add, _spark):
+    of_every_project = (_run, _verdict, _check, _status, _report, _docs, _maintain, _restore, _doctor, _add, _spark)
+    of_kinds = {"verify": _verify, "state": _state, "broker": _broker, "alert": _alert}
+    for register in (*of_every_project, *(of_kinds[name] for name in project.kind.commands)):
         register(group, project)
-    if isinstance(project.pipeline, StreamPipeline):
-        _verify(group, project)
-        _state(group, project)
-        _broker(group, project)
-        if project.pipeline.event_alerts:
-            _alert(group, project)
     for command in project.commands:
         group.add_command(command)
     return group
@@ -124,7 +120,7 @@ def _run(group: click.Group, project: Project[Any]) -> None:
                 "Nobody could judge the run afterwards", where="--no-verdict", hint="Give the run a name with --run-id"
             )
         opened = opened_with(project, options)
-        return actions.run(opened, tables, full_refresh, run_id, show, for_seconds, verdict)
+        return actions.run(opened, RunOptions(tables, full_refresh, for_seconds, run_id), show, verdict)
 
 
 def _verdict(group: click.Group, project: Project[Any]) -> None:

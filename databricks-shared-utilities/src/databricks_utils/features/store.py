@@ -273,11 +273,6 @@ class FeatureStore:
         )
         return commit.rows_written
 
-    @property
-    def _remote(self) -> bool:
-        """Whether tables are Unity Catalog's; no catalog of a laptop knows keys and tags."""
-        return self.namespace.warehouse is None
-
     def _tag(self, spark: SparkSession, name: str) -> None:
         """Give table and columns their tags, unless that has been done already.
 
@@ -303,7 +298,11 @@ class FeatureStore:
         return spark.table(self.namespace.identifier(name))
 
     def _ensure(self, spark: SparkSession, name: str) -> tuple[str, ...]:
-        table, identifier, remote = self.registry.table(name), self.namespace.identifier(name), self._remote
+        table, identifier, remote = (
+            self.registry.table(name),
+            self.namespace.identifier(name),
+            not self.namespace.in_folder,
+        )
         added: tuple[str, ...] = ()
         if table_exists(spark, self.namespace, name):
             self._note_definitions(spark, name)

@@ -20,6 +20,8 @@ from databricks_utils.logging.redaction import LEAST_SECRET, MASK, concealed
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
+    from databricks_utils.medallion.pipeline import Definition
+
 #: What Spark masks in the plans that it explains and shows in its pages.
 HIDDEN_IN_PLANS = "spark.sql.redaction.string.regex"
 #: Never matches; for the word in it Spark masks the setting itself, which holds the secrets.
@@ -74,20 +76,18 @@ def arguments_for(
     return found
 
 
-def argument_problems(nodes: Iterable[Any], configuration: Configuration) -> list[LakehouseError]:
+def argument_problems(definitions: Iterable[Definition], configuration: Configuration) -> list[LakehouseError]:
     """Return what transformations ask for that the configuration does not have, or has twice.
 
     Args:
-        nodes: Tables and alerts; those without transformation ask for nothing.
+        definitions: Tables and alerts; those without transformation ask for nothing.
         configuration: The configuration of the environment.
     """
     problems: list[LakehouseError] = []
     sections = _sections(configuration)
-    for node in nodes:
-        transform = getattr(node, "transform", None)
-        called = getattr(transform, "__name__", "the transformation")
-        place = getattr(node, "place", f"{type(node).__name__}({getattr(node, 'name', '')!r})")
-        for name, section in _asked(transform, configuration):
+    for definition in definitions:
+        called, place = getattr(definition.transform, "__name__", "the transformation"), definition.place
+        for name, section in _asked(definition.transform, configuration):
             held = [other for other, values in sections.items() if name in values]
             if len(held) > 1:
                 hint = f"Keep it in one of them: {' and '.join(held)}"

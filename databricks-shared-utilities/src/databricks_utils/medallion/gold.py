@@ -73,7 +73,7 @@ def refresh(lakehouse: Lakehouse, node: Gold, increment: Increment, dependence: 
     entered("create the table")
     lakehouse.ensure_table(contract, technical.columns("gold"))
     entered("compute and write the rows")
-    part = None if increment.after < 0 else dependence
+    part = None if increment.reads_everything else dependence
     match node.write:
         case Upsert():
             return _upsert(lakehouse, node, node.write, contract, increment, part)

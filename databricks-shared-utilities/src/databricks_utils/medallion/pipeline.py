@@ -137,11 +137,15 @@ class Scd2:
 Write = Upsert | Replace | Scd2
 
 
-class TableNode:
-    """A table of a flow; each kind of node says in which layer it stands and what it reads."""
+class Definition:
+    """What a flow defines by a name, tables it reads and a function."""
 
     name: str
-    layer: str
+    #: The table read, or several in the order of the transformation's arguments; none where rows come from outside.
+    reads: str | Sequence[str]
+    #: Tables that the transformation is given besides the rows.
+    lookups: Sequence[Lookup | str]
+    transform: Transform | None
     #: File and line of the definition.
     place: str
 
@@ -150,21 +154,30 @@ class TableNode:
         object.__setattr__(self, "place", _caller())
 
     @property
+    def lookup_tables(self) -> tuple[str, ...]:
+        """Tables that the transformation is given besides the rows, in the order of its arguments."""
+        return tuple(lookup.table for lookup in as_lookups(self.lookups))
+
+
+class TableNode(Definition):
+    """A table of a flow; each kind of node says in which layer it stands."""
+
+    layer: str
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether `status`, `run --show` and the report look at some of its rows; all are read and sorted for it."""
+        return False
+
+    @property
     def table(self) -> str:
         """`layer.table`."""
         return f"{self.layer}.{self.name}"
 
     @property
-    def lookup_tables(self) -> tuple[str, ...]:
-        """Tables that the transformation is given besides the rows, in the order of its arguments."""
-        # Not every kind has lookups, nor reads a table: bronze does neither.
-        return tuple(lookup.table for lookup in as_lookups(getattr(self, "lookups", ())))
-
-    @property
     def inputs(self) -> tuple[str, ...]:
         """Tables that must be ready first, each once: what is read, then the lookups."""
-        reads: str | Sequence[str] = getattr(self, "reads", ())
-        read = (reads,) if isinstance(reads, str) else reads
+        read = (self.reads,) if isinstance(self.reads, str) else self.reads
         return tuple(dict.fromkeys((*read, *self.lookup_tables)))
 
 
@@ -176,6 +189,9 @@ class Bronze(TableNode):
     source: Files
 
     layer: str = field(default="bronze", init=False)
+    reads: tuple[()] = field(default=(), init=False, repr=False)
+    lookups: tuple[()] = field(default=(), init=False, repr=False)
+    transform: None = field(default=None, init=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -193,15 +209,30 @@ class Silver(TableNode):
 
 @dataclass(frozen=True)
 class Gold(TableNode):
-    """A table for readers: a dimension, a fact, an aggregate."""
+    """A table for readers: a dimension, a fact, an aggregate.
+
+    Args:
+        name: Name of the table.
+        reads: The table whose rows the transformation is given.
+        transform: Pure function of the rows, the lookups and, by name, parameters.
+        lookups: Tables given beside the rows.
+        write: How its rows are written.
+        shown: Whether reports show some of its rows; by default those of tables with `Replace`, which are aggregates.
+    """
 
     name: str
     reads: str
     transform: Transform | None = None
     lookups: Sequence[Lookup | str] = ()
     write: Write = field(default_factory=Upsert)
+    shown: bool | None = None
 
     layer: str = field(default="gold", init=False)
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether reports look at some of its rows."""
+        return isinstance(self.write, Replace) if self.shown is None else self.shown
 
 
 Node = Bronze | Silver | Gold
@@ -251,6 +282,11 @@ class Flow(Generic[AnyNode]):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name!r}, {len(self.nodes)} tables)"
+
+    @property
+    def definitions(self) -> Sequence[Definition]:
+        """Everything that may have a transformation."""
+        return self.nodes
 
     @property
     def tables(self) -> tuple[str, ...]:

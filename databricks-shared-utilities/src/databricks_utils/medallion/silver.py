@@ -196,7 +196,7 @@ def _quarantine(
     """Put bad rows aside as they were received, each with its reasons."""
     quarantine = quarantine_of(contract.name)
     identifier, folder = lakehouse.identifier(quarantine), lakehouse.folder(quarantine)
-    first = increment.after < 0
+    first = increment.reads_everything
     if summary.rows_invalid == 0 and (created or not first):
         return 0
     bad = rejected(rows, increment.until)
@@ -220,7 +220,7 @@ def _write(
     """Write valid rows; return how many were inserted or updated, and how many were known already."""
     identifier, folder = lakehouse.identifier(contract.name), lakehouse.folder(contract.name)
     rows = accepted(unique, contract)
-    if increment.after < 0:
+    if increment.reads_everything:
         return overwrite(lakehouse.spark, identifier, rows, note=increment.note, folder=folder).rows_written, 0
     if not contract.key:
         return append(lakehouse.spark, identifier, rows, note=increment.note, folder=folder).rows_written, 0
@@ -244,7 +244,7 @@ def _reprocess(
     lakehouse: Lakehouse, contract: Contract, node: Silver, increment: Increment, received: Sequence[str]
 ) -> int:
     """Compute stored rows again whose lookup changed; rows in quarantine stay there."""
-    if increment.after < 0 or not increment.moved_lookups() or not contract.key:
+    if increment.reads_everything or not increment.moved_lookups() or not contract.key:
         return 0
     # The lookup concerns perhaps only an older version of a row, which must not replace the one stored.
     sequence = [node.write.sequence_by] if node.write.sequence_by else []

@@ -145,7 +145,7 @@ def _silver(lakehouse: Lakehouse, node: Silver, increment: Increment, started: C
         rows_reprocessed=refined.rows_reprocessed,
     )
     # Rows are reduced to one for each key and merged by it, and the balance has been checked.
-    known_rows = refined.rows_valid if increment.after < 0 else None
+    known_rows = refined.rows_valid if increment.reads_everything else None
     rules = tuple(replace(rule, set_aside=True) for rule in refined.summary.rules)
     return _Work(counted, rules, refined.summary.distinct_keys, known_rows)
 

@@ -6,11 +6,11 @@ Databricks documentation, "Connect to Apache Kafka".
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 
 from databricks_utils.config import Broker, SecretProvider, Streaming, resolve_secret
 from databricks_utils.errors import InputProblems, InvalidInput, LakehouseError
+from databricks_utils.runtime import on_databricks
 
 #: Sources of events that are topics.
 BROKERS = ("kafka", "event_hubs")
@@ -32,11 +32,6 @@ EVENT_HUBS_TIMES: Mapping[str, str] = {
     "kafka.metadata.max.age.ms": "180000",
 }
 _SECRET_WORDS = ("jaas", "password", "secret")
-
-
-def on_databricks() -> bool:
-    """Say whether this process runs on a Databricks runtime, whose Kafka classes have other names."""
-    return "DATABRICKS_RUNTIME_VERSION" in os.environ
 
 
 def check_streaming(streaming: Streaming) -> None:
