@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -40,65 +39,23 @@ class RunOptions:
     run_id: str | None = None
 
 
-class Kind(ABC):
-    """What the command line does with a pipeline of one kind."""
+@dataclass(frozen=True)
+class Batches:
+    """A pipeline whose runs end."""
 
-    #: Names of the commands beside those that every project has.
-    commands: tuple[str, ...] = ()
+    pipeline: Pipeline
 
-    @abstractmethod
+    @property
+    def commands(self) -> tuple[str, ...]:
+        """Names of the commands beside those that every project has."""
+        return ()
+
     def require_agreement(self, contracts: Mapping[str, Contract]) -> None:
         """Refuse contracts that do not fit the pipeline.
 
         Raises:
             InputProblems: Everything that does not fit.
         """
-
-    @abstractmethod
-    def require_options(self, options: RunOptions) -> None:
-        """Refuse what a run of this kind cannot do.
-
-        Raises:
-            InvalidInput: An option is for the other kind.
-        """
-
-    @abstractmethod
-    def require_restorable(self, table: str) -> None:
-        """Refuse to bring back a table where its readers would not go back with it.
-
-        Raises:
-            InvalidInput: The table is a stream's.
-        """
-
-    @abstractmethod
-    def run(self, lakehouse: Lakehouse, options: RunOptions) -> RunResult:
-        """Run the pipeline, showing how it goes where somebody looks on."""
-
-    @abstractmethod
-    def check(self, lakehouse: Lakehouse, tables: Sequence[str], run_id: str | None) -> RunResult:
-        """Check tables as they are against contracts and configuration."""
-
-    @abstractmethod
-    def declare(self, spark: SparkSession, configuration: Configuration, contracts: Mapping[str, Contract]) -> None:
-        """Declare the tables to the declarative pipeline that runs this."""
-
-    @abstractmethod
-    def landing_folders(self) -> list[str]:
-        """Return the folders of the landing zone that files are read from."""
-
-    def summaries(self, lakehouse: Lakehouse, run_id: str) -> tuple[StreamSummary, ...]:
-        """Return what the streams of a run reported."""
-        return ()
-
-
-@dataclass(frozen=True)
-class Batches(Kind):
-    """A pipeline whose runs end."""
-
-    pipeline: Pipeline
-
-    def require_agreement(self, contracts: Mapping[str, Contract]) -> None:
-        """Refuse contracts that do not fit the pipeline."""
         check_pipeline(self.pipeline, contracts)
 
     def require_options(self, options: RunOptions) -> None:
@@ -132,15 +89,19 @@ class Batches(Kind):
         """Return the folders of the landing zone that files are read from."""
         return [node.source.folder for node in self.pipeline if isinstance(node, Bronze)]
 
+    def summaries(self, lakehouse: Lakehouse, run_id: str) -> tuple[StreamSummary, ...]:
+        """Return nothing: there are no streams."""
+        return ()
+
 
 @dataclass(frozen=True)
-class Streams(Kind):
+class Streams:
     """A pipeline of streams."""
 
     pipeline: StreamPipeline
 
     @property
-    def commands(self) -> tuple[str, ...]:  # type: ignore[override]
+    def commands(self) -> tuple[str, ...]:
         """Names of the commands beside those that every project has."""
         return ("verify", "state", "broker", *(("alert",) if self.pipeline.event_alerts else ()))
 
@@ -187,6 +148,9 @@ class Streams(Kind):
     def summaries(self, lakehouse: Lakehouse, run_id: str) -> tuple[StreamSummary, ...]:
         """Return what the streams of a run reported."""
         return stream_summaries(lakehouse, run_id)
+
+
+Kind = Batches | Streams
 
 
 def kind_of(pipeline: Any) -> Kind:
