@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from baking import LIBRARY, ML, ROOT, STREAMING, TEMPLATE
-from databricks_utils.medallion import technical
+from databricks_utils.pipeline import technical
 from databricks_utils.streaming.events import bronze_columns, quarantine_columns, silver_columns
 
 #: Attributes by which Python reaches into the Java process of a classic session.

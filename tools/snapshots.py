@@ -31,6 +31,7 @@ ROOMS = (
     "medallion",
     "models",
     "observability",
+    "pipeline",
     "session",
     "streaming",
 )

@@ -21,7 +21,7 @@ from databricks_utils.cli import Project, command_line
 from databricks_utils.config import Configuration, EnvironmentSecrets
 from databricks_utils.errors import InvalidInput
 from databricks_utils.medallion import Bronze, Files, Gold, Lakehouse, Pipeline, Silver, Upsert
-from databricks_utils.medallion.arguments import HIDDEN_IN_PLANS, arguments_for
+from databricks_utils.pipeline.arguments import HIDDEN_IN_PLANS, arguments_for
 from databricks_utils.streaming import EventAlerts, StreamAlerts, StreamGold, StreamSilver, Watermark
 
 #: With what HTML, JSON, SQL and regular expressions write otherwise.

@@ -33,8 +33,8 @@ from databricks_utils.medallion import (
     Silver,
     Upsert,
     run_pipeline,
-    technical,
 )
+from databricks_utils.pipeline import technical
 
 Row = dict[str, Any]
 Wanted = Callable[[Sequence[Row], Sequence[Row]], Sequence[tuple[object, ...]]]

@@ -26,8 +26,7 @@ from databricks_utils.cli.stream_state import (
 from databricks_utils.doctor import examine, examine_workspace, render_checks
 from databricks_utils.errors import InvalidInput
 from databricks_utils.logging import configure_logging, redacted
-from databricks_utils.medallion import Lakehouse, quarantine_of
-from databricks_utils.medallion.failure import cause_of
+from databricks_utils.medallion import quarantine_of
 from databricks_utils.medallion.progress import load_progress, rewound, save_progress
 from databricks_utils.observability import (
     Graph,
@@ -40,6 +39,8 @@ from databricks_utils.observability import (
     render_report,
 )
 from databricks_utils.observability.verdict import judged
+from databricks_utils.pipeline import Lakehouse
+from databricks_utils.pipeline.failure import cause_of
 from databricks_utils.streaming import (
     balances,
     run_event_alerts,

@@ -18,7 +18,7 @@ from databricks_utils.cli.spark_server import spark_down, spark_up
 from databricks_utils.errors import InvalidInput, LakehouseError
 from databricks_utils.identity import DISTRIBUTION, library_identity
 from databricks_utils.logging import redacted
-from databricks_utils.medallion.failure import RUNBOOK, cause_of, kind_of
+from databricks_utils.pipeline.failure import RUNBOOK, cause_of, kind_of
 from databricks_utils.testing.kept_broker import PORT
 
 

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 from databricks_utils.cli.live import print_written, shown_progress
 from databricks_utils.contracts import Contract
 from databricks_utils.errors import InvalidInput
-from databricks_utils.medallion import Bronze, Lakehouse, Pipeline, check_pipeline, declare, run_pipeline
+from databricks_utils.medallion import Bronze, Pipeline, check_pipeline, declare, run_pipeline
 from databricks_utils.medallion.checks import check_pipeline_tables
 from databricks_utils.observability import RunResult, StreamSummary
+from databricks_utils.pipeline import Lakehouse
 from databricks_utils.streaming import StreamBronze, StreamPipeline, check_tables, declare_streams, run_streams
 from databricks_utils.streaming.agreement import check_streams
 from databricks_utils.streaming.summary import stream_summaries

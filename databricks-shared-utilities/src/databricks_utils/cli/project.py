@@ -16,9 +16,10 @@ from databricks_utils.config import Configuration, load_configuration
 from databricks_utils.contracts import Contract, read_contracts
 from databricks_utils.data_quality import row_rules, table_rules
 from databricks_utils.errors import InputProblems, InvalidInput, LakehouseError
-from databricks_utils.medallion import Lakehouse, Pipeline
-from databricks_utils.medallion.arguments import argument_problems
+from databricks_utils.medallion import Pipeline
 from databricks_utils.observability import configure_metrics, configure_tracing
+from databricks_utils.pipeline import Lakehouse
+from databricks_utils.pipeline.arguments import argument_problems
 from databricks_utils.session import create_session
 from databricks_utils.session.keeping import FOLDER
 from databricks_utils.streaming import StreamPipeline

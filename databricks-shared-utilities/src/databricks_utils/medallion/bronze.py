@@ -16,9 +16,7 @@ from pyspark.sql import functions as F
 
 from databricks_utils.delta import append
 from databricks_utils.errors import InvalidInput
-from databricks_utils.medallion import technical
 from databricks_utils.medallion.auto_loader import auto_loader_rows, finished
-from databricks_utils.medallion.checkpoint import ANY_AGE, fills_another, generation_of
 from databricks_utils.medallion.damage import (
     BatchNote,
     DamagedFile,
@@ -30,9 +28,11 @@ from databricks_utils.medallion.damage import (
 from databricks_utils.medallion.delivered_file import DeliveredFile, examined
 from databricks_utils.medallion.file_readers import read_files, with_open_quotes
 from databricks_utils.medallion.json_text import garbled
-from databricks_utils.medallion.lakehouse import Lakehouse
 from databricks_utils.medallion.pipeline import Bronze
-from databricks_utils.medallion.trail import entered
+from databricks_utils.pipeline import technical
+from databricks_utils.pipeline.checkpoint import ANY_AGE, fills_another, generation_of
+from databricks_utils.pipeline.lakehouse import Lakehouse
+from databricks_utils.pipeline.trail import entered
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession

@@ -24,12 +24,13 @@ from databricks_utils.data_quality.results import breaches_of, warnings_of
 from databricks_utils.data_quality.rules import ARRIVAL
 from databricks_utils.delta import quoted
 from databricks_utils.logging import redacted
-from databricks_utils.medallion.clock import Clock
-from databricks_utils.medallion.failure import cause_of
-from databricks_utils.medallion.lakehouse import Lakehouse
-from databricks_utils.medallion.pipeline import AnyNode, Flow, Gold, Node, Pipeline, Upsert
+from databricks_utils.medallion.pipeline import Gold, Node, Pipeline, Upsert
 from databricks_utils.medallion.surrogate import UNKNOWN_KEY
 from databricks_utils.observability import RunResult, RunStore, TableResult
+from databricks_utils.pipeline.clock import Clock
+from databricks_utils.pipeline.failure import cause_of
+from databricks_utils.pipeline.flow import AnyNode, Flow
+from databricks_utils.pipeline.lakehouse import Lakehouse
 
 _LOG = logging.getLogger(__name__)
 #: Kinds that can fail although nothing was written.

@@ -14,24 +14,12 @@ from sqlglot.errors import SqlglotError
 from databricks_utils.contracts import Contract
 from databricks_utils.data_quality.casting import columns_after_cast
 from databricks_utils.errors import InputProblems, InvalidInput, LakehouseError
-from databricks_utils.medallion import technical
 from databricks_utils.medallion.column_checks import column_problems
-from databricks_utils.medallion.pipeline import (
-    Bronze,
-    Flow,
-    Gold,
-    Lookup,
-    Node,
-    Pipeline,
-    Replace,
-    Scd2,
-    Silver,
-    TableNode,
-    Upsert,
-    as_lookups,
-)
+from databricks_utils.medallion.pipeline import Bronze, Gold, Node, Pipeline, Replace, Scd2, Silver, Upsert
 from databricks_utils.medallion.scd import CURRENT, END, START
 from databricks_utils.medallion.surrogate import natural_key
+from databricks_utils.pipeline import technical
+from databricks_utils.pipeline.flow import Flow, Lookup, TableNode, as_lookups
 
 #: Types whose values are the same in each of them where both have them.
 _FAMILIES = (("TINYINT", "SMALLINT", "INT", "INTEGER", "BIGINT", "BYTE", "SHORT", "LONG"), ("FLOAT", "DOUBLE"))

@@ -12,10 +12,11 @@ from pyspark.sql import Window
 from pyspark.sql import functions as F
 
 from databricks_utils.delta import Commit, changed_rows, rows_at
-from databricks_utils.medallion.lakehouse import Lakehouse
 from databricks_utils.medallion.matching import rows_with
-from databricks_utils.medallion.pipeline import Gold, Lookup, Silver, as_lookups
+from databricks_utils.medallion.pipeline import Gold, Silver
 from databricks_utils.medallion.progress import Position
+from databricks_utils.pipeline.flow import Lookup, as_lookups
+from databricks_utils.pipeline.lakehouse import Lakehouse
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame

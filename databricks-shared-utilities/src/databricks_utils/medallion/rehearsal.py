@@ -16,12 +16,12 @@ from pyspark.errors import AnalysisException, PySparkException
 from databricks_utils.contracts import struct_type
 from databricks_utils.data_quality.analysis import first_line
 from databricks_utils.errors import InputProblems, InvalidInput, LakehouseError
-from databricks_utils.medallion import technical
 from databricks_utils.medallion.dependence import Dependence, Gathering, dependence_of, empty
 from databricks_utils.medallion.gold import computed
-from databricks_utils.medallion.lakehouse import Lakehouse
 from databricks_utils.medallion.pipeline import Bronze, Gold, Node, Silver, Upsert
 from databricks_utils.medallion.silver import prepare, typed
+from databricks_utils.pipeline import technical
+from databricks_utils.pipeline.lakehouse import Lakehouse
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame

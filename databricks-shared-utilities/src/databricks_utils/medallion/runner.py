@@ -17,16 +17,16 @@ from uuid import uuid4
 
 from databricks_utils.errors import RunFailed
 from databricks_utils.logging import log_context
-from databricks_utils.medallion.clock import Clock
 from databricks_utils.medallion.dependence import Dependence
-from databricks_utils.medallion.failure import RUNBOOK, cause_of, explained, kind_name, kind_of
-from databricks_utils.medallion.lakehouse import Lakehouse
 from databricks_utils.medallion.pipeline import Node, Pipeline
 from databricks_utils.medallion.progress import Position, Progress, load_progress, save_progress
 from databricks_utils.medallion.rehearsal import rehearse
 from databricks_utils.medallion.steps import Step, run_step
-from databricks_utils.medallion.trail import followed
 from databricks_utils.observability import RunResult, RunStore, TableResult, span
+from databricks_utils.pipeline.clock import Clock
+from databricks_utils.pipeline.failure import RUNBOOK, cause_of, explained, kind_name, kind_of
+from databricks_utils.pipeline.lakehouse import Lakehouse
+from databricks_utils.pipeline.trail import followed
 
 _LOG = logging.getLogger(__name__)
 

@@ -14,12 +14,12 @@ from databricks_utils.contracts import Contract, data_type
 from databricks_utils.data_quality import Summary, cast_to_contract, label, row_rules, summarise
 from databricks_utils.delta import append, comparable, merge_by_key, not_older, overwrite, quoted
 from databricks_utils.errors import RunFailed
-from databricks_utils.medallion import technical
 from databricks_utils.medallion.increment import Increment
-from databricks_utils.medallion.kept import kept
-from databricks_utils.medallion.lakehouse import Lakehouse
 from databricks_utils.medallion.pipeline import Silver, Upsert
-from databricks_utils.medallion.trail import entered
+from databricks_utils.pipeline import technical
+from databricks_utils.pipeline.kept import kept
+from databricks_utils.pipeline.lakehouse import Lakehouse
+from databricks_utils.pipeline.trail import entered
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame

@@ -10,16 +10,16 @@ from databricks_utils.data_quality.results import breaches_of, warnings_of
 from databricks_utils.logging import log_context
 from databricks_utils.medallion.bronze import ingest
 from databricks_utils.medallion.checks import rules_of_table
-from databricks_utils.medallion.clock import Clock
 from databricks_utils.medallion.dependence import Dependence
 from databricks_utils.medallion.gold import refresh
 from databricks_utils.medallion.increment import Increment, plan_increment
-from databricks_utils.medallion.lakehouse import Lakehouse
 from databricks_utils.medallion.pipeline import Bronze, Gold, Node, Silver
 from databricks_utils.medallion.progress import Position
 from databricks_utils.medallion.silver import refine
-from databricks_utils.medallion.trail import entered
 from databricks_utils.observability import TableResult, span
+from databricks_utils.pipeline.clock import Clock
+from databricks_utils.pipeline.lakehouse import Lakehouse
+from databricks_utils.pipeline.trail import entered
 from databricks_utils.retry import is_transient, retry
 
 _LOG = logging.getLogger(__name__)

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from databricks_utils.errors import InvalidInput
-from databricks_utils.medallion import Lookup
-from databricks_utils.medallion.pipeline import Definition, Flow, TableNode, Transform
+from databricks_utils.pipeline import Lookup
+from databricks_utils.pipeline.flow import Definition, Flow, TableNode, Transform
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame

@@ -21,8 +21,8 @@ from pyspark.sql import functions as F
 from databricks_utils.config.secrets import secrets_of_place
 from databricks_utils.errors import InvalidInput, RunFailed
 from databricks_utils.logging import log_context
-from databricks_utils.medallion import Lakehouse
 from databricks_utils.observability import flush_metrics
+from databricks_utils.pipeline import Lakehouse
 from databricks_utils.retry import is_transient
 from databricks_utils.runtime import major_minor, on_databricks, runtime_version
 from databricks_utils.session import over_connect

@@ -15,8 +15,9 @@ from uuid import uuid4
 from databricks_utils.data_quality import RuleResult
 from databricks_utils.errors import LakehouseError
 from databricks_utils.logging import log_context
-from databricks_utils.medallion import Lakehouse, quarantine_of
+from databricks_utils.medallion import quarantine_of
 from databricks_utils.observability import RunResult, RunStore, TableResult, flush_metrics, span
+from databricks_utils.pipeline import Lakehouse
 from databricks_utils.retry import is_transient
 from databricks_utils.session import over_connect
 from databricks_utils.streaming.broker import check_streaming

@@ -339,7 +339,7 @@ def _definitions(opened: Opened) -> dict[str, str]:
 
 
 def _store(opened: Opened) -> FeatureStore:
-    from databricks_utils.medallion.lakehouse import namespace_of
+    from databricks_utils.pipeline.lakehouse import namespace_of
 
     return FeatureStore(namespace_of(opened.configuration), feature_registry(opened.contracts))
 

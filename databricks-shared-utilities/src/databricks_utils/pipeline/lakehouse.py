@@ -29,8 +29,8 @@ from databricks_utils.delta import (
     tables_of,
 )
 from databricks_utils.errors import InvalidInput
-from databricks_utils.medallion.arguments import arguments_for
-from databricks_utils.medallion.pipeline import Definition, TableNode
+from databricks_utils.pipeline.arguments import arguments_for
+from databricks_utils.pipeline.flow import Definition, TableNode
 from databricks_utils.session.launch import java_process
 
 if TYPE_CHECKING:

@@ -18,8 +18,8 @@ from databricks_utils.data_quality.analysis import first_line
 from databricks_utils.logging import redacted, redaction
 from databricks_utils.logging.redaction import LEAST_SECRET, MASK, conceal, concealed
 from databricks_utils.medallion import Bronze, Files, Gold, Pipeline, Silver
-from databricks_utils.medallion.arguments import Secret, argument_problems
-from databricks_utils.medallion.failure import MOST_LETTERS, cause_of
+from databricks_utils.pipeline.arguments import Secret, argument_problems
+from databricks_utils.pipeline.failure import MOST_LETTERS, cause_of
 from databricks_utils.streaming import EventAlerts
 from databricks_utils.streaming.failure import described
 

@@ -20,7 +20,7 @@ from databricks_utils.logging.redaction import LEAST_SECRET, MASK, concealed
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-    from databricks_utils.medallion.pipeline import Definition
+    from databricks_utils.pipeline.flow import Definition
 
 #: What Spark masks in the plans that it explains and shows in its pages.
 HIDDEN_IN_PLANS = "spark.sql.redaction.string.regex"
