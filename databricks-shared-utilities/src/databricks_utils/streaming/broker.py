@@ -31,7 +31,6 @@ EVENT_HUBS_TIMES: Mapping[str, str] = {
     "kafka.connections.max.idle.ms": "180000",
     "kafka.metadata.max.age.ms": "180000",
 }
-_SECRET_WORDS = ("jaas", "password", "secret")
 
 
 def check_streaming(streaming: Streaming) -> None:
@@ -114,13 +113,6 @@ def connection_options(
             raise InvalidInput("Service credentials exist on Databricks only", where="config: streaming", hint=hint)
         return options | {"databricks.serviceCredential": str(broker.service_credential)}
     return options | _login(broker, topic, secrets, databricks)
-
-
-def redacted_options(options: Mapping[str, str]) -> dict[str, str]:
-    """Return options as they may be logged."""
-    return {
-        key: "***" if any(word in key.lower() for word in _SECRET_WORDS) else value for key, value in options.items()
-    }
 
 
 def _login(broker: Broker, topic: str, secrets: SecretProvider, databricks: bool) -> dict[str, str]:
