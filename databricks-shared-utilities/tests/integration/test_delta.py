@@ -9,6 +9,7 @@ from uuid import uuid4
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
+from databricks_utils.contracts import parse_schema
 from databricks_utils.delta import (
     TABLE_PROPERTIES,
     Namespace,
@@ -187,6 +188,14 @@ def test_columns_the_contract_gained_are_added(spark: SparkSession, table: str) 
 
     assert add_missing_columns(spark, table, wanted) == ("city",)
     assert spark.table(table).columns == ["id", "name", "city"]
+
+
+def test_a_column_of_every_type_is_added_to_a_table_that_exists(spark: SparkSession, table: str) -> None:
+    kinds = ("TIMESTAMP_NTZ", "STRUCT<`a-b`: INT, `größe`: ARRAY<MAP<STRING, STRUCT<`2`: DATE>>>>")
+    wanted = parse_schema(", ".join(f"c{number} {kind}" for number, kind in enumerate(kinds)))
+
+    assert add_missing_columns(spark, table, wanted) == ("c0", "c1")
+    assert spark.table(table).select("c0", "c1").schema == wanted
 
 
 def test_a_table_known_only_by_its_folder_is_registered(spark: SparkSession, namespace: Namespace, table: str) -> None:

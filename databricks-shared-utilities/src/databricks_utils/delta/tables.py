@@ -15,7 +15,7 @@ from databricks_utils.sql_literal import string_literal
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
-    from pyspark.sql.types import StructField, StructType
+    from pyspark.sql.types import DataType, StructField, StructType
 
 #: Tables whose rows are merged can be read incrementally, and rows are replaced without rewriting files. Readers must
 #: know deletion vectors.
@@ -124,9 +124,25 @@ def add_missing_columns(spark: SparkSession, identifier: str, wanted: StructType
             )
     missing = [item for item in wanted if item.name.lower() not in present]
     if missing:
-        columns = ", ".join(f"{quoted(item.name)} {item.dataType.simpleString()}" for item in missing)
+        columns = ", ".join(f"{quoted(item.name)} {_written(item.dataType)}" for item in missing)
+        if "timestamp_ntz" in columns:
+            # Only where a table is created does Delta Lake take the feature from the type.
+            set_table_property(spark, identifier, "delta.feature.timestampNtz", "supported")
         spark.sql(f"ALTER TABLE {identifier} ADD COLUMNS ({columns})")
     return tuple(item.name for item in missing)
+
+
+def _written(kind: DataType) -> str:
+    """Return a type as SQL reads it, whatever the names of its fields are."""
+    from pyspark.sql.types import ArrayType, MapType, StructType
+
+    if isinstance(kind, ArrayType):
+        return f"array<{_written(kind.elementType)}>"
+    if isinstance(kind, MapType):
+        return f"map<{_written(kind.keyType)}, {_written(kind.valueType)}>"
+    if isinstance(kind, StructType):
+        return f"struct<{', '.join(f'{quoted(item.name)}: {_written(item.dataType)}' for item in kind)}>"
+    return kind.simpleString()
 
 
 def set_comments(spark: SparkSession, identifier: str, description: str, columns: Mapping[str, str]) -> tuple[str, ...]:
