@@ -19,10 +19,10 @@ from databricks_utils.medallion.pipeline import (
     Silver,
     TableNode,
     Upsert,
+    quarantine_of,
 )
 from databricks_utils.medallion.runner import run_pipeline
 from databricks_utils.medallion.scd import timeline
-from databricks_utils.medallion.silver import quarantine_of
 from databricks_utils.medallion.surrogate import UNKNOWN_KEY, surrogate_key, with_unknown_member
 
 __all__ = [

@@ -21,8 +21,8 @@ from databricks_utils.medallion.bronze import moment_of_batch
 from databricks_utils.medallion.file_readers import read_csv_texts, read_objects
 from databricks_utils.medallion.gold import computed
 from databricks_utils.medallion.lakehouse import Lakehouse
-from databricks_utils.medallion.pipeline import Bronze, Gold, Pipeline, Silver
-from databricks_utils.medallion.silver import accepted, newest_by_key, prepare, quarantine_of, rejected
+from databricks_utils.medallion.pipeline import Bronze, Gold, Pipeline, Silver, quarantine_of
+from databricks_utils.medallion.silver import accepted, newest_by_key, prepare, rejected
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession

@@ -18,7 +18,7 @@ from databricks_utils.medallion import technical
 from databricks_utils.medallion.increment import Increment
 from databricks_utils.medallion.kept import kept
 from databricks_utils.medallion.lakehouse import Lakehouse
-from databricks_utils.medallion.pipeline import Silver, Upsert
+from databricks_utils.medallion.pipeline import Silver, Upsert, quarantine_of
 from databricks_utils.medallion.trail import entered
 
 if TYPE_CHECKING:
@@ -176,11 +176,6 @@ def rejected(rows: DataFrame, source_version: int | None) -> DataFrame:
         "_processing_timestamp": F.current_timestamp(),
     }
     return rows.where("NOT _is_valid").withColumns(columns).select(*technical.names("quarantine"))
-
-
-def quarantine_of(table: str) -> str:
-    """Return the name of a silver table's quarantine."""
-    return f"{table}_quarantine"
 
 
 def _ensure_tables(lakehouse: Lakehouse, contract: Contract) -> bool:
