@@ -411,6 +411,14 @@ UNFIT: Sequence[tuple[str, Callable[..., DataFrame], str]] = (
 )
 
 
+#: Transformations of silver after which rows are missing, and one that only looks like it.
+DROPPING: dict[str, Callable[..., DataFrame]] = {
+    "filtered": lambda orders: orders.where("active"),
+    "exploded": lambda orders: orders.withColumn("email", F.explode(F.split("email", ","))),
+    "parted": lambda orders: orders.where("active").unionByName(orders.where("active IS NOT TRUE")),
+}
+
+
 @pytest.fixture
 def weights(spark: SparkSession) -> Iterator[None]:
     spark.sql("CREATE TABLE weights_by_name USING delta AS SELECT 'N' AS region, 1 AS n")
@@ -455,12 +463,14 @@ def test_a_transformation_that_a_part_of_the_rows_misleads_is_refused_before_any
     contracts = [
         contract("bronze", "orders", ", ".join(f"{part.partition(' ')[0]} STRING" for part in plain.split(", ")), []),
         contract("silver", "orders", plain, ["id"]),
+        *(contract("silver", name, plain, ["id"]) for name in DROPPING),
         *(contract("gold", name, SUMS, ["region"]) for name, *_ in UNFIT),
     ]
     pipeline = Pipeline(
         "modes",
         SOURCES[0],
         Silver("orders", "bronze.orders", transform=with_rank_of_region),
+        *(Silver(name, "bronze.orders", transform=transform) for name, transform in DROPPING.items()),
         *(Gold(name, "silver.orders", transform=transform) for name, transform, _ in UNFIT),
     )
 
@@ -470,5 +480,8 @@ def test_a_transformation_that_a_part_of_the_rows_misleads_is_refused_before_any
     said = {str(problem).partition(" ")[0]: str(problem) for problem in caught.value.problems}
     assert {name: text for name, _, text in UNFIT if text not in said.get(f"gold.{name}", "")} == {}
     assert "computes over a window of rows (region)" in said["silver.orders"]
+    assert "a row for each row read, and its transformation filters rows" in said["silver.filtered"]
+    assert "its transformation gives no row for an empty list" in said["silver.exploded"]
+    assert "silver.parted" not in said
     assert all("test_write_modes.py:" in text for text in said.values())
     assert not (tmp_path / "warehouse").exists() or not any((tmp_path / "warehouse").rglob("_delta_log"))

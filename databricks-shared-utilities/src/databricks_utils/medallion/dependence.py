@@ -101,12 +101,14 @@ class Dependence:
         keeps_rows: Each row read gives a row.
         computed: Expression of each column given, written with the columns read.
         types: Types of the columns given.
+        dropping: By what rows go for which no others come, as words that complete "it …"; None where nothing shows it.
     """
 
     gatherings: tuple[Gathering, ...] = ()
     keeps_rows: bool = True
     computed: Mapping[str, str] = field(default_factory=dict)
     types: Mapping[str, str] = field(default_factory=dict)
+    dropping: str | None = None
 
     @property
     def obstacle(self) -> str | None:
@@ -158,7 +160,7 @@ def dependence_of(
     chosen = given.select(*[quoted(name) for name in present])
     view = _View(analyzed_plan(chosen), mark)
     types = {item.name: item.dataType.simpleString() for item in chosen.schema}
-    return Dependence(tuple(view.gatherings()), view.keeps_rows(), view.computed(), types)
+    return Dependence(tuple(view.gatherings()), view.keeps_rows(), view.computed(), types, view.dropping())
 
 
 def meaning_of(rows: DataFrame, expression: str) -> tuple[str, str]:
@@ -226,6 +228,16 @@ class _View:
     def keeps_rows(self) -> bool:
         """Say whether each row read gives at least one row."""
         return all(self._keeps(operator) for operator in self._path(self.plan))
+
+    def dropping(self) -> str | None:
+        """Say by what rows go; nothing of branches that are united again, since one may have what another lacks."""
+        path = list(self._path(self.plan))
+        if any(operator.name == "Union" for operator in path):
+            return None
+        if any(operator.name == "Filter" for operator in path):
+            return "filters rows"
+        lost = any(operator.name == "Generate" and not self._keeps(operator) for operator in path)
+        return "gives no row for an empty list (explode)" if lost else None
 
     def computed(self) -> Mapping[str, str]:
         """Return the expressions of the columns given."""
