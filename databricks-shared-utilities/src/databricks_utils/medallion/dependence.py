@@ -200,6 +200,7 @@ class _View:
         """Yield what is done to rows together, from the last step to the first."""
         if not self._reads(self.plan):
             yield Gathering("gives rows that do not come from the table read")
+            yield from self._changing()
             return
         for operator in self._path(self.plan):
             if any(self._reads(subquery) for subquery in operator.subqueries):
