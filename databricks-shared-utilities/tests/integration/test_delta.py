@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import reduce
+from itertools import permutations
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 
 from databricks_utils.contracts import parse_schema
 from databricks_utils.delta import (
@@ -211,3 +214,25 @@ def test_a_table_known_only_by_its_folder_is_registered(spark: SparkSession, nam
 def test_vacuum_refuses_a_retention_that_readers_would_notice(spark: SparkSession, table: str) -> None:
     with pytest.raises(InvalidInput, match="167 hours"):
         vacuum(spark, table, retention_hours=167)
+
+
+def test_a_table_its_versions_and_its_changes_keep_apart_in_one_query(spark: SparkSession, table: str) -> None:
+    """Over Connect the frames of a query are analysed at once, and Spark looks a table of one name up only once."""
+    first, second, third = (
+        append(spark, table, rows(spark, [(number, "a") for number in numbers])).version
+        for numbers in (range(3), range(3, 5), range(5, 6))
+    )
+    now = spark.table(table).select("id", F.lit("now").alias("what"))
+    early = changed_rows(spark, table, first, second).select("id", F.lit("early").alias("what"))
+    late = changed_rows(spark, table, second, third).select("id", F.lit("late").alias("what"))
+    before = rows_at(spark, table, first).select("id", F.lit("before").alias("what"))
+    expected = {"now": range(6), "early": range(3, 5), "late": range(5, 6), "before": range(3)}
+
+    for order in permutations([now, early, late, before]):
+        found: dict[str, list[int]] = {}
+        for row in reduce(DataFrame.union, order).collect():
+            found.setdefault(row.what, []).append(row.id)
+        assert {what: sorted(ids) for what, ids in found.items()} == {what: list(ids) for what, ids in expected.items()}
+    # A join of a table's changes with the table, as a transformation that counts the rows of its own lookup makes it.
+    counted = changed_rows(spark, table, second, third).crossJoin(spark.table(table).groupBy().count())
+    assert [row["count"] for row in counted.collect()] == [6]

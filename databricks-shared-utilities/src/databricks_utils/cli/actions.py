@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +42,7 @@ from databricks_utils.observability import (
     render_report,
 )
 from databricks_utils.observability.verdict import judged
+from databricks_utils.spark_client import spark_pool
 from databricks_utils.streaming import (
     StreamBronze,
     StreamPipeline,
@@ -384,5 +384,5 @@ def _samples(project: Opened, lakehouse: Lakehouse, rows: int) -> Mapping[str, S
         return tuple(names), tuple(tuple(row) for row in frame.limit(rows).collect())
 
     # Nothing else runs by now, and a small query leaves one of two cores idle.
-    with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
+    with spark_pool(lakehouse.spark, SIDE_BY_SIDE) as pool:
         return dict(zip(wanted, pool.map(sample, wanted), strict=True))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 from databricks_utils.delta.commit_log import commit_entries, newest_version, table_id
 from databricks_utils.delta.namespace import Namespace, quoted
 from databricks_utils.errors import InvalidInput
+from databricks_utils.spark_client import over_connect
 from databricks_utils.sql_literal import string_literal
 
 if TYPE_CHECKING:
@@ -263,12 +265,20 @@ def changed_rows(spark: SparkSession, identifier: str, after: int, until: int) -
         The table's columns and `_change_type` (insert, update_preimage, update_postimage, delete),
         `_commit_version`, `_commit_timestamp`, for the versions `after` < v <= `until`.
     """
-    return (
+    feed = (
         spark.read.option("readChangeFeed", "true")
         .option("startingVersion", after + 1)
         .option("endingVersion", until)
         .table(identifier)
     )
+    if not over_connect(spark):
+        return feed
+    # Spark takes two reads of one table in one query for the same, whatever their options (SPARK-58330). Over Connect a
+    # query is looked at as a whole, so that rows of the table would be taken for its changes, or its changes for its
+    # rows. A view is looked at when it is made; it has one name for each range, and goes with the session.
+    name = "_changes_" + hashlib.sha256(f"{identifier} {after} {until}".encode()).hexdigest()[:16]
+    feed.createOrReplaceTempView(name)
+    return spark.table(name)
 
 
 def identity_of(spark: SparkSession, identifier: str, *, folder: Path | None = None) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ from databricks_utils.data_quality.results import RuleResult
 from databricks_utils.delta import Namespace, append_records, table_exists
 from databricks_utils.logging.redaction import concealed
 from databricks_utils.observability.results import RunResult, TableResult
+from databricks_utils.spark_client import spark_pool
 from databricks_utils.sql_literal import string_literal
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class RunStore:
             {_storable(name): _storable(value) for name, value in run.parameters.items()},
         )
         tables = [_table_row(run, n, table) for n, table in enumerate(run.tables)]
-        with ThreadPoolExecutor(2) as pool:
+        with spark_pool(spark, 2) as pool:
             parts = [(TABLES, tables), (QUALITY, _rule_rows(run))]
             list(pool.map(lambda part: self._append(spark, *part), parts))
         # Last, so that a run on record has its tables on record.
@@ -100,7 +100,7 @@ class RunStore:
             f"GROUP BY run_id ORDER BY started_at DESC LIMIT {int(limit)}"
         ).collect()
         wanted = [row.run_id for row in runs]
-        with ThreadPoolExecutor(2) as pool:
+        with spark_pool(spark, 2) as pool:
             tables, rules = pool.map(lambda part: self._rows(spark, *part), [(TABLES, wanted), (QUALITY, wanted[:1])])
         return [_run(row, [item for item in tables if item.run_id == row.run_id], rules) for row in runs]
 
