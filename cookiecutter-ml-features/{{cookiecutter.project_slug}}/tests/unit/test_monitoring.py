@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from databricks_utils.errors import InvalidInput
 from databricks_utils.features import Drift, array_distributions, measure_drift
 from databricks_utils.models import ModelVersion
 
@@ -17,7 +18,7 @@ from {{ cookiecutter.package_name }}.__main__ import PROJECT
 from {{ cookiecutter.package_name }}.models import monitoring
 from {{ cookiecutter.package_name }}.models.definitions import CHURN, SPEND, ModelDefinition
 from {{ cookiecutter.package_name }}.models.families import Array
-from {{ cookiecutter.package_name }}.models.monitoring import Performance, came_true, newest_of
+from {{ cookiecutter.package_name }}.models.monitoring import Performance, came_true, newest_of, thresholds_of
 from {{ cookiecutter.package_name }}.models.report import Watched, render
 
 MOMENT = datetime(2017, 11, 1, tzinfo=timezone.utc)
@@ -50,8 +51,19 @@ def judged(model: ModelDefinition, label: Array, score: Array, **more: str) -> P
         (SPEND, SPENT, SPENT + 5, "ok", []),
         (SPEND, SPENT, SPENT + 100, "degraded", ["r2 is -2.00752, at least -0.1 is needed"]),
         (SPEND, SPENT[1:], SPENT[1:] + 100, "too few rows", ["fewer than 20 rows"]),
+        (SPEND, np.zeros(20), SPENT, "too few rows", ["next_spend is 0 in all rows"]),
     ],
-    ids=["right", "by chance", "wrong", "few", "all alike", "amounts", "amounts far off", "few amounts"],
+    ids=[
+        "right",
+        "by chance",
+        "wrong",
+        "few",
+        "all alike",
+        "amounts",
+        "amounts far off",
+        "few amounts",
+        "nothing spent",
+    ],
 )
 def test_scores_are_judged_by_what_came_true(
     model: ModelDefinition, label: Array, score: Array, status: str, reasons: list[str]
@@ -67,6 +79,19 @@ def test_the_configuration_says_from_where_on_a_model_is_degraded() -> None:
     assert judged(CHURN, LABEL, RIGHT, performance_churn_least_skill="0.9").status == "degraded"
     assert judged(SPEND, SPENT, SPENT + 100, performance_spend_least_r2="-3").status == "ok"
     assert judged(CHURN, LABEL, WRONG, performance_minimum_rows="21").status == "too few rows"
+
+
+@pytest.mark.parametrize("value", ["many", "-1", "0.5", "true", ".nan"])
+def test_a_parameter_that_is_no_number_is_named(value: str) -> None:
+    with pytest.raises(InvalidInput, match=r"config: parameters\.performance_minimum_rows"):
+        judged(CHURN, LABEL, RIGHT, performance_minimum_rows=value)
+    with pytest.raises(InvalidInput, match=r"config: parameters\.drift_minimum_rows"):
+        thresholds_of(PROJECT.open("local", **{"parameters.drift_minimum_rows": value}))
+    if value not in ("-1", "0.5"):
+        with pytest.raises(InvalidInput, match="drift, psi"):
+            thresholds_of(PROJECT.open("local", **{"parameters.drift_psi": value}))
+        with pytest.raises(InvalidInput, match="gate auc, at_least"):
+            judged(CHURN, LABEL, RIGHT, performance_churn_least_auc=value)
 
 
 def test_what_counts_is_the_newest_moment_of_the_version_in_use() -> None:

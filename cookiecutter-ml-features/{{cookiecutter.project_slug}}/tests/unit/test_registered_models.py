@@ -21,17 +21,25 @@ from databricks_utils.cli import command_line
 from databricks_utils.cli.project import Opened
 from databricks_utils.config import Serving
 from databricks_utils.errors import InvalidInput
-from databricks_utils.features import OnlineRow, OnlineStore
+from databricks_utils.features import OnlineRow, OnlineStore, OtherDefinitions
 from databricks_utils.models import Gate, ModelRegistry, ModelVersion, asks_challenger
 
 from {{ cookiecutter.package_name }}.__main__ import PROJECT
-from {{ cookiecutter.package_name }}.features.registry import COLUMNS, TABLES
-from {{ cookiecutter.package_name }}.models import experiment, serving
+from {{ cookiecutter.package_name }}.features.registry import COLUMNS, TABLES, feature_registry
+from {{ cookiecutter.package_name }}.models import definitions, experiment, places, serving
 from {{ cookiecutter.package_name }}.models.assignments import AssignmentLog
 from {{ cookiecutter.package_name }}.models.definitions import CHURN, MODELS, SPEND, ModelDefinition
 from {{ cookiecutter.package_name }}.models.experiment import TrainingData, experiment_of, log_model, run_training
 from {{ cookiecutter.package_name }}.models.families import FAMILIES, Array, Family
-from {{ cookiecutter.package_name }}.models.places import Contender, full_name, loaded, own_name, registry_of
+from {{ cookiecutter.package_name }}.models.places import (
+    Contender,
+    UnusableModel,
+    definitions_of,
+    full_name,
+    loaded,
+    own_name,
+    registry_of,
+)
 from {{ cookiecutter.package_name }}.models.serving import Scorer, answered, open_scorer
 from {{ cookiecutter.package_name }}.models.training import predicted
 
@@ -217,6 +225,30 @@ def test_a_model_of_other_features_is_refused_before_it_answers(
     assert version.uri in str(caught.value)
 
 
+@pytest.mark.parametrize("changed", ["HORIZON_DAYS", "ACTIVE_DAYS", "label_version"])
+def test_a_version_that_has_learned_another_label_neither_answers_nor_is_promoted(
+    home: Home, rivals: Home, monkeypatch: pytest.MonkeyPatch, changed: str
+) -> None:
+    """Its scores say what happens in 30 days, and would be measured by what has happened in 60."""
+    home.adopt(CHURN, rivals)
+    version = home.registry.challenger(home.name(CHURN))
+    assert version is not None
+    features = feature_registry(home.opened.contracts)
+    loaded(version, definitions_of(features))
+    if changed == "label_version":
+        redefined = tuple(replace(model, label_version=2) for model in MODELS)
+        monkeypatch.setattr(places, "MODELS", redefined)
+    else:
+        monkeypatch.setattr(definitions, changed, 45)
+
+    code, said = home.command("promote", "--model=household_churn", "--approved-by=Ann")
+
+    assert (code, home.champion(CHURN)) == (2, None), said
+    assert "label churned is defined otherwise by now" in said
+    with pytest.raises(OtherDefinitions, match=r"(?s)label churned is defined otherwise.*train, then promote"):
+        loaded(version, definitions_of(features))
+
+
 def test_each_household_is_answered_by_the_model_that_its_number_draws(rivals: Home) -> None:
     import mlflow.pyfunc
 
@@ -302,6 +334,24 @@ def test_a_model_that_breaks_off_is_an_answer_in_words(rivals: Home) -> None:
     assert "gives no answer: X has 120 features" in answer["error"]
     assert champion.uri in answer["error"]
     assert "train again and promote" in answer["error"]
+
+
+@pytest.mark.parametrize("strange", [float("nan"), float("inf")])
+def test_an_answer_that_is_no_number_is_none_for_many_households_as_for_one(rivals: Home, strange: float) -> None:
+    """In a table of scores it would be a number like the others, until somebody takes its mean."""
+
+    class Odd:
+        estimator = None
+
+        def predict(self, context: object, features: Array) -> Array:
+            return np.where(np.arange(len(features)) == 0, strange, 0.5)
+
+    champion = rivals.registry.champion(rivals.name(CHURN))
+    assert champion is not None
+
+    for ask, said in ((Contender.number, "of 1 of 1"), (Contender.answer, "of 1 of 3")):
+        with pytest.raises(UnusableModel, match=f"The model answers {strange}, {said} households"):
+            ask(Contender(champion, Odd()), features_of(1 if ask is Contender.number else 3))
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +25,6 @@ from databricks_utils.cli.stream_state import (
 from databricks_utils.doctor import examine, examine_workspace, render_checks
 from databricks_utils.errors import InvalidInput
 from databricks_utils.logging import configure_logging, redacted
-from databricks_utils.medallion import quarantine_of
 from databricks_utils.medallion.progress import load_progress, rewound, save_progress
 from databricks_utils.observability import (
     Graph,
@@ -39,8 +37,9 @@ from databricks_utils.observability import (
     render_report,
 )
 from databricks_utils.observability.verdict import judged
-from databricks_utils.pipeline import Lakehouse
+from databricks_utils.pipeline import Lakehouse, quarantine_of
 from databricks_utils.pipeline.failure import cause_of
+from databricks_utils.spark_client import spark_pool
 from databricks_utils.streaming import (
     balances,
     run_event_alerts,
@@ -323,5 +322,5 @@ def _samples(project: Opened, lakehouse: Lakehouse, rows: int) -> Mapping[str, S
         return tuple(names), tuple(tuple(row) for row in frame.limit(rows).collect())
 
     # Nothing else runs by now, and a small query leaves one of two cores idle.
-    with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
+    with spark_pool(lakehouse.spark, SIDE_BY_SIDE) as pool:
         return dict(zip(wanted, pool.map(sample, wanted), strict=True))

@@ -8,9 +8,8 @@ from databricks_utils.medallion.dim_date import calendar_between, with_calendar_
 from databricks_utils.medallion.pipeline import Bronze, Files, Gold, Node, Pipeline, Replace, Scd2, Silver, Upsert
 from databricks_utils.medallion.runner import run_pipeline
 from databricks_utils.medallion.scd import timeline
-from databricks_utils.medallion.silver import quarantine_of
 from databricks_utils.medallion.surrogate import UNKNOWN_KEY, surrogate_key, with_unknown_member
-from databricks_utils.pipeline.flow import Flow, Lookup, TableNode
+from databricks_utils.pipeline.flow import Flow, Lookup, TableNode, quarantine_of
 from databricks_utils.pipeline.lakehouse import Lakehouse, namespace_of
 
 __all__ = [

@@ -46,7 +46,7 @@ class Files:
         if self.format not in FORMATS:
             hint = f"Write {' or '.join(FORMATS)}; other files must be turned into one of these before they are landed"
             raise InvalidInput(f"Files of format {self.format!r} are not read", where=where, hint=hint)
-        if len(self.delimiter) != 1 or self.delimiter in '"\r\n\0':
+        if len(self.delimiter) != 1 or self.delimiter in '"\\\r\n\0':
             hint = r'Write one character, for example ";" or "\t"'
             raise InvalidInput(f"{self.delimiter!r} cannot separate fields", where=where, hint=hint)
 

@@ -71,6 +71,12 @@ def _tried(lakehouse: Lakehouse, node: Silver | Gold) -> Dependence:
             raise _misfit(node, error) from error
     if dependence.gatherings and isinstance(node.write, Upsert):
         raise _refusal(node, dependence.gatherings[0])
+    if dependence.dropping and isinstance(node, Silver):
+        raise InvalidInput(
+            f"{node.table} has a row for each row read, and its transformation {dependence.dropping}",
+            where=place_of(node),
+            hint="Put bad rows aside with a rule of the contract, or filter and explode in a gold table",
+        )
     return dependence
 
 

@@ -17,6 +17,7 @@ from databricks_utils.errors import RunFailed
 from databricks_utils.medallion.increment import Increment
 from databricks_utils.medallion.pipeline import Silver, Upsert
 from databricks_utils.pipeline import technical
+from databricks_utils.pipeline.flow import quarantine_of
 from databricks_utils.pipeline.kept import kept
 from databricks_utils.pipeline.lakehouse import Lakehouse
 from databricks_utils.pipeline.trail import entered
@@ -176,11 +177,6 @@ def rejected(rows: DataFrame, source_version: int | None) -> DataFrame:
         "_processing_timestamp": F.current_timestamp(),
     }
     return rows.where("NOT _is_valid").withColumns(columns).select(*technical.names("quarantine"))
-
-
-def quarantine_of(table: str) -> str:
-    """Return the name of a silver table's quarantine."""
-    return f"{table}_quarantine"
 
 
 def _ensure_tables(lakehouse: Lakehouse, contract: Contract) -> bool:

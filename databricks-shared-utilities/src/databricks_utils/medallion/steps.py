@@ -88,7 +88,9 @@ def _run_once(
     if isinstance(node, Bronze):
         return _bronze(lakehouse, node, started)
     entered("see what is new")
-    increment = plan_increment(lakehouse, node, position, full_refresh=full_refresh)
+    if changing := dependence and dependence.changing:
+        _LOG.warning("%s is computed whole in each run: its transformation %s", node.table, changing.words)
+    increment = plan_increment(lakehouse, node, position, full_refresh=full_refresh or bool(changing))
     if increment.nothing_new:
         behind = increment.position if increment.position != position else None
         return Step(replace(started.result(node, "skipped"), target_version=increment.position.version), behind)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from databricks_utils.pipeline.flow import Definition, Flow, Lookup, TableNode, Transform, as_lookups
+from databricks_utils.pipeline.flow import Definition, Flow, Lookup, TableNode, Transform, as_lookups, quarantine_of
 from databricks_utils.pipeline.lakehouse import Lakehouse, namespace_of
 
 __all__ = [
@@ -14,4 +14,5 @@ __all__ = [
     "Transform",
     "as_lookups",
     "namespace_of",
+    "quarantine_of",
 ]

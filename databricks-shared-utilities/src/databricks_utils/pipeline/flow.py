@@ -88,6 +88,11 @@ def as_lookups(lookups: Sequence[Lookup | str]) -> tuple[Lookup, ...]:
     return tuple(Lookup(item) if isinstance(item, str) else item for item in lookups)
 
 
+def quarantine_of(table: str) -> str:
+    """Return the name of a silver table's quarantine."""
+    return f"{table}_quarantine"
+
+
 AnyNode = TypeVar("AnyNode", bound=TableNode)
 
 
@@ -177,12 +182,18 @@ class Flow(Generic[AnyNode]):
         return f"{type(self).__name__}({self.name!r})"
 
     def _duplicates(self) -> list[LakehouseError]:
+        # A catalog does not tell names apart by the case of their letters.
+        aside = {quarantine_of(node.table).lower(): node.table for node in self.nodes if node.layer == "silver"}
         seen: set[str] = set()
         problems: list[LakehouseError] = []
         for node in self.nodes:
-            if node.table in seen:
+            name = node.table.lower()
+            if name in seen:
                 problems.append(InvalidInput(f"{node.table} is defined twice", where=self._place))
-            seen.add(node.table)
+            elif name in aside:
+                message = f"{node.table} is where the bad rows of {aside[name]} go"
+                problems.append(InvalidInput(message, where=self._place, hint="Give it another name"))
+            seen.add(name)
         return problems
 
     def _unknown_inputs(self) -> list[LakehouseError]:

@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING
 from pyspark.sql import functions as F
 
 from databricks_utils.delta import append, changed_rows, rows_at
-from databricks_utils.medallion import quarantine_of
-from databricks_utils.pipeline import Lakehouse
+from databricks_utils.pipeline import Lakehouse, quarantine_of
 from databricks_utils.pipeline.checkpoint import generation_of
 from databricks_utils.pipeline.kept import kept
 from databricks_utils.streaming.checkpoint import last_batch, table_position

@@ -11,8 +11,7 @@ from pyspark.sql import functions as F
 from databricks_utils.config import resolve_secret
 from databricks_utils.config.secrets import secrets_of_place
 from databricks_utils.errors import InvalidInput
-from databricks_utils.medallion import quarantine_of
-from databricks_utils.pipeline import Lakehouse, technical
+from databricks_utils.pipeline import Lakehouse, quarantine_of, technical
 from databricks_utils.pipeline.checkpoint import fills_another
 from databricks_utils.streaming.agreement import check_streams
 from databricks_utils.streaming.broker import BROKERS, connection_options

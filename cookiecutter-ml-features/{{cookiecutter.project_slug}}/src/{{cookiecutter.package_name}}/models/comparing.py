@@ -52,10 +52,11 @@ def judged(assignments: Sequence[Assignment], last_day: date) -> tuple[list[Assi
     first: dict[int, Assignment] = {}
     for item in sorted(assignments, key=lambda item: item.at):
         first.setdefault(item.household, item)
-    over = datetime(last_day.year, last_day.month, last_day.day, tzinfo=timezone.utc) + timedelta(1)
+    # Counted back from the end of the data: a moment that a client has chosen may be the last there is.
+    over = datetime(last_day.year, last_day.month, last_day.day, tzinfo=timezone.utc) + timedelta(1 - HORIZON_DAYS)
     staying = [item for item in first.values() if len(arms[item.household]) == 1]
     known = [item for item in staying if item.known]
-    counted = [item for item in known if item.at + timedelta(HORIZON_DAYS) <= over]
+    counted = [item for item in known if item.at <= over]
     return counted, len(known) - len(counted), len(first) - len(staying), len(staying) - len(known)
 
 

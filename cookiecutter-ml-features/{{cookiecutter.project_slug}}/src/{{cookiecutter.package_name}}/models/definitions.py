@@ -35,6 +35,7 @@ class ModelDefinition:
         greater_is_better: Which of the two.
         purpose: What it is for, and what not.
         limits: What is known to go wrong.
+        label_version: Raised by whoever changes what the label means: how models/examples.py counts it.
     """
 
     name: str
@@ -46,11 +47,21 @@ class ModelDefinition:
     greater_is_better: bool
     purpose: str
     limits: tuple[str, ...] = ()
+    label_version: int = 1
 
     @property
     def unit(self) -> str:
         """What contributions of features to its predictions are counted in."""
         return "log odds" if self.kind == "classifier" else "USD"
+
+    @property
+    def learned(self) -> dict[str, str]:
+        """What the label means, under a name of its own; a version keeps it beside the meanings of its features.
+
+        One that has learned what happens in 30 days would be measured by, and compared with, what happens in 60.
+        """
+        ahead, active = f"{HORIZON_DAYS} days ahead", f"of households active for {ACTIVE_DAYS} days"
+        return {f"label {self.label}": f"{self.kind}, {ahead}, {active}, version {self.label_version}"}
 
 
 CHURN = ModelDefinition(

@@ -151,8 +151,9 @@ def run_training(
         mlflow.log_text(json.dumps(trained.importance), IMPORTANCE)
         mlflow.log_text(weights_to_json(trained.weights, trained.importance), EXPLANATIONS)
         mlflow.log_text(curves_of(model, trained, data.observed_at[-1]), CURVES)
-        mlflow.log_dict(dict(data.definitions), DEFINITIONS)
-        address = log_model(family, trained.estimator, data.definitions)
+        definitions = {**data.definitions, **model.learned}
+        mlflow.log_dict(definitions, DEFINITIONS)
+        address = log_model(family, trained.estimator, definitions)
     version = registry.register(full_name(opened.configuration, model), run.info.run_id, address)
     write_card(model, version)
     return version, trained
@@ -164,7 +165,7 @@ def log_model(family: Family, estimator: Any, definitions: Mapping[str, str] | N
     Args:
         family: What has learned.
         estimator: Fitted on the registered features, in their order.
-        definitions: Fingerprints of these features.
+        definitions: What these features and the label mean.
 
     Returns:
         The address to register it from.

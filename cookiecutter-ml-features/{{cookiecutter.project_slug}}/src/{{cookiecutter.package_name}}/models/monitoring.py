@@ -82,12 +82,8 @@ _PERFORMANCE = RecordTable(places.PERFORMANCE, PerformanceRecord)
 
 def thresholds_of(opened: Opened) -> DriftThresholds:
     """Return from where on drift counts, as the configuration's parameters say."""
-    parameter = opened.configuration.parameter
-    return DriftThresholds(
-        psi=float(parameter("drift_psi")),
-        effect=float(parameter("drift_effect")),
-        minimum_rows=int(parameter("drift_minimum_rows")),
-    )
+    limits: dict[str, Any] = {name: opened.configuration.parameter(f"drift_{name}") for name in ("psi", "effect")}
+    return DriftThresholds(**limits, minimum_rows=places.whole_number(opened.configuration, "drift_minimum_rows"))
 
 
 def feature_drift(
@@ -182,13 +178,13 @@ def came_true(
 
     Of few households, and where all have done the same, the numbers are mostly chance: nothing is said of them.
     """
-    parameter = opened.configuration.parameter
-    metrics, least = metrics_of(model, label, score), int(parameter("performance_minimum_rows"))
-    failures = gate_failures(model.alarms(parameter), metrics, None)
+    configuration, metrics = opened.configuration, metrics_of(model, label, score)
+    least = places.whole_number(configuration, "performance_minimum_rows")
+    failures = gate_failures(model.alarms(configuration.parameter), metrics, None)
     status: Literal["ok", "degraded", "too few rows"] = "degraded" if failures else "ok"
     if len(label) < least:
         status, failures = "too few rows", (f"fewer than {least} rows",)
-    elif model.kind == "classifier" and len(np.unique(label)) < 2:
+    elif len(np.unique(label)) < 2:
         status, failures = "too few rows", (f"{model.label} is {label[0]:g} in all rows",)
     return Performance(model.name, version, observed_at, len(label), metrics, status, failures)
 
@@ -225,7 +221,7 @@ def monitor(
     """
     champion, measured_at = places.champion_of(opened.configuration, registry, model), datetime.now(timezone.utc)
     # What it was trained on is the reference: between two meanings of a feature there is a difference and no drift.
-    places.require_definitions(champion, store.registry.fingerprints(COLUMNS))
+    places.require_definitions(champion, places.definitions_of(store.registry))
     features = feature_drift(opened, lakehouse, store, champion, observed_at)
     predictions = prediction_drift(opened, lakehouse, champion, observed_at)
     for subject, results in ((f"{model.name}: features", features), (f"{model.name}: predictions", predictions)):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from typing import Any
 import numpy as np
 from databricks_utils.config import Configuration
 from databricks_utils.errors import InvalidInput, LakehouseError
-from databricks_utils.features import require_same_definitions
+from databricks_utils.features import FeatureRegistry, require_same_definitions
 from databricks_utils.models import ModelRegistry, ModelVersion, open_registry
 
 from {{ cookiecutter.package_name }}.features.registry import COLUMNS
@@ -57,25 +56,27 @@ class Contender:
         """Return the scores of rows, by the same code that answers on an endpoint.
 
         Raises:
-            UnusableModel: The model breaks off.
+            UnusableModel: The model breaks off, or what it says is no number.
         """
         try:
-            return np.asarray(self.model.predict(None, features), dtype=np.float64)
+            found = np.asarray(self.model.predict(None, features), dtype=np.float64)
         except Exception as error:  # whatever a learner's package raises
             hint = "Compare the packages here with its requirements.txt, or train again and promote"
             raise UnusableModel(f"The model gives no answer: {error}", where=self.version.uri, hint=hint) from error
+        strange = found[~np.isfinite(found)]
+        if len(strange):
+            hint = "Look at the features of these households, or take the version back: rollback"
+            said = f"The model answers {strange[0]}, of {len(strange)} of {len(found)} households"
+            raise UnusableModel(said, where=self.version.uri, hint=hint)
+        return found
 
     def number(self, features: Array) -> float:
         """Return the score of one row.
 
         Raises:
-            UnusableModel: The model breaks off, or what it says is no number.
+            UnusableModel: As of `answer`.
         """
-        found = float(self.answer(features)[0])
-        if not math.isfinite(found):
-            hint = "Look at the features of this household, or take the version back: rollback"
-            raise UnusableModel(f"The model answers {found}", where=self.version.uri, hint=hint)
-        return found
+        return float(self.answer(features)[0])
 
 
 def full_name(configuration: Configuration, model: ModelDefinition) -> str:
@@ -108,11 +109,25 @@ def reasons_wanted(configuration: Configuration) -> int:
     Raises:
         InvalidInput: It is no such number.
     """
-    wanted = configuration.parameter("reasons")
+    return whole_number(configuration, "reasons", hint="Write a whole number, 0 for no explanations")
+
+
+def whole_number(configuration: Configuration, name: str, *, hint: str = "Write a whole number, 0 or more") -> int:
+    """Return a parameter that counts something.
+
+    Raises:
+        InvalidInput: It is no such number.
+    """
+    wanted = configuration.parameter(name)
     if not isinstance(wanted, int) or isinstance(wanted, bool) or wanted < 0:
-        hint = "Write a whole number, 0 for no explanations"
-        raise InvalidInput(f"reasons is {wanted!r}", where="config: parameters.reasons", hint=hint)
+        raise InvalidInput(f"{name} is {wanted!r}", where=f"config: parameters.{name}", hint=hint)
     return wanted
+
+
+def definitions_of(features: FeatureRegistry) -> dict[str, str]:
+    """Return what features and labels mean today, as a version notes what they meant when it learned."""
+    labels = {name: meaning for model in MODELS for name, meaning in model.learned.items()}
+    return {**features.fingerprints(COLUMNS), **labels}
 
 
 def registry_of(configuration: Configuration) -> ModelRegistry:
@@ -147,11 +162,11 @@ def loaded(version: ModelVersion, definitions: Mapping[str, str] | None = None) 
 
     Args:
         version: Of the registry.
-        definitions: Fingerprints of the features of today, which the version must have been trained on; without them
-            only the names are compared.
+        definitions: Of features and labels today, which the version must have been trained on; without them only the
+            names of the features are compared.
 
     Raises:
-        OtherDefinitions: It was trained on features that are defined otherwise by now.
+        OtherDefinitions: It was trained on features, or to a label, that are defined otherwise by now.
         InvalidInput: It was trained on other features than there are now, or by something else than `train`.
     """
     import mlflow.pyfunc

@@ -19,7 +19,7 @@ from {{ cookiecutter.package_name }}.models.definitions import ModelDefinition
 from {{ cookiecutter.package_name }}.models.examples import population
 from {{ cookiecutter.package_name }}.models.explanations import reasons_of
 from {{ cookiecutter.package_name }}.models.families import Array, family_of
-from {{ cookiecutter.package_name }}.models.places import SCORES, champion_of, loaded, reasons_wanted
+from {{ cookiecutter.package_name }}.models.places import SCORES, champion_of, definitions_of, loaded, reasons_wanted
 
 SCHEMA = (
     "household_id BIGINT, observed_at TIMESTAMP, model STRING, version INT, score DOUBLE, scored_at TIMESTAMP, "
@@ -55,13 +55,13 @@ def score(
         InvalidInput: There is no champion, or it was trained on other features.
         OtherDefinitions: The champion was trained on, or the feature tables hold, features of another meaning.
         MissingTool: Reasons are wanted, and what gives them is not installed.
-        UnusableModel: The champion breaks off.
+        UnusableModel: The champion breaks off, or what it says is no number; nothing is written then.
     """
     champion = champion_of(opened.configuration, registry, model)
     active = population(lakehouse.read(TABLES[0].source.table), [observed_at])
     rows: Any = create_training_set(store, active, COLUMNS, timestamp="observed_at").load_df().toPandas()
     features = rows[list(COLUMNS)].to_numpy(dtype=np.float64)
-    contender = loaded(champion, store.registry.fingerprints(COLUMNS))
+    contender = loaded(champion, definitions_of(store.registry))
     scores = contender.answer(features) if len(rows) else np.empty(0)
     reasons = _reasons(contender.estimator, features, reasons_wanted(opened.configuration))
     known, now = known_of(features), datetime.now(timezone.utc)

@@ -22,10 +22,17 @@ from databricks_utils.models import asks_challenger
 from databricks_utils.models.comparison import Side
 from numpy.typing import NDArray
 
-from {{ cookiecutter.package_name }}.features.registry import COLUMNS, TABLES, feature_registry
+from {{ cookiecutter.package_name }}.features.registry import TABLES, feature_registry
 from {{ cookiecutter.package_name }}.models.assignments import Assignment, AssignmentLog
 from {{ cookiecutter.package_name }}.models.definitions import MODELS, ModelDefinition
-from {{ cookiecutter.package_name }}.models.places import Contender, champion_of, full_name, loaded, registry_of
+from {{ cookiecutter.package_name }}.models.places import (
+    Contender,
+    champion_of,
+    definitions_of,
+    full_name,
+    loaded,
+    registry_of,
+)
 from {{ cookiecutter.package_name }}.models.service import LOOPBACK, Reply, Route, Service, problem
 
 #: The table that says whether a household is known: examples and scores are of households that it has a row of.
@@ -179,7 +186,7 @@ def open_scorer(opened: Opened, *, share: float, experiment: str) -> Scorer:
         )
     log = AssignmentLog(Path(assignments)) if share and assignments is not None else None
     registry, features = registry_of(opened.configuration), feature_registry(opened.contracts)
-    definitions, contenders = features.fingerprints(COLUMNS), {}
+    definitions, contenders = definitions_of(features), {}
     for model in MODELS:
         champion = champion_of(opened.configuration, registry, model)
         waiting = registry.challenger(full_name(opened.configuration, model)) if share else None

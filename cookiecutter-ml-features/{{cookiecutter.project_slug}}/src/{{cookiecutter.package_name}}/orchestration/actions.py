@@ -37,9 +37,11 @@ from {{ cookiecutter.package_name }}.models.places import (
     SCORES,
     artifact,
     champion_of,
+    definitions_of,
     full_name,
     registry_of,
     usable,
+    whole_number,
 )
 from {{ cookiecutter.package_name }}.models.report import Watched, render
 
@@ -119,7 +121,7 @@ def _can_learn(
     if not versions:
         return True
     newest = max(versions, key=lambda version: version.version)
-    unseen, least = months_unseen(lakehouse, store, newest), int(opened.configuration.parameter("retrain_least_months"))
+    unseen, least = months_unseen(lakehouse, store, newest), whole_number(opened.configuration, "retrain_least_months")
     if unseen >= least:
         return True
     click.echo(
@@ -245,10 +247,7 @@ def compare(opened: Opened, experiment: str) -> int:
     if path is None:
         hint = "Set models.assignments to the file that the service writes"
         raise InvalidInput("Nothing is noted of comparisons here", where="config: models.assignments", hint=hint)
-    found, least = (
-        AssignmentLog(Path(path)).of(experiment),
-        int(opened.configuration.parameter("comparison_households")),
-    )
+    found, least = AssignmentLog(Path(path)).of(experiment), whole_number(opened.configuration, "comparison_households")
     lakehouse = opened.lakehouse()
     last_day = _last_day(lakehouse, _store(opened))
     for model in MODELS:
@@ -334,8 +333,8 @@ def _drifted(opened: Opened, lakehouse: Lakehouse, model: ModelDefinition) -> li
 
 
 def _definitions(opened: Opened) -> dict[str, str]:
-    """Return the fingerprints of the features of today."""
-    return feature_registry(opened.contracts).fingerprints(COLUMNS)
+    """Return what features and labels mean today."""
+    return definitions_of(feature_registry(opened.contracts))
 
 
 def _store(opened: Opened) -> FeatureStore:
