@@ -31,17 +31,7 @@ def test_every_published_name_can_be_imported() -> None:
 
 def test_the_rooms_depend_on_each_other_in_one_direction() -> None:
     library = ROOT / "databricks-shared-utilities" / "src" / "databricks_utils"
-    order = [
-        "errors",
-        "retry",
-        "file_lock",
-        "identity",
-        "spark_client",
-        "sql_literal",
-        "logging",
-        "config",
-        "contracts",
-    ]
+    order = ["errors", "retry", "file_lock", "identity", "spark_client", "sql_literal", "logging", "config"]
     order += ["contracts", "data_quality", "delta", "observability", "session", "medallion", "features", "models"]
     order += ["streaming", "doctor", "testing", "cli"]
 
