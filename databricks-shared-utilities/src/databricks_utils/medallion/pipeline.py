@@ -138,7 +138,11 @@ Write = Upsert | Replace | Scd2
 
 
 class TableNode:
-    """A table of a flow; each kind of node says in which layer it stands and what it reads."""
+    """A table of a flow; each kind of node says in which layer it stands and what it reads.
+
+    Tables with the same `task` share one task of the job, which spares small tables a start each; by default a table
+    has a task of its own.
+    """
 
     name: str
     layer: str
@@ -174,6 +178,7 @@ class Bronze(TableNode):
 
     name: str
     source: Files
+    task: str | None = None
 
     layer: str = field(default="bronze", init=False)
 
@@ -187,6 +192,7 @@ class Silver(TableNode):
     transform: Transform | None = None
     lookups: Sequence[Lookup | str] = ()
     write: Upsert = field(default_factory=Upsert)
+    task: str | None = None
 
     layer: str = field(default="silver", init=False)
 
@@ -200,6 +206,7 @@ class Gold(TableNode):
     transform: Transform | None = None
     lookups: Sequence[Lookup | str] = ()
     write: Write = field(default_factory=Upsert)
+    task: str | None = None
 
     layer: str = field(default="gold", init=False)
 
