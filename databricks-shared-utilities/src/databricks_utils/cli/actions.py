@@ -9,7 +9,6 @@ from typing import Any
 import click
 
 from databricks_utils import delta
-from databricks_utils.cli.documents import out_of_date, written_documents
 from databricks_utils.cli.kind import RunOptions
 from databricks_utils.cli.live import print_balances, print_rules, shown_progress
 from databricks_utils.cli.project import Opened, Project, open_project
@@ -142,24 +141,6 @@ def report(project: Opened) -> int:
     lakehouse = project.lakehouse()
     samples = _samples(project, lakehouse, REPORTED_ROWS)
     click.echo(f"Report: {_write_report(project, lakehouse, _last_run(lakehouse), samples)}")
-    return 0
-
-
-def docs(project: Opened, check: bool) -> int:
-    """Write the documents that follow from contracts and definitions, or say which are out of date."""
-    documents = written_documents(project)
-    stale = out_of_date(documents)
-    if check and stale:
-        for path in stale:
-            click.echo(f"Out of date: {path.relative_to(project.root)}")
-        click.echo(f"Run: {project.project.command} docs")
-        return 1
-    for path in stale:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(documents[path], encoding="utf-8")
-        click.echo(f"Written: {path.relative_to(project.root)}")
-    if not stale:
-        click.echo("All documents are up to date.")
     return 0
 
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import click
 
-from databricks_utils.cli import actions
+from databricks_utils.cli import actions, documents
+from databricks_utils.cli.job_tasks import tables_of_task
 from databricks_utils.cli.kind import RunOptions
 from databricks_utils.cli.local_broker import broker_down, broker_up
 from databricks_utils.cli.options import opened_with, pairs, project_options
@@ -87,6 +88,9 @@ def _run(group: click.Group, project: Project[Any]) -> None:
     @group.command(help="Bring the tables up to date.")
     @click.option("--tables", callback=_names, help="Comma-separated layer.table names (default: all).")
     @click.option(
+        "--task", default=None, metavar="KEY", help="The tables of this task of the job, in place of --tables."
+    )
+    @click.option(
         "--full-refresh",
         type=click.BOOL,
         is_flag=False,
@@ -108,6 +112,7 @@ def _run(group: click.Group, project: Project[Any]) -> None:
     @project_options
     def run(
         tables: tuple[str, ...],
+        task: str | None,
         full_refresh: bool,
         run_id: str | None,
         show: int,
@@ -119,6 +124,12 @@ def _run(group: click.Group, project: Project[Any]) -> None:
             raise InvalidInput(
                 "Nobody could judge the run afterwards", where="--no-verdict", hint="Give the run a name with --run-id"
             )
+        if task is not None:
+            if tables:
+                raise InvalidInput(
+                    "A task says which tables it has", where="--task", hint="Leave out --tables or --task"
+                )
+            tables = tables_of_task(project.pipeline, task)
         opened = opened_with(project, options)
         return actions.run(opened, RunOptions(tables, full_refresh, for_seconds, run_id), show, verdict)
 
@@ -200,13 +211,11 @@ def _report(group: click.Group, project: Project[Any]) -> None:
 
 
 def _docs(group: click.Group, project: Project[Any]) -> None:
-    @group.command(
-        help="Write data dictionary, entity diagram and lineage from the contracts, and the project's own pages."
-    )
+    @group.command(help="Write data dictionary, entity diagram, lineage, the job's tasks and the project's own pages.")
     @click.option("--check", is_flag=True, help="Change nothing; fail when the documents are out of date.")
     @project_options
     def docs(check: bool, **options: Any) -> int:
-        return actions.docs(opened_with(project, options, writes=True), check)
+        return documents.docs(opened_with(project, options, writes=True), check)
 
 
 def _maintain(group: click.Group, project: Project[Any]) -> None:

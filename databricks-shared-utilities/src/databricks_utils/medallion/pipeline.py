@@ -117,6 +117,7 @@ class Bronze(TableNode):
 
     name: str
     source: Files
+    task: str | None = None
 
     layer: str = field(default="bronze", init=False)
     reads: tuple[()] = field(default=(), init=False, repr=False)
@@ -133,6 +134,7 @@ class Silver(TableNode):
     transform: Transform | None = None
     lookups: Sequence[Lookup | str] = ()
     write: Upsert = field(default_factory=Upsert)
+    task: str | None = None
 
     layer: str = field(default="silver", init=False)
 
@@ -156,6 +158,7 @@ class Gold(TableNode):
     lookups: Sequence[Lookup | str] = ()
     write: Write = field(default_factory=Upsert)
     shown: bool | None = None
+    task: str | None = None
 
     layer: str = field(default="gold", init=False)
 

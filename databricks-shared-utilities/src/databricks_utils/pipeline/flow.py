@@ -62,9 +62,14 @@ class Definition:
 
 
 class TableNode(Definition):
-    """A table of a flow; each kind of node says in which layer it stands."""
+    """A table of a flow; each kind of node says in which layer it stands.
+
+    Tables with the same `task` share one task of the job, which spares small tables a start each; by default a table
+    has a task of its own.
+    """
 
     layer: str
+    task: str | None = None
 
     @property
     def is_shown(self) -> bool:
