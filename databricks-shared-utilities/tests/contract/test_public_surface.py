@@ -34,7 +34,6 @@ def test_the_rooms_depend_on_each_other_in_one_direction() -> None:
     order = ["errors", "retry", "runtime", "file_lock", "identity", "spark_client", "sql_literal", "logging", "config"]
     order += ["contracts", "data_quality", "delta", "observability", "session", "pipeline", "medallion", "features"]
     order += ["models", "streaming", "doctor", "testing", "cli"]
-    order = ["errors", "retry", "file_lock", "identity", "spark_client", "sql_literal", "logging", "config"]
 
     backward = [
         f"{path.relative_to(library)} imports {line.split()[1]}"
