@@ -73,7 +73,8 @@ def local_calls(
     dynamic["job.run_id"] = "1001"
     # A call is made only when those before it have ended well.
     dynamic |= {f"tasks.{key}.result_state": "success" for key in tasks}
-    return [_call(tasks[key], known, dynamic, bundle, volumes) for key in TopologicalSorter(graph).static_order()]
+    order = TopologicalSorter(graph).static_order()
+    return [_call(tasks[key], known, {**dynamic, "task.name": key}, bundle, volumes) for key in order]
 
 
 def _call(

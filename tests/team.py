@@ -67,7 +67,7 @@ def replaced(path: Path, old: str, new: str) -> None:
 
 
 def add_table(project: Path) -> None:
-    """Add the table `gold.store_sales` as the README of the project says, documents included."""
+    """Add the table `gold.store_sales` as the README of the project says: contract, function, one line, and `docs`."""
     (package,) = (path.parent for path in project.glob("src/*/__main__.py"))
     _command(project, package.name, "add", "table", TABLE)
     (project / "contracts" / "gold" / "store_sales.yaml").write_text(CONTRACT, encoding="utf-8")
@@ -78,21 +78,7 @@ def add_table(project: Path) -> None:
     replaced(definition, following, own + following)
     text = definition.read_text(encoding="utf-8")
     definition.write_text(text.removesuffix(")\n") + LINE + ")\n", encoding="utf-8")
-    _add_task(project / "resources" / "jobs.yml")
     _command(project, package.name, "docs")
-
-
-def _add_task(path: Path) -> None:
-    text = path.read_text(encoding="utf-8")
-    start = text.index("\n        - task_key: gold_dim_date\n") + 1
-    task = text[start : text.index("\n        - task_key:", start) + 1]
-    task = task.replace("gold_dim_date", "gold_store_sales").replace("gold.dim_date", TABLE)
-    task = task.replace("task_key: silver_transactions", "task_key: gold_fact_sales")
-    report = text.index("        # Waits for all tables")
-    last = "            - task_key: gold_business_metrics\n"
-    # Report and verdict wait for it.
-    ending = text[report:].replace(last, f"{last}            - task_key: gold_store_sales\n")
-    path.write_text(text[:report] + task + ending, encoding="utf-8")
 
 
 def _command(project: Path, package: str, *arguments: str) -> None:

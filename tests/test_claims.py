@@ -8,8 +8,11 @@ from pathlib import Path
 
 import pytest
 from baking import LIBRARY, ML, ROOT, STREAMING, TEMPLATE
-from databricks_utils.medallion import technical
+from databricks_utils.pipeline import technical
 from databricks_utils.streaming.events import bronze_columns, quarantine_columns, silver_columns
+from hypothesis import given
+from hypothesis import strategies as st
+from rooms import without_detours
 
 #: Attributes by which Python reaches into the Java process of a classic session.
 INTO_JAVA = {"_jvm", "_jdf", "_jsc", "_jsparkSession", "_jc"}
@@ -17,6 +20,7 @@ INTO_JAVA = {"_jvm", "_jdf", "_jsc", "_jsparkSession", "_jc"}
 PROCESS = {"_gateway"}
 LENGTH = re.compile(r"[Ll]ine length (\d+)")
 SETTING = re.compile(r"^line-length = (\d+)$", re.MULTILINE)
+MODULE = re.compile(r"`([\w/]+\.py)`")
 FOLDER = re.compile(r"`([\w.-]+/)(?:`|[\w.-]+/`)")
 
 
@@ -54,6 +58,36 @@ def test_the_line_length_that_documents_name_is_the_one_that_is_checked(template
     named = {found for path in documents for found in LENGTH.findall(path.read_text(encoding="utf-8"))}
 
     assert named <= {setting}
+
+
+def test_the_modules_that_the_architecture_names_are_there() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    there = [f"/{path.relative_to(LIBRARY).as_posix()}" for path in (LIBRARY / "src").rglob("*.py")]
+
+    named = set(MODULE.findall(text)) - {"pipeline_definition.py"}
+
+    assert len(named) > 30
+    assert [name for name in sorted(named) if not any(path.endswith(f"/{name}") for path in there)] == []
+
+
+@given(st.dictionaries(st.integers(0, 8), st.sets(st.integers(0, 8), max_size=5), min_size=2, max_size=9))
+def test_the_picture_of_the_rooms_leads_where_the_imports_lead(graph: dict[int, set[int]]) -> None:
+    """Imports go to lower numbers, so that there is no circle; what can be reached stays, and no arrow is in vain."""
+    imports = {f"r{room}": {f"r{near}" for near in nears if near < room} for room, nears in graph.items()}
+
+    drawn = without_detours(imports)
+
+    assert reach(drawn) == reach(imports)
+    for room, nears in drawn.items():
+        for near in nears:
+            assert reach({**drawn, room: nears - {near}}) != reach(imports), f"{room} --> {near}"
+
+
+def reach(graph: dict[str, set[str]]) -> set[tuple[str, str]]:
+    found = {(room, near) for room, nears in graph.items() for near in nears}
+    while more := {(a, d) for a, b in found for c, d in found if b == c} - found:
+        found |= more
+    return found
 
 
 def test_the_folders_that_the_guide_for_contributors_names_are_there() -> None:

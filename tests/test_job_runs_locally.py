@@ -34,7 +34,7 @@ def test_a_call_names_renamed_schemas_and_local_folders(bake: Bake, scratch: Pat
 
     assert arguments[0] == "run"
     assert {"--env=local", "--catalog=spark_catalog", f"--project={project}"} <= set(arguments)
-    assert {"--tables=gold.fact_sales", "--schema-gold=dev_tester_gold"} <= set(arguments)
+    assert {"--task=gold_fact_sales", "--schema-gold=dev_tester_gold"} <= set(arguments)
     assert {"--full-refresh=false", "--run-id=1001", "--set=logging.level=INFO"} <= set(arguments)
     landing = scratch / "retail_lakehouse_dev" / "dev_tester_bronze" / "landing"
     assert f"--set=storage.landing={landing}" in arguments
@@ -63,7 +63,7 @@ def finished(installed: Installed, tmp_path_factory: pytest.TempPathFactory) -> 
 def test_a_task_with_an_option_that_the_command_lacks_fails(installed: Installed, scratch: Path) -> None:
     calls, result = scratch / "calls.json", scratch / "result.json"
     name = installed.folder.name
-    call = Call("silver_products", name, name, ["run", "--env=local", "--tables=silver.products", "--refresh=full"])
+    call = Call("silver_products", name, name, ["run", "--env=local", "--task=silver_products", "--refresh=full"])
     calls.write_text(json.dumps([asdict(call)]), encoding="utf-8")
 
     done = installed.run("uv", "run", "python", str(PROGRAM), str(calls), str(result))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from baking import ML, ROOT, STREAMING, TEMPLATE
-from databricks_utils.medallion.failure import KINDS, OWN, RUNBOOK, UNKNOWN
+from databricks_utils.pipeline.failure import KINDS, OWN, RUNBOOK, UNKNOWN
 
 LIBRARY = ROOT / "databricks-shared-utilities" / "src" / "databricks_utils"
 NAMED = re.compile(r"docs/runbooks/[a-z-]+\.md")

@@ -26,6 +26,14 @@ pytestmark = pytest.mark.slow
 
 RELEASED = version("databricks-shared-utilities")
 NEWER = f"{RELEASED}.post1"
+#: Where the team's own task stands, and what it is: the bundle's rules want the verdict to wait for it.
+VERDICT = "        # Says how the run ended"
+OWN_TASK = """\
+        - task_key: refresh
+          sql_task: {warehouse_id: abc, query: {query_id: def}}
+
+"""
+VERDICT_WAITS = "            # end of the last tables\n            - task_key: report\n"
 OWN_SCHEDULE = ("0 0 6 ? * MON-FRI", "0 0 8 ? * MON-FRI")
 
 
@@ -54,19 +62,24 @@ class Team:
         return str(json.loads((self.project / ".cruft.json").read_text(encoding="utf-8"))["commit"])
 
     def edit(self) -> None:
-        """Add a table and change two settings, one of them in a file that the template changes too."""
+        """Add a table, a task of the team's own and two settings, most of it in files that the template changes too."""
         add_table(self.project)
+        replaced(self.project / "resources" / "jobs.yml", VERDICT, OWN_TASK + VERDICT)
+        replaced(
+            self.project / "resources" / "jobs.yml", VERDICT_WAITS, VERDICT_WAITS + "            - task_key: refresh\n"
+        )
         replaced(self.project / "config" / "lab.yaml", "minimum_score: 0.8", "minimum_score: 0.7")
         replaced(self.project / "config" / "base.yaml", "max_files_per_batch: 1000", "max_files_per_batch: 500")
 
     def publish_second_version(self) -> str:
-        """Publish a version with a changed document, setting and bundle, a new file, and a newer library."""
+        """Publish a version with a changed document, setting, bundle and job, a new file, and a newer library."""
         (template,) = (self.family / DIRECTORY).glob("{{*")
         replaced(template / "README.md", "No workspace and no account are needed.", "All you need is your laptop.")
         replaced(
             template / "config" / "base.yaml", "  holiday_country: US\n", "  holiday_country: US\n  loyal_after: 10\n"
         )
         replaced(template / "bundle.yml", OWN_SCHEDULE[0], "0 0 7 ? * MON-FRI")
+        replaced(template / "resources" / "jobs.yml", "  max_retries: 2", "  max_retries: 4")
         replaced(template / "pyproject.toml", f"utilities-{RELEASED}-py3", f"utilities-{NEWER}-py3")
         replaced(self.family / LIBRARY.name / "pyproject.toml", f'version = "{RELEASED}"', f'version = "{NEWER}"')
         (template / "docs" / "glossary.md").write_text("# Glossary\n\nBasket: one visit to a till.\n", encoding="utf-8")
@@ -108,7 +121,10 @@ def assert_updated(team: Team) -> None:
     assert "Basket" in team.text("docs/glossary.md")
     assert "max_files_per_batch: 500" in team.text("config/base.yaml")
     assert "minimum_score: 0.7" in team.text("config/lab.yaml")
-    assert TABLE in team.text("resources/jobs.yml")
+    jobs = team.text("resources/jobs.yml")
+    assert jobs.count(f"- task_key: {TABLE.replace('.', '_')}\n") == 3
+    assert OWN_TASK in jobs
+    assert "  max_retries: 4\n" in jobs
     assert team.recorded() == git("rev-parse", "HEAD", folder=team.family)
     assert definition.job_differs(team.project) + definition.broken_bundle(team.project) == []
     assert definition.contradictions(team.project) + definition.invalid_settings(team.project) == []
@@ -123,6 +139,7 @@ def test_an_update_keeps_the_edits_and_brings_what_is_new(edited: Team) -> None:
     assert_updated(edited)
     assert [path.name for path in (edited.project / "libs").iterdir()] == wheels
     changed = {"README.md", "bundle.yml", "config/base.yaml", "pyproject.toml", "docs/glossary.md", ".cruft.json"}
+    changed |= {"resources/jobs.yml"}
     assert {line[2:].strip() for line in edited.status()} == changed
     assert cruft("check", folder=edited.project).returncode == 0
 

@@ -48,9 +48,11 @@ def _template_documents(template: Path) -> dict[Path, str]:
         project = _project(root)
         opened = project.open("local", str(root))
         target = template / "{{cookiecutter.project_slug}}"
+        # The job is the template's own text, with choices in it; a project's lint checks its tasks.
         return {
             target / path.relative_to(opened.root): _as_template(text)
             for path, text in written_documents(opened).items()
+            if path.is_relative_to(opened.root / "docs")
         }
 
 

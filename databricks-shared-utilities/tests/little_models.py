@@ -52,4 +52,5 @@ PROJECT = ModelProject(
     examples=lambda events, moments: events,
     outcomes=lambda events, base: base,
     scores="gold.guest_scores",
+    about="guests of the last 90 days",
 )

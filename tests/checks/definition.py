@@ -91,8 +91,8 @@ def _called(node: ast.AST | None) -> str | None:
 
 def table_of(task: dict[str, Any]) -> str | None:
     """Return the table that a task brings up to date."""
-    parameters = task["python_wheel_task"]["parameters"]
-    return next((text.partition("=")[2] for text in parameters if text.startswith("--tables=")), None)
+    parameters = task.get("python_wheel_task", {}).get("parameters", [])
+    return str(task["task_key"]).replace("_", ".", 1) if "--task={{task.name}}" in parameters else None
 
 
 def reads_of(task: dict[str, Any], tasks: list[dict[str, Any]]) -> list[str]:

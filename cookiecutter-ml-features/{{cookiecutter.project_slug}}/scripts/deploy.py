@@ -28,25 +28,45 @@ class DeployFailed(Exception):
     """Nothing was deployed."""
 
 
+def run(*words: str, **more: Any) -> subprocess.CompletedProcess[str]:
+    """Run a command in the project's folder.
+
+    Raises:
+        DeployFailed: It is not there.
+    """
+    try:
+        return subprocess.run(words, cwd=BUNDLE.parent, text=True, encoding="utf-8", check=False, **more)
+    except OSError as error:
+        raise DeployFailed(f"{words[0]} cannot be started: {error}. Install it, or add its folder to PATH") from error
+
+
 def answer(*words: str) -> str:
     """Run a command in the project's folder and return what it answers; what it says of itself is passed on.
 
     Raises:
-        DeployFailed: It did not end well.
+        DeployFailed: It is not there, or did not end well.
     """
-    done = subprocess.run(words, cwd=BUNDLE.parent, stdout=subprocess.PIPE, text=True, check=False)
+    done = run(*words, stdout=subprocess.PIPE)
     if done.returncode:
         raise DeployFailed(f"{' '.join(words[:5])} ended with {done.returncode}; nothing was deployed")
     return done.stdout
 
 
 def versions(target: str) -> dict[str, str]:
-    """Return the variables of the bundle that hold versions of champions and challengers; none where a model is new."""
+    """Return the variables of the bundle that hold versions of champions and challengers; none where a model is new.
+
+    Raises:
+        DeployFailed: A command did not end well, or the bundle has no schema `gold` or no registered models.
+    """
     said = answer("databricks", "bundle", "validate", "-t", target, "--output", "json")
-    resources: dict[str, Any] = json.loads(said)["resources"]
-    gold = resources["schemas"]["gold"]
-    names = [f"--set=models.registered.{key}={model['name']}" for key, model in resources["registered_models"].items()]
-    place = [f"--env={target}", f"--catalog={gold['catalog_name']}", f"--schema-gold={gold['name']}"]
+    try:
+        resources: dict[str, Any] = json.loads(said)["resources"]
+        gold, models = resources["schemas"]["gold"], resources["registered_models"]
+        names = [f"--set=models.registered.{key}={model['name']}" for key, model in models.items()]
+        place = [f"--env={target}", f"--catalog={gold['catalog_name']}", f"--schema-gold={gold['name']}"]
+    except (ValueError, KeyError, TypeError) as error:
+        what = "The bundle names no schema gold and no registered models that could be asked for their versions"
+        raise DeployFailed(f"{what} ({type(error).__name__}: {error}); nothing was deployed") from error
     return dict(VERSION.findall(answer("uv", "run", "--no-dev", COMMAND, "champions", "--unless-new", *place, *names)))
 
 
@@ -75,7 +95,7 @@ def deploy(target: str) -> None:
         print(f"{name}={number}", flush=True)
     with without_endpoint() if served and not found else nullcontext():
         words = ["databricks", "bundle", "deploy", "-t", target]
-        done = subprocess.run(words, cwd=BUNDLE.parent, env={**os.environ, **found}, check=False)
+        done = run(*words, env={**os.environ, **found})
     if done.returncode:
         raise DeployFailed(f"databricks bundle deploy ended with {done.returncode}")
 

@@ -57,11 +57,5 @@ class TableBusy(LakehouseError):
     """Another run holds a table that this one would write or read; nothing has been started."""
 
 
-class QualityBreached(LakehouseError):
-    """Every table was written, but a quality threshold of the configuration is breached."""
-
-    exit_code = 3
-
-
 class MissingTool(LakehouseError):
     """Something the machine must provide is missing or too old (Java, uv, a jar)."""

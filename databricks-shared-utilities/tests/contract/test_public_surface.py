@@ -31,9 +31,9 @@ def test_every_published_name_can_be_imported() -> None:
 
 def test_the_rooms_depend_on_each_other_in_one_direction() -> None:
     library = ROOT / "databricks-shared-utilities" / "src" / "databricks_utils"
-    order = ["errors", "retry", "file_lock", "identity", "sql_literal", "logging", "config", "contracts"]
-    order += ["data_quality", "delta", "observability", "session", "medallion", "features", "models", "serving"]
-    order += ["streaming", "doctor", "testing", "cli"]
+    order = ["errors", "retry", "runtime", "file_lock", "identity", "spark_client", "sql_literal", "logging", "config"]
+    order += ["contracts", "data_quality", "delta", "observability", "session", "pipeline", "medallion", "features"]
+    order += ["models", "serving", "streaming", "doctor", "testing", "cli"]
 
     backward = [
         f"{path.relative_to(library)} imports {line.split()[1]}"

@@ -30,7 +30,16 @@ sound = st.one_of(
 )
 loose = st.one_of(sound, sound, letters, letters.map(lambda text: f'"{text}"'))
 headers = st.sampled_from(
-    ["id,note (long),size", "SIZE, id ,x,Note (Long)", "id,size,,id", '"no\nte",id', "_corrupt_record,id,_metadata"]
+    [
+        *(
+            "id,note (long),size",
+            "SIZE, id ,x,Note (Long)",
+            "id,size,,id",
+            '"no\nte",id',
+            "_corrupt_record,id,_metadata",
+        ),
+        *("id,ID_2,id,size", "\u00a0id,size\u2003,\x85x"),
+    ]
 )
 
 
@@ -120,7 +129,7 @@ def test_rows_are_those_that_python_reads_or_their_file_is_set_aside(spark: Spar
     assert rows is not None
     found: defaultdict[str, Counter[Row]] = defaultdict(Counter)
     for row in rows.collect():
-        others = tuple((json.loads(row._rescued_data) if row._rescued_data else {}).values())
+        others = tuple(value for _, value in json.loads(row._rescued_data or "{}", object_pairs_hook=list))
         values = tuple(value or "" for value in (row.id, row.note, row["size"]))
         found[Path(row._source_file).name][row._corrupt_record or (values, tuple(filter(None, others)))] += 1
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import reduce
+from itertools import permutations
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 
+from databricks_utils.contracts import parse_schema
 from databricks_utils.delta import (
     TABLE_PROPERTIES,
     Namespace,
@@ -189,6 +193,14 @@ def test_columns_the_contract_gained_are_added(spark: SparkSession, table: str) 
     assert spark.table(table).columns == ["id", "name", "city"]
 
 
+def test_a_column_of_every_type_is_added_to_a_table_that_exists(spark: SparkSession, table: str) -> None:
+    kinds = ("TIMESTAMP_NTZ", "STRUCT<`a-b`: INT, `größe`: ARRAY<MAP<STRING, STRUCT<`2`: DATE>>>>")
+    wanted = parse_schema(", ".join(f"c{number} {kind}" for number, kind in enumerate(kinds)))
+
+    assert add_missing_columns(spark, table, wanted) == ("c0", "c1")
+    assert spark.table(table).select("c0", "c1").schema == wanted
+
+
 def test_a_table_known_only_by_its_folder_is_registered(spark: SparkSession, namespace: Namespace, table: str) -> None:
     overwrite(spark, table, rows(spark, [(1, "a")]))
     # What a new process sees: the folder is there and the catalog is empty.
@@ -202,3 +214,25 @@ def test_a_table_known_only_by_its_folder_is_registered(spark: SparkSession, nam
 def test_vacuum_refuses_a_retention_that_readers_would_notice(spark: SparkSession, table: str) -> None:
     with pytest.raises(InvalidInput, match="167 hours"):
         vacuum(spark, table, retention_hours=167)
+
+
+def test_a_table_its_versions_and_its_changes_keep_apart_in_one_query(spark: SparkSession, table: str) -> None:
+    """Over Connect the frames of a query are analysed at once, and Spark looks a table of one name up only once."""
+    first, second, third = (
+        append(spark, table, rows(spark, [(number, "a") for number in numbers])).version
+        for numbers in (range(3), range(3, 5), range(5, 6))
+    )
+    now = spark.table(table).select("id", F.lit("now").alias("what"))
+    early = changed_rows(spark, table, first, second).select("id", F.lit("early").alias("what"))
+    late = changed_rows(spark, table, second, third).select("id", F.lit("late").alias("what"))
+    before = rows_at(spark, table, first).select("id", F.lit("before").alias("what"))
+    expected = {"now": range(6), "early": range(3, 5), "late": range(5, 6), "before": range(3)}
+
+    for order in permutations([now, early, late, before]):
+        found: dict[str, list[int]] = {}
+        for row in reduce(DataFrame.union, order).collect():
+            found.setdefault(row.what, []).append(row.id)
+        assert {what: sorted(ids) for what, ids in found.items()} == {what: list(ids) for what, ids in expected.items()}
+    # A join of a table's changes with the table, as a transformation that counts the rows of its own lookup makes it.
+    counted = changed_rows(spark, table, second, third).crossJoin(spark.table(table).groupBy().count())
+    assert [row["count"] for row in counted.collect()] == [6]

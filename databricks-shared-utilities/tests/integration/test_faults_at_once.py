@@ -19,7 +19,7 @@ from pyspark.sql import functions as F
 
 from databricks_utils.errors import TableBusy
 from databricks_utils.medallion import Lakehouse, Pipeline, run_pipeline, silver
-from databricks_utils.medallion.progress import TABLE as PROGRESS
+from databricks_utils.medallion.progress import PROGRESS
 from databricks_utils.observability import RunResult
 from databricks_utils.observability.store import RUNS, TABLES
 from databricks_utils.retry import is_transient, retry
@@ -210,4 +210,4 @@ def test_many_runs_at_once_lose_neither_rows_nor_notes(shop: Lakehouse, count: i
     assert sorted(row.run_id for row in shop.read(RUNS.name).collect()) == sorted(run.run_id for run in runs)
     assert shop.read(TABLES.name).count() == 2 * count
     moved = {run.run_id for run in runs if run.tables[1].status == "succeeded"}
-    assert {row.run_id for row in shop.read(PROGRESS).collect()} == moved
+    assert {row.run_id for row in shop.read(PROGRESS.name).collect()} == moved

@@ -192,6 +192,23 @@ def test_a_file_is_read_once_it_has_the_name_of_a_whole_one(shop: Lakehouse) -> 
     assert result_of(run, "bronze.orders").rows_written == len(written)
 
 
+def test_a_file_whose_name_spark_cannot_write_is_told_in_each_run_until_it_has_another(shop: Lakehouse) -> None:
+    orders = os.fsencode(landing(shop) / "orders")
+    named = Path(os.fsdecode(orders + b"/caf\xe9.csv"))
+    named.write_text(HEADER + order(80))
+
+    first, second = run_pipeline(shop, ORDERS), run_pipeline(shop, ORDERS)
+    named.rename(landing(shop) / "orders" / "café.csv")
+    third = run_pipeline(shop, ORDERS)
+
+    for run in (first, second):
+        (said,) = result_of(run, "bronze.orders").breaches
+        assert said.startswith("caf\\xe9.csv is not as expected: its name is no UTF-8")
+        assert run.exit_code == 3
+    assert third.exit_code == 0
+    assert orders_in(shop) == {1, 2, 3, 80}
+
+
 def test_columns_that_come_go_or_change_lose_no_row(shop: Lakehouse) -> None:
     succeeded(run_pipeline(shop, ORDERS))
     land(

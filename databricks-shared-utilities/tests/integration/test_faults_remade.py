@@ -11,7 +11,8 @@ from little_shop import SHOP, closed, contents, opened, succeeded
 from pyspark.sql import SparkSession
 
 from databricks_utils.delta import set_table_property
-from databricks_utils.medallion import Lakehouse, run_pipeline, technical
+from databricks_utils.medallion import Lakehouse, run_pipeline
+from databricks_utils.pipeline import technical
 
 
 @pytest.fixture

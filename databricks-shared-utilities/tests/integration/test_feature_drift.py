@@ -110,6 +110,16 @@ def index_of(edges: Sequence[float], before: NDArray[np.float64], now: NDArray[n
     return float(((shares[1] - shares[0]) * np.log(shares[1] / shares[0])).sum())
 
 
+@pytest.mark.parametrize("kind", ["STRING", "DATE", "TIMESTAMP", "ARRAY<INT>", "BINARY"])
+def test_a_column_that_holds_no_numbers_is_refused_by_name(spark: SparkSession, kind: str) -> None:
+    """A text would be cast: '1' counted, and 'a' an error of Spark in the middle of a run."""
+    rows, reference = spark.createDataFrame([], f"c {kind}"), array_distributions({"c": np.ones(3)})
+
+    for measure in (lambda: reference_distributions(rows, ["c"]), lambda: current_distributions(rows, reference)):
+        with pytest.raises(InvalidInput, match=f"(?s)'c' is {kind}, and drift is measured of numbers"):
+            measure()
+
+
 def test_a_hundred_and_twenty_columns_are_as_numpy_and_scipy_have_them(spark: SparkSession) -> None:
     stats = pytest.importorskip("scipy.stats", reason="comes with scikit-learn, which the library does not need")
     before, now = many(1, 4000, shift=0.0), many(2, 3000, shift=0.5)

@@ -58,6 +58,8 @@ def joined(spark: SparkSession, given: str, known: str, value: str = "1") -> lis
         ("X'37'", "'7'", "is BINARY, and .* is STRING"),
         ("CAST(1 AS FLOAT)", "CAST(1 AS FLOAT)", "floating point cannot be a key"),
         ("NULL", "1", "is VOID, and .* is INT"),
+        ("struct(1D AS a)", "struct(1D AS a)", "is STRUCT<A:DOUBLE>; floating point cannot be a key.*"),
+        ("array(CAST(1 AS FLOAT))", "array(CAST(1 AS FLOAT))", "is ARRAY<FLOAT>; floating point cannot be a key.*"),
     ],
 )
 def test_keys_of_two_kinds_are_not_joined(spark: SparkSession, given: str, known: str, types: str) -> None:
@@ -79,6 +81,40 @@ def test_keys_of_two_kinds_are_not_joined(spark: SparkSession, given: str, known
 )
 def test_keys_of_one_kind_are_joined_whatever_their_width(spark: SparkSession, given: str, known: str) -> None:
     assert joined(spark, given, known) == [5]
+
+
+def test_a_map_is_no_key(spark: SparkSession) -> None:
+    with pytest.raises(InputProblems, match=r"(?s)is MAP<STRING,INT>; maps cannot be compared.*where: labels"):
+        joined(spark, "map('a', 1)", "map('a', 1)")
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"timestamp": "when"}, "There is no column 'when'.*Columns: id, at, n"),
+        ({"entity": {"id": "customer"}}, "There is no column 'customer'"),
+        ({"entity": {"key": "id"}}, "There is no column 'key'.*Columns: id, available_at, a"),
+        ({"entity": {}}, "Nothing can be joined"),
+        ({"columns": []}, "Nothing can be joined"),
+        ({"columns": ["b"]}, "The rows have no column 'b'.*Columns: id, available_at, a"),
+        ({"columns": ["N"]}, "The labels already have a column 'N'"),
+        ({"sequence_by": "b"}, "The rows have no column 'b'"),
+        ({"ttl_days": 0}, "cannot be used for 0 days"),
+        ({"ttl_days": float("nan")}, "cannot be used for nan days"),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_what_cannot_be_asked_of_a_join_is_refused_by_name(
+    spark: SparkSession, asked: dict[str, Any], said: str
+) -> None:
+    rows = spark.sql("SELECT 1 AS id, TIMESTAMP '2024-03-02 00:00:00Z' AS available_at, 5 AS a")
+    labels = spark.sql("SELECT 1 AS id, TIMESTAMP '2024-03-03 00:00:00Z' AS at, 2 AS n")
+    sound: dict[str, Any] = {"timestamp": "at", "entity": {"id": "id"}, "columns": ["a"]}
+
+    with pytest.raises(InvalidInput, match=f"(?s){said}"):
+        as_of(labels, rows, **{**sound, **asked})
+    with pytest.raises(InputProblems, match=r"(?s)The rows have no column 'available_at'"):
+        as_of(labels, rows.drop("available_at"), **sound)
 
 
 def test_a_wider_whole_number_that_the_narrow_key_cannot_hold_meets_nobody(spark: SparkSession) -> None:

@@ -303,10 +303,28 @@ def test_a_new_column_is_named_until_its_past_is_computed(shop: Lakehouse) -> No
     refresh(shop, store_of(shop), NAME, LAST)
     more = replace(GUESTS, features=[ROOMS, Feature("rooms", "count_distinct", of="room", description="Rooms.")])
 
+    with pytest.raises(InvalidInput, match=r"(?s)gold\.guests has no rooms_1d yet.*features --backfill"):
+        held(shop, more)
     assert refresh(shop, store_of(shop, more), NAME, LAST).without_past == ("rooms_1d",)
     assert refresh(shop, store_of(shop, more), NAME, LAST).without_past == ("rooms_1d",)
     assert refresh(shop, store_of(shop, more), NAME, LAST, backfill=True).without_past == ()
     assert refresh(shop, store_of(shop, more), NAME, LAST).without_past == ()
+
+
+@pytest.mark.parametrize("zone", ["America/Los_Angeles", "Pacific/Kiritimati", "UTC"])
+def test_the_newest_day_is_that_of_utc_whatever_the_session_s_time_zone(shop: Lakehouse, zone: str) -> None:
+    """West of Greenwich the midnight from which on a row may be used is on the day before."""
+    make(shop, ROWS)
+    refresh(shop, store_of(shop), NAME, LAST)
+    before = shop.spark.conf.get("spark.sql.session.timeZone")
+    shop.spark.conf.set("spark.sql.session.timeZone", zone)
+    try:
+        found = store_of(shop).newest_day(shop.spark, NAME)
+        again = refresh(shop, store_of(shop), NAME, LAST)
+    finally:
+        shop.spark.conf.set("spark.sql.session.timeZone", str(before))
+
+    assert (found, again.last_day, again.written) == (LAST, LAST, 0)
 
 
 def test_a_backfill_takes_out_the_days_that_have_no_events_any_more(shop: Lakehouse) -> None:

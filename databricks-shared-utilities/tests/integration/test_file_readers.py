@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
+import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from databricks_utils.medallion import Files
@@ -48,6 +49,33 @@ def test_an_unexpected_csv_column_is_rescued_and_a_missing_one_is_null(spark: Sp
         ("1", None, None, '{"colour":"red"}', None),
         ("2", None, None, None, None),
     ]
+
+
+def test_of_repeated_csv_names_the_first_counts_and_none_is_taken_for_another(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    keys = {"id": "id", "name": "name", "other": "name_2", "fourth": "_column_4"}
+    for name, value in (("lines.csv", "a"), ("texts.csv", '"a\nb"')):
+        file = tmp_path / name
+        file.write_text(f"id,name,name,\n1,{value},x,y\n")
+
+        (row,) = rows_of(spark, [file], keys=keys)
+
+        # Names that only this reader has made are no column's.
+        assert row[2:5] == (None, None, '{"name_2":"x","_column_4":"y"}')
+
+
+@pytest.mark.parametrize("delimiter", ["€", "§", "\x01", " "])
+def test_any_letter_separates_fields(spark: SparkSession, tmp_path: Path, delimiter: str) -> None:
+    source = Files("files", delimiter=delimiter)
+    file = tmp_path / "file.csv"
+    for text in ("1,a\n2,\n", '1,"a"\n2,\n'):
+        file.write_text(("id,name\n" + text).replace(",", delimiter))
+
+        frame = read_files(spark, [examined(file.as_uri(), source, KEYS)], source, KEYS)
+
+        assert frame is not None
+        assert sorted(tuple(row)[:2] for row in frame.collect()) == [("1", "a"), ("2", None)]
 
 
 def test_a_csv_line_that_cannot_be_split_is_kept_and_its_neighbours_arrive(spark: SparkSession, tmp_path: Path) -> None:

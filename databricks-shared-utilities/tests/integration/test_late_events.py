@@ -17,8 +17,9 @@ from pyspark.sql import SparkSession
 
 from databricks_utils.contracts import parse_schema
 from databricks_utils.delta import append
-from databricks_utils.medallion import Lakehouse, technical
+from databricks_utils.medallion import Lakehouse
 from databricks_utils.observability import RunResult
+from databricks_utils.pipeline import technical
 from databricks_utils.streaming import balances, checkpoint_path, run_streams, stream_queries
 from databricks_utils.streaming.late import FILE, LateEvents
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import replace
 from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from databricks_utils.features import (
     CorruptStore,
     FeatureRegistry,
     OnlineStore,
+    OtherDefinitions,
     as_of,
     compute_features,
     publish,
@@ -119,6 +121,10 @@ def test_a_store_of_other_definitions_is_refused(store_file: Path) -> None:
         (("1", 12), MIDNIGHT, r"is no key of gold.household_features(?s:.*)household_id: int, store_id: int"),
         ((1,), MIDNIGHT, "is no key of"),
         ((1, 12), MIDNIGHT - timedelta(1), "The store is newer than"),
+        ((1, 12), MIDNIGHT.replace(tzinfo=None), "names no instant"),
+        ((3, 3), MIDNIGHT.replace(tzinfo=None), "names no instant"),
+        ((1, 12), MIDNIGHT.date(), "names no instant"),
+        ((1, 12), MIDNIGHT.isoformat(), "names no instant"),
     ],
 )
 def test_a_question_that_cannot_be_answered_is_refused(store_file: Path, entity: Any, at: Any, message: str) -> None:
@@ -217,3 +223,73 @@ def test_a_store_that_was_deleted_and_published_anew_is_followed(
         store.check()
         assert after.values != before
         assert after.available_at == MIDNIGHT
+
+
+def a_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+@pytest.mark.parametrize("spoil", [a_folder, emptied, overwritten], ids=lambda spoil: spoil.__name__)
+def test_after_a_file_that_could_not_be_opened_nothing_is_answered_from_the_one_before_it(
+    store_file: Path, tmp_path: Path, spoil: Callable[[Path], object]
+) -> None:
+    path = tmp_path / "features.sqlite"
+    path.write_bytes(store_file.read_bytes())
+    with OnlineStore(path, REGISTRY) as store:
+        path.rename(tmp_path / "before.sqlite")
+        path.touch()
+        spoil(path)
+
+        for _ in range(2):
+            with pytest.raises(CorruptStore, match=r"features\.sqlite"):
+                store.look_up(NAME, (1, 12), at=MIDNIGHT)
+
+
+def test_a_store_that_lacks_a_table_does_not_pass_its_check(store_file: Path) -> None:
+    """Its look-ups would all be refused, so that whoever asks for its health must hear it."""
+    other = replace(HOUSEHOLDS, name="gold.store_features", entity=("store_id",))
+
+    with (
+        OnlineStore(store_file, FeatureRegistry([HOUSEHOLDS, other], CONTRACTS)) as store,
+        pytest.raises(OtherDefinitions, match=r"gold\.store_features was never published"),
+    ):
+        store.check()
+
+
+def test_look_ups_go_on_while_many_rows_are_published(
+    rows: DataFrame, store_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a transaction that spills into the file the lock would hold until Spark has given the last row."""
+    path, found = tmp_path / "features.sqlite", []
+    path.write_bytes(store_file.read_bytes())
+
+    def many(published: DataFrame) -> Iterator[list[dict[str, Any]]]:
+        row = published.first()
+        assert row is not None
+        yield [row.asDict() | {"household_id": number} for number in range(100, 20_000)]
+        with OnlineStore(path, REGISTRY) as store:
+            found.append(store.find(NAME, (1, 12), at=MIDNIGHT).known)
+
+    monkeypatch.setattr("databricks_utils.features.online._portions", many)
+
+    assert publish(path, REGISTRY, NAME, rows, everything=True) == 19_900
+    assert found == [True]
+    with OnlineStore(path, REGISTRY) as store:
+        assert not store.find(NAME, (1, 12), at=MIDNIGHT).known
+
+
+def test_a_store_that_is_being_written_is_not_said_to_be_damaged(
+    store_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "features.sqlite"
+    path.write_bytes(store_file.read_bytes())
+    connected = partial(sqlite3.connect, timeout=0)
+    monkeypatch.setattr("databricks_utils.features.online.sqlite3.connect", connected)
+    with closing(sqlite3.connect(path, isolation_level=None)) as writer, OnlineStore(path, REGISTRY) as store:
+        writer.execute("BEGIN EXCLUSIVE")
+
+        with pytest.raises(CorruptStore, match=r"(?s)is being written.*try again") as caught:
+            store.look_up(NAME, (1, 12), at=MIDNIGHT)
+
+    assert "Delete" not in str(caught.value)

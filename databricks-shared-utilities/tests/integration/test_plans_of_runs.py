@@ -12,9 +12,10 @@ from little_shop import SECOND, SHOP, closed, land, landing, opened, succeeded
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from databricks_utils.medallion import Lakehouse, Silver, run_pipeline, technical, timeline
+from databricks_utils.medallion import Lakehouse, Silver, run_pipeline, timeline
 from databricks_utils.medallion.scd import differences
 from databricks_utils.medallion.silver import newest_by_key, prepare
+from databricks_utils.pipeline import technical
 from databricks_utils.testing.plans import Plan, assert_plan, empty_source, plan_of, read_plan
 
 

@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 
 from databricks_utils.delta import rows_at
 from databricks_utils.medallion import Lakehouse, Pipeline, Silver, run_pipeline
-from databricks_utils.medallion.progress import TABLE as PROGRESS
+from databricks_utils.medallion.progress import PROGRESS
 from databricks_utils.observability import RunResult
 
 
@@ -40,13 +40,13 @@ class Year:
 def year(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Year]:
     shop = opened(spark, tmp_path_factory.mktemp("shop"))
     runs = [succeeded(run_pipeline(shop, SHOP))]
-    noted = shop.version(PROGRESS)
+    noted = shop.version(PROGRESS.name)
     versions, found = [versions_of(shop)], [contents(shop)]
     land(landing(shop), SECOND)
     for crash, full_refresh in ((False, False), (False, False), (True, False), (False, True)):
         if crash:
             # What a process leaves that dies after its last write: the tables are new, the note is old.
-            shop.spark.sql(f"RESTORE TABLE {shop.identifier(PROGRESS)} TO VERSION AS OF {noted}")
+            shop.spark.sql(f"RESTORE TABLE {shop.identifier(PROGRESS.name)} TO VERSION AS OF {noted}")
         runs.append(succeeded(run_pipeline(shop, SHOP, full_refresh=full_refresh)))
         versions.append(versions_of(shop))
         found.append(contents(shop))
@@ -154,7 +154,7 @@ def test_a_new_checkpoint_reads_the_files_again(shop: Lakehouse, tmp_path: Path)
 
 def test_a_failed_table_blocks_its_readers_and_nobody_else(shop: Lakehouse) -> None:
     def broken(orders: DataFrame) -> DataFrame:
-        return orders.where("order_id <> 1")
+        return orders.unionByName(orders.where("order_id = 1"))
 
     nodes = [node for node in SHOP.nodes if node.table != "silver.orders"]
     pipeline = Pipeline("shop", *nodes, Silver("orders", reads="bronze.orders", transform=broken))

@@ -21,7 +21,7 @@ from databricks_utils.cli import Project, command_line
 from databricks_utils.config import Configuration, EnvironmentSecrets
 from databricks_utils.errors import InvalidInput
 from databricks_utils.medallion import Bronze, Files, Gold, Lakehouse, Pipeline, Silver, Upsert
-from databricks_utils.medallion.arguments import HIDDEN_IN_PLANS, arguments_for
+from databricks_utils.pipeline.arguments import HIDDEN_IN_PLANS, arguments_for
 from databricks_utils.streaming import EventAlerts, StreamAlerts, StreamGold, StreamSilver, Watermark
 
 #: With what HTML, JSON, SQL and regular expressions write otherwise.
@@ -154,6 +154,28 @@ def test_plans_that_spark_explains_and_shows_do_not_hold_it(say: Say, spark: Spa
     assert CANARY not in shown
     assert "ary)$" not in shown
     spark.conf.unset(HIDDEN_IN_PLANS)
+
+
+def test_plans_do_not_hold_what_spark_has_made_of_it_in_advance(say: Say, spark: SparkSession) -> None:
+    """A key for a cipher is bytes, and in a plan their digits; constants are computed before anybody looks."""
+    say(with_pepper, "run", *LENIENT)
+    key, number = F.lit(CANARY), F.col("id").cast("string")
+    made = [
+        F.concat(F.encode(key, "UTF-8"), F.encode(number, "UTF-8")),
+        F.concat(F.lit(CANARY.encode()), F.encode(number, "UTF-8")),
+        F.concat(F.base64(F.encode(key, "UTF-8")), number),
+        F.concat(F.upper(key), number),
+        F.concat(F.lower(key), number),
+    ]
+
+    with redirect_stdout(io.StringIO()) as out:
+        spark.range(2).select(*made).explain(True)
+    spark.conf.unset(HIDDEN_IN_PLANS)
+
+    shown = out.getvalue().lower()
+    digits = CANARY.encode().hex()
+    assert "concat" in shown
+    assert [form for form in ("c4n<", "ary)$", digits[:12], digits[-12:], "yzrupcynin") if form in shown] == []
 
 
 @pytest.mark.parametrize("first", ["one", "other"])

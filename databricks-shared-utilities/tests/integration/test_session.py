@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 from own_process import own_environment
+from pyspark.sql import functions as F
 
 from databricks_utils.session import record_classes
+from databricks_utils.spark_client import spark_pool
 from databricks_utils.testing import TableFactory, assert_frame, frame
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pyspark.sql import SparkSession
+    from pyspark.sql import DataFrame, SparkSession
 
 PRODUCTS = """
 | product_id | brand    |
@@ -120,6 +122,32 @@ def test_a_cast_that_fails_is_an_error_in_every_series(spark: SparkSession) -> N
 
     with pytest.raises(PySparkException, match="CAST_INVALID_INPUT"):
         spark.sql("SELECT CAST('a' AS INT)").collect()
+
+
+def test_a_thread_computes_as_the_main_thread_does(spark: SparkSession) -> None:
+    """Settings are looked at when an expression is made: on Spark 3.5 a thread without a session has those of Spark."""
+
+    def divided() -> str:
+        return failure(spark.range(1).select((F.col("id") / F.lit(0)).alias("x")))
+
+    def too_great() -> str:
+        return failure(spark.range(1).select((F.lit(2**31 - 1) + F.lit(1)).alias("x")))
+
+    def cast() -> str:
+        return failure(spark.range(1).select(F.expr("CAST('many' AS INT)").alias("x")))
+
+    with spark_pool(spark, 3) as pool:
+        found = [future.result() for future in [pool.submit(ask) for ask in (divided, too_great, cast)]]
+
+    conditions = ("DIVIDE_BY_ZERO", "ARITHMETIC_OVERFLOW", "CAST_INVALID_INPUT")
+    assert [condition in text for condition, text in zip(conditions, found, strict=True)] == [True, True, True], found
+
+
+def failure(frame: DataFrame) -> str:
+    try:
+        return f"no failure: {frame.collect()}"
+    except Exception as error:
+        return str(error)
 
 
 def test_a_frame_from_text_reads_nulls_empty_text_quotes_and_nested_values(spark: SparkSession) -> None:

@@ -19,7 +19,8 @@ from pyspark.sql import SparkSession
 from databricks_utils.contracts import create_table_sql, parse_schema
 from databricks_utils.delta import TABLE_PROPERTIES, Namespace, create_table, set_comments, tables_of
 from databricks_utils.features import FeatureRegistry, FeatureStore
-from databricks_utils.medallion import Lakehouse, quarantine_of, run_pipeline, technical
+from databricks_utils.medallion import Lakehouse, quarantine_of, run_pipeline
+from databricks_utils.pipeline import technical
 from databricks_utils.streaming.events import POSITION
 from databricks_utils.streaming.writer import with_stamps
 

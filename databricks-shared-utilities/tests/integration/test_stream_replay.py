@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 from databricks_utils.contracts import read_contracts
 from databricks_utils.errors import InvalidInput
 from databricks_utils.medallion import Lakehouse
-from databricks_utils.medallion.pipeline import Transform
+from databricks_utils.pipeline.flow import Transform
 from databricks_utils.streaming import StreamGold, StreamPipeline, StreamSilver, Watermark, balances, run_streams
 
 VISITS = CONTRACTS.with_name("till_visits")

@@ -33,8 +33,8 @@ from databricks_utils.medallion import (
     Silver,
     Upsert,
     run_pipeline,
-    technical,
 )
+from databricks_utils.pipeline import technical
 
 Row = dict[str, Any]
 Wanted = Callable[[Sequence[Row], Sequence[Row]], Sequence[tuple[object, ...]]]
@@ -373,6 +373,17 @@ def largest_asked_for(orders: DataFrame) -> DataFrame:
     return orders.where(F.col("amount") == int(largest))
 
 
+def with_weight(orders: DataFrame) -> DataFrame:
+    """Join a table by its name, which no run knows of."""
+    weights = orders.sparkSession.table("weights_by_name").withColumnRenamed("region", "_region")
+    return orders.join(weights, F.col("region") == F.col("_region"), "left").select("id", "region", "amount", "n")
+
+
+def with_file(orders: DataFrame) -> DataFrame:
+    weights = orders.sparkSession.read.csv(__file__, schema="_region STRING, n INT")
+    return orders.join(weights, F.col("region") == F.col("_region"), "left")
+
+
 #: Transformations that give other rows for a part of a table, and what is said of each.
 UNFIT: Sequence[tuple[str, Callable[..., DataFrame], str]] = (
     ("grouped", per_region, "groups rows (region)"),
@@ -392,23 +403,74 @@ UNFIT: Sequence[tuple[str, Callable[..., DataFrame], str]] = (
         lambda orders: one(orders.sparkSession.range(3).selectExpr("'a' AS region", "0 AS amount")),
         "do not come",
     ),
+    ("today", lambda orders: one(orders).where("day >= CAST('today' AS DATE)"), "reads the clock (today)"),
+    ("reflected", lambda orders: one(orders).where("reflect('java.util.UUID', 'randomUUID') > ''"), "calls reflect"),
+    ("by_name", with_weight, "reads spark_catalog.default.weights_by_name by itself"),
+    ("from_files", with_file, "reads files by itself"),
     ("asked", largest_asked_for, "fails without rows (TypeError"),
 )
 
 
+#: Transformations of silver after which rows are missing, and one that only looks like it.
+DROPPING: dict[str, Callable[..., DataFrame]] = {
+    "filtered": lambda orders: orders.where("active"),
+    "exploded": lambda orders: orders.withColumn("email", F.explode(F.split("email", ","))),
+    "parted": lambda orders: orders.where("active").unionByName(orders.where("active IS NOT TRUE")),
+}
+
+
+@pytest.fixture
+def weights(spark: SparkSession) -> Iterator[None]:
+    spark.sql("CREATE TABLE weights_by_name USING delta AS SELECT 'N' AS region, 1 AS n")
+    yield
+    spark.sql("DROP TABLE weights_by_name")
+
+
+def test_what_changes_though_no_row_has_is_computed_again_in_each_run(shop: Lakehouse, weights: None) -> None:
+    spark, silvers = shop.spark, Silvers(shop, random.Random(1))
+    silvers.deliver()
+    made = {item.name: item for item in (contract("gold", name, SUMS, ["region"]) for name in ("weighed", "clocked"))}
+    shop = Lakehouse(spark, shop.configuration, {**shop.contracts, **made})
+
+    def weighed(orders: DataFrame) -> DataFrame:
+        return with_weight(orders).groupBy("region").agg(F.max("n").alias("n"), F.sum("amount").alias("amount"))
+
+    def clocked(orders: DataFrame) -> DataFrame:
+        return per_region(orders).withColumn("n", F.unix_micros(F.current_timestamp()))
+
+    nodes = [Gold(case.__name__, "silver.orders", transform=case, write=Replace()) for case in (weighed, clocked)]
+    pipeline = Pipeline("modes", *SOURCES, *nodes)
+
+    def counted_by_runs() -> tuple[set[int], int]:
+        succeeded(run_pipeline(shop, pipeline, tables=[node.table for node in nodes]))
+        seen = {row.n for row in shop.read("gold.weighed").collect() if row.n is not None}
+        return seen, min(row.n for row in shop.read("gold.clocked").collect())
+
+    spark.sql("DELETE FROM " + shop.identifier("silver.orders") + " WHERE region IS NULL").collect()
+    spark.sql("UPDATE " + shop.identifier("silver.orders") + " SET region = 'N' WHERE id % 2 = 0").collect()
+    first = counted_by_runs()
+    spark.sql("UPDATE weights_by_name SET n = 2").collect()
+    second = counted_by_runs()
+
+    assert (first[0], second[0]) == ({1}, {2})
+    assert first[1] < second[1]
+
+
 def test_a_transformation_that_a_part_of_the_rows_misleads_is_refused_before_anything_is_written(
-    spark: SparkSession, tmp_path: Path
+    spark: SparkSession, tmp_path: Path, weights: None
 ) -> None:
     made, plain = opened(spark, tmp_path), ORDERS.replace(", tags ARRAY<STRING>", "")
     contracts = [
         contract("bronze", "orders", ", ".join(f"{part.partition(' ')[0]} STRING" for part in plain.split(", ")), []),
         contract("silver", "orders", plain, ["id"]),
+        *(contract("silver", name, plain, ["id"]) for name in DROPPING),
         *(contract("gold", name, SUMS, ["region"]) for name, *_ in UNFIT),
     ]
     pipeline = Pipeline(
         "modes",
         SOURCES[0],
         Silver("orders", "bronze.orders", transform=with_rank_of_region),
+        *(Silver(name, "bronze.orders", transform=transform) for name, transform in DROPPING.items()),
         *(Gold(name, "silver.orders", transform=transform) for name, transform, _ in UNFIT),
     )
 
@@ -418,5 +480,8 @@ def test_a_transformation_that_a_part_of_the_rows_misleads_is_refused_before_any
     said = {str(problem).partition(" ")[0]: str(problem) for problem in caught.value.problems}
     assert {name: text for name, _, text in UNFIT if text not in said.get(f"gold.{name}", "")} == {}
     assert "computes over a window of rows (region)" in said["silver.orders"]
+    assert "a row for each row read, and its transformation filters rows" in said["silver.filtered"]
+    assert "its transformation gives no row for an empty list" in said["silver.exploded"]
+    assert "silver.parted" not in said
     assert all("test_write_modes.py:" in text for text in said.values())
     assert not (tmp_path / "warehouse").exists() or not any((tmp_path / "warehouse").rglob("_delta_log"))

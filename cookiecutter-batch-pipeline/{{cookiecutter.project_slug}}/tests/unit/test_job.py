@@ -9,7 +9,6 @@ from databricks_utils.cli.project import Opened
 from databricks_utils.config import load_configuration
 
 from {{ cookiecutter.package_name }}.__main__ import PROJECT
-from {{ cookiecutter.package_name }}.orchestration.pipeline_definition import PIPELINE
 
 REPORT, VERDICT = "report", "verdict"
 WITHOUT_TABLE = {REPORT, VERDICT}
@@ -25,10 +24,6 @@ def tasks(project: Opened) -> dict[str, Task]:
     return {task["task_key"]: task for task in job["tasks"]}
 
 
-def key_of(table: str) -> str:
-    return table.replace(".", "_")
-
-
 def waits_for(task: Task) -> set[str]:
     return {item["task_key"] for item in task.get("depends_on", [])}
 
@@ -36,31 +31,6 @@ def waits_for(task: Task) -> set[str]:
 def option(task: Task, name: str) -> list[str]:
     words = task["python_wheel_task"]["parameters"]
     return [word.removeprefix(f"--{name}=") for word in words if word.startswith(f"--{name}=")]
-
-
-def test_the_job_has_one_task_for_each_table_one_for_the_report_and_one_for_the_verdict(tasks: dict[str, Task]) -> None:
-    assert set(tasks) == {key_of(table) for table in PIPELINE.tables} | WITHOUT_TABLE
-
-
-def test_a_task_waits_for_exactly_the_tables_that_its_table_reads_or_refers_to(
-    tasks: dict[str, Task], project: Opened
-) -> None:
-    waiting = {key: waits_for(task) for key, task in tasks.items() if key not in WITHOUT_TABLE}
-
-    assert waiting == {
-        key_of(node.table): {key_of(table) for table in PIPELINE.prerequisites(node, project.contracts)}
-        for node in PIPELINE
-    }
-
-
-def test_the_report_waits_for_every_table_that_no_other_table_waits_for(
-    tasks: dict[str, Task], project: Opened
-) -> None:
-    waited = {table for node in PIPELINE for table in PIPELINE.prerequisites(node, project.contracts)}
-
-    last = {key_of(table) for table in PIPELINE.tables if table not in waited}
-    assert waits_for(tasks[REPORT]) == last
-    assert waits_for(tasks[VERDICT]) == last | {REPORT}
 
 
 def test_a_breach_is_told_by_the_last_task_alone_which_nothing_hides(tasks: dict[str, Task]) -> None:
@@ -75,6 +45,7 @@ def test_a_breach_is_told_by_the_last_task_alone_which_nothing_hides(tasks: dict
     for key in tasks.keys() - WITHOUT_TABLE:
         assert "--no-verdict" in tasks[key]["python_wheel_task"]["parameters"]
         assert option(tasks[key], "run-id") == option(verdict, "run-id")
+        assert option(tasks[key], "task") == ["{% raw %}{{task.name}}{% endraw %}"]
 
 
 def test_all_tables_are_checked_on_a_schedule_of_their_own(project: Opened) -> None:
@@ -86,12 +57,6 @@ def test_all_tables_are_checked_on_a_schedule_of_their_own(project: Opened) -> N
     assert option(check, "tables") == []
     assert job["schedule"]["quartz_cron_expression"] == "${var.check_schedule}"
     assert job["email_notifications"]["on_failure"]
-
-
-def test_a_task_runs_its_own_table_and_no_other(tasks: dict[str, Task]) -> None:
-    tables = {key: option(task, "tables") for key, task in tasks.items() if key not in WITHOUT_TABLE}
-
-    assert tables == {key_of(table): [table] for table in PIPELINE.tables}
 
 
 def test_every_task_calls_the_command_of_the_project(tasks: dict[str, Task]) -> None:

@@ -51,7 +51,7 @@ def train(opened: Opened, tmp_path_factory: pytest.TempPathFactory) -> Train:
     # Who promotes a version lets it answer first, so that it has to be one.
     family, rows = FAMILIES["scikit-learn"], np.arange(2.0 * 40 * len(COLUMNS)).reshape(80, len(COLUMNS))
     estimator = family.estimator(CHURN.kind, {}, 1).fit(rows, np.arange(80) % 2)
-    definitions = feature_registry(opened.contracts).fingerprints(COLUMNS)
+    definitions = MODEL_PROJECT.meanings(feature_registry(opened.contracts))
 
     def trained(auc: float) -> ModelVersion:
         with mlflow.start_run(experiment_id=experiment) as begun:

@@ -213,7 +213,7 @@ def test_a_feature_that_means_something_else_stops_every_step_until_it_is_comput
         "monitor": lambda: monitor_model(
             opened.configuration, lakehouse, redefined, MODEL_PROJECT, models, CHURN, NEWEST
         ),
-        "serve, promote and roll back": lambda: verify_version(champion, COLUMNS, registry.fingerprints(COLUMNS)),
+        "serve, promote and roll back": lambda: verify_version(champion, COLUMNS, MODEL_PROJECT.meanings(registry)),
     }
     for attempt in steps.values():
         with pytest.raises(OtherDefinitions, match=f"{changed.name}_7d"):

@@ -124,6 +124,36 @@ def test_an_endpoint_gets_the_versions_of_the_registry_under_the_names_of_the_ta
         assert "--set=models.registered.household_churn=dev_ann_household_churn" in words
 
 
+@pytest.mark.parametrize("program", ["databricks", "uv"])
+def test_a_program_that_is_not_there_is_named_and_nothing_is_deployed(
+    place: Place, endpoint: bool, program: str
+) -> None:
+    (place.folder / "bin" / program).unlink()
+    said_by_the_registry(place, "".join(f"export {name}={number}\n" for name, number in VERSIONS.items()))
+
+    done = place.deploy()
+
+    needed = endpoint or program == "databricks"
+    assert (done.returncode, "Traceback" in done.stderr) == (1 if needed else 0, False)
+    assert (f"{program} cannot be started" in done.stderr) == needed
+    assert not needed or program == "databricks" or place.deployed == []
+
+
+@pytest.mark.parametrize(
+    "printed", ["", "no JSON", "[]", "{}", '{"resources": null}', '{"resources": {"schemas": {"gold": {}}}}']
+)
+def test_a_bundle_that_cannot_be_understood_is_not_deployed(place: Place, endpoint: bool, printed: str) -> None:
+    program = place.folder / "bin" / "databricks"
+    text = program.read_text(encoding="utf-8")
+    program.write_text(text.replace("    print(json.dumps(", f"    print({printed!r}) or (lambda _: 0)((", 1))
+
+    done = place.deploy()
+
+    assert (done.returncode, "Traceback" in done.stderr) == (1 if endpoint else 0, False)
+    assert ("The bundle names no schema gold" in done.stderr) == endpoint
+    assert len(place.deployed) == (0 if endpoint else 1)
+
+
 def test_before_the_first_promotion_the_bundle_is_deployed_without_its_endpoint_and_the_file_stays(
     place: Place, endpoint: bool
 ) -> None:

@@ -6,8 +6,6 @@ import pytest
 import yaml
 from databricks_utils.cli.project import Opened
 
-from {{ cookiecutter.package_name }}.orchestration.pipeline_definition import PIPELINE
-
 Task = dict[str, Any]
 
 
@@ -19,27 +17,12 @@ def tasks(project: Opened) -> dict[str, Task]:
     return {task["task_key"]: task for task in job["tasks"]}
 
 
-def key_of(table: str) -> str:
-    return table.replace(".", "_")
-
-
 def words_of(task: Task) -> list[str]:
     return list(task["python_wheel_task"]["parameters"])
 
 
 def waits_for(task: Task) -> set[str]:
     return {item["task_key"] for item in task.get("depends_on", [])}
-
-
-def test_each_table_has_a_task_that_waits_for_exactly_the_tables_it_reads_or_refers_to(
-    tasks: dict[str, Task], project: Opened
-) -> None:
-    waiting = {key: waits_for(task) for key, task in tasks.items() if words_of(task)[0] == "run"}
-
-    assert waiting == {
-        key_of(node.table): {key_of(table) for table in PIPELINE.prerequisites(node, project.contracts)}
-        for node in PIPELINE
-    }
 
 
 def test_a_breach_is_told_by_the_last_task_alone_which_nothing_hides(tasks: dict[str, Task]) -> None:
@@ -56,7 +39,7 @@ def test_a_breach_is_told_by_the_last_task_alone_which_nothing_hides(tasks: dict
     named = set(words_of(verdict))
     assert "{% raw %}--run-id={{job.run_id}}{% endraw %}" in named
     assert "{% raw %}--task=LAST={{tasks.LAST.result_state}}{% endraw %}".replace("LAST", last) in named
-    assert all("--no-verdict" in words_of(tasks[key]) for key in runs)
+    assert all({"--no-verdict", "{% raw %}--task={{task.name}}{% endraw %}"} <= set(words_of(tasks[key])) for key in runs)
     # A failure of any step reaches the verdict by the last of them.
     reached: set[str] = set()
     open_keys = [last]

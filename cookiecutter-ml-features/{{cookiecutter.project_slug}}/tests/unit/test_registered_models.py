@@ -18,15 +18,17 @@ import numpy as np
 import pandas as pd
 import pytest
 from databricks_utils.cli import command_line
-from databricks_utils.cli.project import Opened
+from databricks_utils.cli.model_commands import model_commands
+from databricks_utils.cli.project import Opened, Project
 from databricks_utils.config import Serving
 from databricks_utils.errors import InvalidInput
-from databricks_utils.features import OnlineRow, OnlineStore
+from databricks_utils.features import OnlineRow, OnlineStore, OtherDefinitions
 from databricks_utils.models import (
     FAMILIES,
     Family,
     Gate,
     ModelDefinition,
+    ModelProject,
     ModelRegistry,
     ModelVersion,
     asks_challenger,
@@ -36,6 +38,7 @@ from databricks_utils.models.experiment import TrainingData, log_model, open_exp
 from databricks_utils.models.families import Array
 from databricks_utils.models.versions import (
     Contender,
+    UnusableModel,
     load_version,
     open_model_registry,
     project_name,
@@ -117,11 +120,11 @@ class Home:
         assert found is not None
         self.registry.register(self.name(model), found.run_id, found.source)
 
-    def command(self, *words: str, **more: str) -> tuple[int, str]:
+    def command(self, *words: str, project: Project[Any] = PROJECT, **more: str) -> tuple[int, str]:
         settings = [f"--set={key}={value}" for key, value in {**self.values, **more}.items()]
         said = io.StringIO()
         with redirect_stdout(said), redirect_stderr(said):
-            code = command_line(PROJECT, [*words, f"--project={ROOT}", *settings])
+            code = command_line(project, [*words, f"--project={ROOT}", *settings])
         return code, said.getvalue()
 
 
@@ -250,6 +253,34 @@ def test_a_model_of_other_features_is_refused_before_it_answers(
     assert version.uri in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "models",
+    [
+        replace(MODEL_PROJECT, horizon_days=45),
+        replace(MODEL_PROJECT, about="households active for 45 days"),
+        replace(MODEL_PROJECT, models=tuple(replace(model, label_version=2) for model in MODELS)),
+    ],
+    ids=["horizon", "population", "version of the label"],
+)
+def test_a_version_that_has_learned_another_label_neither_answers_nor_is_promoted(
+    home: Home, rivals: Home, models: ModelProject
+) -> None:
+    """Its scores say what happens in 30 days, and would be measured by what has happened in 60."""
+    home.adopt(CHURN, rivals)
+    version = home.registry.challenger(home.name(CHURN))
+    assert version is not None
+    features = feature_registry(home.opened.contracts)
+    load_version(version, COLUMNS, MODEL_PROJECT.meanings(features))
+
+    changed = replace(PROJECT, commands=model_commands(PROJECT, models))
+    code, said = home.command("promote", "--model=household_churn", "--approved-by=Ann", project=changed)
+
+    assert (code, home.champion(CHURN)) == (2, None), said
+    assert "label churned is defined otherwise by now" in said
+    with pytest.raises(OtherDefinitions, match=r"(?s)label churned is defined otherwise.*train, then promote"):
+        load_version(version, COLUMNS, models.meanings(features))
+
+
 def test_each_household_is_answered_by_the_model_that_its_number_draws(rivals: Home) -> None:
     import mlflow.pyfunc
 
@@ -336,6 +367,24 @@ def test_a_model_that_breaks_off_is_an_answer_in_words(rivals: Home) -> None:
     assert "gives no answer: X has 120 features" in answer["error"]
     assert champion.uri in answer["error"]
     assert "train again and promote" in answer["error"]
+
+
+@pytest.mark.parametrize("strange", [float("nan"), float("inf")])
+def test_an_answer_that_is_no_number_is_none_for_many_households_as_for_one(rivals: Home, strange: float) -> None:
+    """In a table of scores it would be a number like the others, until somebody takes its mean."""
+
+    class Odd:
+        estimator = None
+
+        def predict(self, context: object, features: Array) -> Array:
+            return np.where(np.arange(len(features)) == 0, strange, 0.5)
+
+    champion = rivals.registry.champion(rivals.name(CHURN))
+    assert champion is not None
+
+    for ask, said in ((Contender.number, "of 1 of 1"), (Contender.answer, "of 1 of 3")):
+        with pytest.raises(UnusableModel, match=f"The model answers {strange}, {said} entities"):
+            ask(Contender(champion, Odd()), features_of(1 if ask is Contender.number else 3))
 
 
 @pytest.mark.parametrize(

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import click
 
 from databricks_utils import delta
-from databricks_utils.cli.documents import out_of_date, written_documents
+from databricks_utils.cli.kind import RunOptions
 from databricks_utils.cli.live import print_balances, print_rules, shown_progress
 from databricks_utils.cli.project import Opened, Project, open_project
 from databricks_utils.cli.scaffold import add_files
@@ -26,9 +24,6 @@ from databricks_utils.cli.stream_state import (
 from databricks_utils.doctor import examine, examine_workspace, render_checks
 from databricks_utils.errors import InvalidInput
 from databricks_utils.logging import configure_logging, redacted
-from databricks_utils.medallion import Bronze, Lakehouse, quarantine_of, run_pipeline
-from databricks_utils.medallion.checks import check_pipeline_tables
-from databricks_utils.medallion.failure import cause_of
 from databricks_utils.medallion.progress import load_progress, rewound, save_progress
 from databricks_utils.observability import (
     Graph,
@@ -36,30 +31,24 @@ from databricks_utils.observability import (
     RunResult,
     RunStore,
     Samples,
-    TableResult,
     print_run,
     print_samples,
-    print_table,
     render_report,
 )
 from databricks_utils.observability.verdict import judged
+from databricks_utils.pipeline import Lakehouse, quarantine_of
+from databricks_utils.pipeline.failure import cause_of
+from databricks_utils.spark_client import spark_pool
 from databricks_utils.streaming import (
-    StreamBronze,
-    StreamPipeline,
     balances,
-    check_tables,
     run_event_alerts,
-    run_streams,
 )
 from databricks_utils.streaming.realtime import Mode
-from databricks_utils.streaming.summary import stream_summaries
 
 #: Runs shown in the report's history.
 HISTORY = 20
 #: Rows of each table the report shows.
 REPORTED_ROWS = 8
-#: How names of tables begin that are small by nature.
-SMALL = ("agg_", "alert", "business_")
 #: Small queries at once.
 SIDE_BY_SIDE = 2
 
@@ -71,32 +60,16 @@ def opened(project: Project[Any], folder: str | None, environment: str, override
     return result
 
 
-def run(
-    project: Opened,
-    tables: Sequence[str],
-    full_refresh: bool,
-    run_id: str | None,
-    show: int = 0,
-    for_seconds: float | None = None,
-    verdict: bool = True,
-) -> int:
+def run(project: Opened, options: RunOptions, show: int = 0, verdict: bool = True) -> int:
     """Run the pipeline and show what happened; the exit code says how it went.
 
     Without `verdict` a breach is recorded and shown and the exit code is 0: the run has a last task that judges it.
     """
-    pipeline = project.project.pipeline
-    pipeline.selected(tables)
-    _check_options(project, full_refresh, for_seconds)
+    kind = project.project.kind
+    project.project.pipeline.selected(options.tables)
+    kind.require_options(options)
     lakehouse = project.lakehouse()
-    if isinstance(pipeline, StreamPipeline):
-        with shown_progress() as listener:
-            outcome = run_streams(
-                lakehouse, pipeline, tables=tables, for_seconds=for_seconds, run_id=run_id, on_progress=listener
-            )
-    else:
-        outcome = run_pipeline(
-            lakehouse, pipeline, tables=tables, full_refresh=full_refresh, run_id=run_id, on_table=_announce
-        )
+    outcome = kind.run(lakehouse, options)
     print_run(outcome)
     samples = _samples(project, lakehouse, REPORTED_ROWS)
     for table, (columns, rows) in samples.items() if show else ():
@@ -126,30 +99,17 @@ def verdict(project: Opened, run_id: str, tasks: Mapping[str, str]) -> int:
     return outcome.exit_code
 
 
-def _check_options(project: Opened, full_refresh: bool, for_seconds: float | None) -> None:
-    streams = isinstance(project.project.pipeline, StreamPipeline)
-    if streams and full_refresh:
-        hint = "Raise the version of the stream in the pipeline definition, which gives it a new checkpoint"
-        raise InvalidInput("A stream cannot be refreshed from here", where="--full-refresh", hint=hint)
-    if not streams and for_seconds is not None:
-        raise InvalidInput("Only streams run for some time", where="--for-seconds", hint="Leave it out")
-
-
 def verify(project: Opened) -> int:
     """Compare what the streams have written with what bronze holds; the exit code is 1 where they differ."""
-    pipeline = project.project.pipeline
-    assert isinstance(pipeline, StreamPipeline)  # the command is there for streams only
-    found = balances(project.lakehouse(), pipeline)
+    found = balances(project.lakehouse(), project.project.pipeline)
     print_balances(found)
     return 1 if any(item.lost or item.doubled for item in found) else 0
 
 
 def check(project: Opened, tables: Sequence[str], run_id: str | None) -> int:
     """Check tables as they are; the exit code is 3 where a rule of severity error is not met."""
-    pipeline = project.project.pipeline
-    pipeline.selected(tables)
-    look = check_tables if isinstance(pipeline, StreamPipeline) else check_pipeline_tables
-    outcome = look(project.lakehouse(), pipeline, tables=tables, run_id=run_id)
+    project.project.pipeline.selected(tables)
+    outcome = project.project.kind.check(project.lakehouse(), tables, run_id)
     print_rules(outcome)
     return outcome.exit_code
 
@@ -157,7 +117,6 @@ def check(project: Opened, tables: Sequence[str], run_id: str | None) -> int:
 def alert(project: Opened, run_id: str | None, mode: Mode | None, for_seconds: float | None) -> int:
     """Tell about single events until nothing is left, the time is over, or somebody ends it."""
     pipeline = project.project.pipeline
-    assert isinstance(pipeline, StreamPipeline)  # the command is there for streams only
     with shown_progress() as listener:
         looked_at = run_event_alerts(
             project.lakehouse(), pipeline, mode=mode, for_seconds=for_seconds, run_id=run_id, on_progress=listener
@@ -168,7 +127,7 @@ def alert(project: Opened, run_id: str | None, mode: Mode | None, for_seconds: f
 
 
 def status(project: Opened, rows: int) -> int:
-    """Show the last run and some rows of each gold table."""
+    """Show the last run, and some rows of the tables whose definition says so."""
     lakehouse = project.lakehouse()
     last = _last_run(lakehouse)
     print_run(last)
@@ -185,28 +144,8 @@ def report(project: Opened) -> int:
     return 0
 
 
-def docs(project: Opened, check: bool) -> int:
-    """Write the documents that follow from contracts and definitions, or say which are out of date."""
-    documents = written_documents(project)
-    stale = out_of_date(documents)
-    if check and stale:
-        for path in stale:
-            click.echo(f"Out of date: {path.relative_to(project.root)}")
-        click.echo(f"Run: {project.project.command} docs")
-        return 1
-    for path in stale:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(documents[path], encoding="utf-8")
-        click.echo(f"Written: {path.relative_to(project.root)}")
-    if not stale:
-        click.echo("All documents are up to date.")
-    return 0
-
-
 def state(project: Opened, check: bool) -> int:
     """Write down what the streams remember, or say how it differs from what is written; 1 where it does."""
-    pipeline = project.project.pipeline
-    assert isinstance(pipeline, StreamPipeline)  # the command is there for streams only
     found, recorded = current_states(project), recorded_states(project)
     path = f"contracts/{STATES}"
     for table in sorted({*found, *recorded}):
@@ -283,9 +222,7 @@ def _maintained(lakehouse: Lakehouse, table: str, expires: bool) -> str:
 
 def restore(project: Opened, table: str, version_number: int) -> int:
     """Bring a table back, and the positions of it and of what it read with it."""
-    if isinstance(project.project.pipeline, StreamPipeline):
-        hint = "Restore the table with SQL, then give the streams that write and read it a new version"
-        raise InvalidInput("A stream's checkpoint does not go back with its table", where=table, hint=hint)
+    project.project.kind.require_restorable(table)
     node = project.project.pipeline.node(table)
     lakehouse = project.lakehouse()
     lakehouse.read(table)
@@ -314,19 +251,12 @@ def _restored(lakehouse: Lakehouse, table: str, version_number: int, layer: str)
 def doctor(project: Project[Any], target: str | None = None, folder: str | None = None) -> int:
     """Examine the machine, or the workspace of a target; the exit code is 1 when something needed is missing."""
     root = project.root(folder)
-    checks = (
-        examine(root) if target is None else examine_workspace(root, target, _landing_folders(project), project.command)
-    )
+    if target is None:
+        checks = examine(root)
+    else:
+        checks = examine_workspace(root, target, project.kind.landing_folders(), project.command)
     click.echo(render_checks(checks))
     return 0 if all(check.ok for check in checks) else 1
-
-
-def _landing_folders(project: Project[Any]) -> list[str]:
-    """Return the folders of the landing zone that the pipeline reads files from."""
-    nodes = project.pipeline
-    return [node.source.folder for node in nodes if isinstance(node, Bronze)] + [
-        node.topic for node in nodes if isinstance(node, StreamBronze)
-    ]
 
 
 def add_table(project: Project[Any], folder: str | None, table: str) -> int:
@@ -334,11 +264,6 @@ def add_table(project: Project[Any], folder: str | None, table: str) -> int:
     for line in add_files(project, project.root(folder or str(Path.cwd())), table):
         click.echo(line)
     return 0
-
-
-def _announce(result: TableResult) -> None:
-    if sys.stderr.isatty():
-        print_table(result)
 
 
 def _last_run(lakehouse: Lakehouse) -> RunResult:
@@ -350,9 +275,7 @@ def _last_run(lakehouse: Lakehouse) -> RunResult:
 
 def _write_report(project: Opened, lakehouse: Lakehouse, outcome: RunResult, samples: Mapping[str, Samples]) -> Path:
     history = RunStore(lakehouse.namespace).latest(lakehouse.spark, HISTORY)
-    streams = (
-        stream_summaries(lakehouse, outcome.run_id) if isinstance(project.project.pipeline, StreamPipeline) else ()
-    )
+    streams = project.project.kind.summaries(lakehouse, outcome.run_id)
     page = render_report(outcome, history, _graph(project), samples, streams)
     folder = Path(project.configuration.storage.reports)
     folder.mkdir(parents=True, exist_ok=True)
@@ -370,12 +293,8 @@ def _graph(project: Opened) -> Graph:
 
 
 def _samples(project: Opened, lakehouse: Lakehouse, rows: int) -> Mapping[str, Samples]:
-    """Look at the gold tables that are small by nature, newest rows first where there is a date."""
-    wanted = [
-        node.table
-        for node in project.project.pipeline
-        if node.layer == "gold" and node.name.startswith(SMALL) and lakehouse.exists(node.table)
-    ]
+    """Look at some rows of the tables whose definition says so, in the order of their keys."""
+    wanted = [node.table for node in project.project.pipeline if node.is_shown and lakehouse.exists(node.table)]
 
     def sample(table: str) -> Samples:
         contract = lakehouse.contract(table)
@@ -384,5 +303,5 @@ def _samples(project: Opened, lakehouse: Lakehouse, rows: int) -> Mapping[str, S
         return tuple(names), tuple(tuple(row) for row in frame.limit(rows).collect())
 
     # Nothing else runs by now, and a small query leaves one of two cores idle.
-    with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
+    with spark_pool(lakehouse.spark, SIDE_BY_SIDE) as pool:
         return dict(zip(wanted, pool.map(sample, wanted), strict=True))

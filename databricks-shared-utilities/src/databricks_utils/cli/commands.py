@@ -8,7 +8,9 @@ from typing import Any
 
 import click
 
-from databricks_utils.cli import actions
+from databricks_utils.cli import actions, documents
+from databricks_utils.cli.job_tasks import tables_of_task
+from databricks_utils.cli.kind import RunOptions
 from databricks_utils.cli.local_broker import broker_down, broker_up
 from databricks_utils.cli.options import opened_with, pairs, project_options
 from databricks_utils.cli.project import Project
@@ -17,8 +19,7 @@ from databricks_utils.cli.spark_server import spark_down, spark_up
 from databricks_utils.errors import InvalidInput, LakehouseError
 from databricks_utils.identity import DISTRIBUTION, library_identity
 from databricks_utils.logging import redacted
-from databricks_utils.medallion.failure import RUNBOOK, cause_of, kind_of
-from databricks_utils.streaming import StreamPipeline
+from databricks_utils.pipeline.failure import RUNBOOK, cause_of, kind_of
 from databricks_utils.testing.kept_broker import PORT
 
 
@@ -74,14 +75,10 @@ def _group(project: Project[Any]) -> click.Group:
     def group() -> None:
         """Hold the commands."""
 
-    for register in (_run, _verdict, _check, _status, _report, _docs, _maintain, _restore, _doctor, _add, _spark):
+    of_every_project = (_run, _verdict, _check, _status, _report, _docs, _maintain, _restore, _doctor, _add, _spark)
+    of_kinds = {"verify": _verify, "state": _state, "broker": _broker, "alert": _alert}
+    for register in (*of_every_project, *(of_kinds[name] for name in project.kind.commands)):
         register(group, project)
-    if isinstance(project.pipeline, StreamPipeline):
-        _verify(group, project)
-        _state(group, project)
-        _broker(group, project)
-        if project.pipeline.event_alerts:
-            _alert(group, project)
     for command in project.commands:
         group.add_command(command)
     return group
@@ -90,6 +87,9 @@ def _group(project: Project[Any]) -> click.Group:
 def _run(group: click.Group, project: Project[Any]) -> None:
     @group.command(help="Bring the tables up to date.")
     @click.option("--tables", callback=_names, help="Comma-separated layer.table names (default: all).")
+    @click.option(
+        "--task", default=None, metavar="KEY", help="The tables of this task of the job, in place of --tables."
+    )
     @click.option(
         "--full-refresh",
         type=click.BOOL,
@@ -112,6 +112,7 @@ def _run(group: click.Group, project: Project[Any]) -> None:
     @project_options
     def run(
         tables: tuple[str, ...],
+        task: str | None,
         full_refresh: bool,
         run_id: str | None,
         show: int,
@@ -123,8 +124,14 @@ def _run(group: click.Group, project: Project[Any]) -> None:
             raise InvalidInput(
                 "Nobody could judge the run afterwards", where="--no-verdict", hint="Give the run a name with --run-id"
             )
+        if task is not None:
+            if tables:
+                raise InvalidInput(
+                    "A task says which tables it has", where="--task", hint="Leave out --tables or --task"
+                )
+            tables = tables_of_task(project.pipeline, task)
         opened = opened_with(project, options)
-        return actions.run(opened, tables, full_refresh, run_id, show, for_seconds, verdict)
+        return actions.run(opened, RunOptions(tables, full_refresh, for_seconds, run_id), show, verdict)
 
 
 def _verdict(group: click.Group, project: Project[Any]) -> None:
@@ -204,13 +211,11 @@ def _report(group: click.Group, project: Project[Any]) -> None:
 
 
 def _docs(group: click.Group, project: Project[Any]) -> None:
-    @group.command(
-        help="Write data dictionary, entity diagram and lineage from the contracts, and the project's own pages."
-    )
+    @group.command(help="Write data dictionary, entity diagram, lineage, the job's tasks and the project's own pages.")
     @click.option("--check", is_flag=True, help="Change nothing; fail when the documents are out of date.")
     @project_options
     def docs(check: bool, **options: Any) -> int:
-        return actions.docs(opened_with(project, options, writes=True), check)
+        return documents.docs(opened_with(project, options, writes=True), check)
 
 
 def _maintain(group: click.Group, project: Project[Any]) -> None:

@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from databricks_utils.cli.project import Project, default_environment
 from databricks_utils.errors import LakehouseError
-from databricks_utils.medallion import declare
-from databricks_utils.streaming import StreamPipeline, declare_streams
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -41,10 +39,7 @@ def declare_project(project: Project[Any]) -> None:
         )
     overrides = {key: text for key in KEYS if (text := _given(spark, key))}
     opened = project.open(_given(spark, "environment") or default_environment(), _given(spark, "project"), **overrides)
-    if isinstance(project.pipeline, StreamPipeline):
-        declare_streams(spark, project.pipeline, opened.configuration, opened.contracts)
-    else:
-        declare(spark, project.pipeline, opened.configuration, opened.contracts)
+    project.kind.declare(spark, opened.configuration, opened.contracts)
 
 
 def _given(spark: SparkSession, key: str) -> str | None:

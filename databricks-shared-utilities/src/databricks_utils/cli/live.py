@@ -13,7 +13,7 @@ from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
 
-from databricks_utils.observability import RunResult
+from databricks_utils.observability import RunResult, TableResult, print_table
 from databricks_utils.streaming import Balance, BatchProgress
 from databricks_utils.streaming.pace import Listener
 
@@ -46,6 +46,12 @@ def progress_table(newest: Mapping[str, BatchProgress], now: datetime) -> Table:
             f"{max(0.0, (now - batch.ended_at).total_seconds()):,.0f} s",
         )
     return table
+
+
+def print_written(result: TableResult) -> None:
+    """Print the line of a table as soon as it is written, where somebody looks at a terminal."""
+    if sys.stderr.isatty():
+        print_table(result)
 
 
 @contextmanager

@@ -7,15 +7,13 @@ from collections.abc import Sequence
 import click
 
 from databricks_utils.cli.project import Opened, Project
-from databricks_utils.streaming import StreamBronze, StreamPipeline
+from databricks_utils.streaming import StreamBronze
 from databricks_utils.testing.kept_broker import FOLDER, end_broker, keep_broker
 
 
 def broker_up(project: Opened, port: int, topics: Sequence[str]) -> int:
     """Start a broker with the topics of the pipeline, and say how the streams reach it."""
-    pipeline = project.project.pipeline
-    assert isinstance(pipeline, StreamPipeline)  # the command is there for streams only
-    wanted = [node.topic for node in pipeline if isinstance(node, StreamBronze)]
+    wanted = [node.topic for node in project.project.pipeline if isinstance(node, StreamBronze)]
     alerts = project.configuration.streaming.alerts.topic
     names = list(dict.fromkeys([*wanted, *([alerts] if alerts else []), *topics]))
     broker, is_new = keep_broker(project.root / FOLDER, names, port)

@@ -8,12 +8,12 @@ import click
 
 from databricks_utils.cli.opened_models import OpenedModels
 from databricks_utils.features import FeatureStore, publish_online_table, publish_valid, refresh
-from databricks_utils.medallion import Lakehouse
 from databricks_utils.models import ModelDefinition, ModelRegistry
 from databricks_utils.models.experiment import count_unseen_months, read_training_data, run_training
 from databricks_utils.models.monitoring import find_drift
 from databricks_utils.models.version_card import CARD, write_card
-from databricks_utils.models.versions import verify_version
+from databricks_utils.models.versions import verify_version, whole_number
+from databricks_utils.pipeline import Lakehouse
 
 #: Metrics shown after a training.
 _SHOWN = 4
@@ -98,7 +98,7 @@ def _can_learn(
         return True
     newest = max(versions, key=lambda version: version.version)
     unseen = count_unseen_months(lakehouse, store, opened.models, newest)
-    least = int(opened.configuration.parameter("retrain_least_months"))
+    least = whole_number(opened.configuration, "retrain_least_months")
     if unseen >= least:
         return True
     click.echo(

@@ -12,12 +12,12 @@ from databricks_utils.cli.actions import report as run_report
 from databricks_utils.cli.opened_models import EVERY, OpenedModels
 from databricks_utils.errors import InvalidInput
 from databricks_utils.features import Drift, current_distributions, distributions_from_json
-from databricks_utils.medallion import Lakehouse
 from databricks_utils.models import Comparison, ModelDefinition
 from databricks_utils.models.monitoring import Performance, drift_thresholds, monitor_model
 from databricks_utils.models.page import Watched, render_models
 from databricks_utils.models.scoring import score_population
-from databricks_utils.models.versions import CURVES, EXPLANATIONS, IMPORTANCE, PREDICTIONS, read_artifact
+from databricks_utils.models.versions import CURVES, EXPLANATIONS, IMPORTANCE, PREDICTIONS, read_artifact, whole_number
+from databricks_utils.pipeline import Lakehouse
 from databricks_utils.serving import AssignmentLog
 from databricks_utils.serving.outcomes import compare_versions
 from databricks_utils.serving.scorer import open_scorer, open_server
@@ -79,7 +79,7 @@ def compare(opened: OpenedModels, experiment: str) -> int:
         hint = "Set models.assignments to the file that the service writes"
         raise InvalidInput("Nothing is noted of comparisons here", where="config: models.assignments", hint=hint)
     found = AssignmentLog(Path(path)).read(experiment)
-    least = int(opened.configuration.parameter(f"comparison_{opened.models.entities}"))
+    least = whole_number(opened.configuration, f"comparison_{opened.models.entities}")
     lakehouse = opened.lakehouse()
     last_day = opened.last_day(lakehouse)
     for model in opened.models.models:

@@ -13,10 +13,10 @@ from databricks_utils.cli.project import Opened
 from databricks_utils.config import Configuration
 from databricks_utils.contracts import Contract
 from databricks_utils.features import FeatureRegistry, FeatureStore, last_event_day
-from databricks_utils.medallion import Lakehouse
-from databricks_utils.medallion.lakehouse import namespace_of
 from databricks_utils.models import ModelDefinition, ModelProject, ModelRegistry, ModelVersion
 from databricks_utils.models.versions import open_model_registry, registered_name, require_champion
+from databricks_utils.pipeline import Lakehouse
+from databricks_utils.pipeline.lakehouse import namespace_of
 
 _LOG = logging.getLogger(__name__)
 #: Stands for all models.
@@ -72,7 +72,7 @@ class OpenedModels:
 
     def definitions(self) -> Mapping[str, str]:
         """Return the fingerprints of the features of today."""
-        return self.features().fingerprints(self.models.columns)
+        return self.models.meanings(self.features())
 
     def name(self, model: ModelDefinition) -> str:
         """Return catalog.schema.model, under which a model is registered."""

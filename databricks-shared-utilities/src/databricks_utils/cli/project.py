@@ -11,17 +11,18 @@ from typing import Any, Generic
 import click
 from typing_extensions import TypeVar
 
+from databricks_utils.cli.kind import Kind, kind_of
 from databricks_utils.config import Configuration, load_configuration
 from databricks_utils.contracts import Contract, read_contracts
 from databricks_utils.data_quality import row_rules, table_rules
 from databricks_utils.errors import InputProblems, InvalidInput, LakehouseError
-from databricks_utils.medallion import Lakehouse, Pipeline, check_pipeline
-from databricks_utils.medallion.arguments import argument_problems
+from databricks_utils.medallion import Pipeline
 from databricks_utils.observability import configure_metrics, configure_tracing
+from databricks_utils.pipeline import Lakehouse
+from databricks_utils.pipeline.arguments import argument_problems
 from databricks_utils.session import create_session
 from databricks_utils.session.keeping import FOLDER
 from databricks_utils.streaming import StreamPipeline
-from databricks_utils.streaming.agreement import check_streams
 
 #: A file every project has at its root.
 MARKER = "bundle.yml"
@@ -49,6 +50,11 @@ class Project(Generic[AnyPipeline]):
     package_folder: Path
     commands: tuple[click.Command, ...] = ()
     pages: Callable[[Opened], Mapping[str, str]] | None = None
+
+    @property
+    def kind(self) -> Kind:
+        """What the command line does with a pipeline of this kind."""
+        return kind_of(self.pipeline)
 
     def root(self, given: str | None = None) -> Path:
         """Return the folder with `bundle.yml`, `config/` and `contracts/`.
@@ -131,21 +137,14 @@ def open_project(
     try:
         contracts = read_contracts(root / "contracts")
         problems += _impossible_rules(contracts)
-        check_pipeline(project.pipeline, contracts)
         if configuration is not None:
-            problems += argument_problems(_transforming(project.pipeline), configuration)
-        if isinstance(project.pipeline, StreamPipeline):
-            check_streams(project.pipeline, contracts)
+            problems += argument_problems(project.pipeline.definitions, configuration)
+        project.kind.require_agreement(contracts)
     except InvalidInput as error:
         problems += _single(error)
     if problems or configuration is None:
         raise InputProblems(problems)
     return Opened(project, root, configuration, contracts)
-
-
-def _transforming(pipeline: AnyPipeline) -> list[Any]:
-    """Return everything of a pipeline that may have a transformation."""
-    return [*pipeline, *(pipeline.event_alerts if isinstance(pipeline, StreamPipeline) else ())]
 
 
 def _impossible_rules(contracts: Mapping[str, Contract]) -> list[LakehouseError]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
+import traceback
 from types import TracebackType
 
 import click
 
 from databricks_utils.errors import LakehouseError
 from databricks_utils.logging import redacted
+from databricks_utils.logging.redaction import concealed
 
 
 def tell(error: LakehouseError) -> int:
@@ -27,7 +29,8 @@ def tell_uncaught() -> None:
 
 def _report(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     if not isinstance(error, LakehouseError):
-        sys.__excepthook__(kind, error, trace)
+        # The interpreter's own hook would show what the error says as it is, secrets included.
+        click.echo(concealed("".join(traceback.format_exception(kind, error, trace))), err=True, nl=False)
         return
     # The interpreter takes the code of an exit that a hook asks for.
     raise SystemExit(tell(error))

@@ -80,14 +80,16 @@ class Skeleton:
     after: str
 
 
-_TASK = "and a task to resources/jobs.yml"
+_OWN_TASK = "then run docs, which writes its task into resources/jobs.yml"
 _NO_TASK = "which the one task of the job runs with the others; then run docs and state"
 BATCH = {
-    "bronze": Skeleton(None, None, "", 'Bronze("{name}", source=Files("{name}", format="csv"))', _TASK),
+    "bronze": Skeleton(None, None, "", 'Bronze("{name}", source=Files("{name}", format="csv"))', _OWN_TASK),
     "silver": Skeleton(
-        None, "clean_{name}", TRANSFORMATION, 'Silver("{name}", reads="bronze.{name}", transform={function})', _TASK
+        None, "clean_{name}", TRANSFORMATION, 'Silver("{name}", reads="bronze.{name}", transform={function})', _OWN_TASK
     ),
-    "gold": Skeleton(None, "{name}", TRANSFORMATION, 'Gold("{name}", reads="silver.…", transform={function})', _TASK),
+    "gold": Skeleton(
+        None, "{name}", TRANSFORMATION, 'Gold("{name}", reads="silver.…", transform={function})', _OWN_TASK
+    ),
 }
 STREAMS = {
     "bronze": Skeleton(RECORD, None, "", 'StreamBronze("{name}", topic="…")', _NO_TASK),

@@ -13,7 +13,7 @@ import yaml
 from databricks_utils.cli.project import Opened
 from databricks_utils.config.secrets import HiddenSecrets
 from databricks_utils.errors import InvalidInput
-from databricks_utils.medallion import Lakehouse
+from databricks_utils.pipeline import Lakehouse
 from databricks_utils.session import LocalSpark, create_session
 from databricks_utils.streaming import StreamState, stream_states
 

@@ -11,6 +11,7 @@ from pydantic import SecretStr
 from databricks_utils.config.model import SECRET_PATTERN
 from databricks_utils.errors import InvalidInput, MissingTool
 from databricks_utils.logging.redaction import MASK, conceal
+from databricks_utils.runtime import on_databricks
 
 
 class SecretProvider(Protocol):
@@ -59,7 +60,7 @@ class DatabricksSecrets:
 
 def secrets_of_place() -> SecretProvider:
     """Return where secrets are looked up here: secret scopes on Databricks, variables elsewhere."""
-    return DatabricksSecrets() if "DATABRICKS_RUNTIME_VERSION" in os.environ else EnvironmentSecrets()
+    return DatabricksSecrets() if on_databricks() else EnvironmentSecrets()
 
 
 def resolve_secret(reference: str, provider: SecretProvider) -> SecretStr:

@@ -8,11 +8,9 @@ from typing import Any
 
 from databricks_utils.contracts.model import Column
 from databricks_utils.contracts.quality import Complaint
-from databricks_utils.contracts.spark_types import data_type, is_data_type
+from databricks_utils.contracts.spark_types import UNFIT, data_type, is_data_type
 from databricks_utils.contracts.unsupported import SOURCE
 
-#: What Delta Lake refuses in names of columns, and what SQL reads as something else than a name even inside backticks.
-UNFIT = re.compile(r"[\s\x00-\x1f,;{}()=.`\[\]*]|\$\{")
 TABLE_NAME = re.compile(r"[A-Za-z0-9_]+")
 #: So many columns of a table have statistics in Delta Lake, by default.
 WITH_STATISTICS = 32

@@ -17,7 +17,7 @@ from databricks_utils.contracts.model import Column, Contract, Severity
 from databricks_utils.contracts.odcs_schema import schema_problems
 from databricks_utils.contracts.quality import QualityReading, one_line
 from databricks_utils.contracts.references import dangling_references
-from databricks_utils.contracts.spark_types import LOGICAL, is_data_type
+from databricks_utils.contracts.spark_types import LOGICAL, data_type
 from databricks_utils.contracts.unsupported import CLUSTER_BY, check_column_keys, check_table_keys
 from databricks_utils.errors import InputProblems, InvalidInput, LakehouseError
 
@@ -173,12 +173,11 @@ class _Reading:
         at = ("schema", "0", "properties", str(position))
         check_column_keys(position, item, self._problem)
         physical = item.get("physicalType") or LOGICAL.get(str(item.get("logicalType")), "")
-        if not is_data_type(physical):
-            self._problem(
-                (*at, "physicalType"),
-                f"{physical!r} is not a Spark type",
-                "For example STRING, BIGINT, DECIMAL(10,2)",
-            )
+        try:
+            data_type(str(physical))
+        except InvalidInput as error:
+            hint = error.hint or "For example STRING, BIGINT, DECIMAL(10,2)"
+            self._problem((*at, "physicalType"), f"{physical!r} is not a Spark type", hint)
         sources = tuple(str(text) for text in item.get("transformSourceObjects") or [])
         cast_from = sources[0].rpartition(".")[2] if len(sources) == 1 and not item.get("transformLogic") else None
         return Column(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from databricks_utils.contracts.model import Contract
@@ -31,6 +31,10 @@ SCALARS = {
     "TIMESTAMP_NTZ": "TimestampNTZType",
     "BINARY": "BinaryType",
 }
+#: A field's name as SQL reads it without backticks, and not as a number.
+_PLAIN = re.compile(r"(?!\d+(?:[lsyfd]|bd|e\d*)?\Z)[a-z0-9_]+", re.IGNORECASE)
+#: What Delta Lake refuses in names of columns, and what SQL reads as something else than a name even inside backticks.
+UNFIT = re.compile(r"[\s\x00-\x1f,;{}()=.`\[\]*]|\$\{")
 DECIMAL = re.compile(r"^(?:DECIMAL|NUMERIC|DEC)\s*(?:\(\s*(\d+)\s*(?:,\s*(\d+)\s*)?\))?$")
 LOGICAL = {
     "string": "STRING",
@@ -73,9 +77,13 @@ def data_type(text: str) -> DataType:
     if upper.startswith("MAP<") and upper.endswith(">"):
         parts = list(_parts(stripped[4:-1]))
         if len(parts) == 2:
+            if "MAP<" in parts[0].upper():
+                raise InvalidInput(f"{text!r} is not a Spark type", hint="The keys of a MAP hold no other map")
             return T.MapType(data_type(parts[0]), data_type(parts[1]))
-    if upper.startswith("STRUCT<") and upper.endswith(">"):
-        return parse_schema(stripped[7:-1])
+    if upper.startswith("STRUCT<") and upper.endswith(">") and not stripped[:-1].rstrip().endswith(","):
+        found = parse_schema(stripped[7:-1])
+        _check_fields(text, found.names)
+        return found
     raise InvalidInput(
         f"{text!r} is not a Spark type", hint="For example STRING, BIGINT, DECIMAL(10,2), DATE, ARRAY<STRING>"
     )
@@ -88,8 +96,25 @@ def parse_schema(text: str) -> StructType:
     fields = []
     for part in _parts(text):
         name, _, kind = part.replace(":", " ", 1).strip().partition(" ")
+        quoted = len(name) > 2 and name[0] == name[-1] == "`"
+        if not (_PLAIN.fullmatch(name) or (quoted and not UNFIT.search(name[1:-1]))):
+            hint = "Take letters, digits and _ for the name of a field, or write it in backticks: `a-b`"
+            raise InvalidInput(f"{text!r} is not a list of columns", hint=hint)
         fields.append(StructField(name.strip("`"), data_type(kind)))
     return StructType(fields)
+
+
+def _check_fields(text: str, names: Sequence[str]) -> None:
+    """Refuse a STRUCT that no table can have.
+
+    Raises:
+        InvalidInput: It has no field, or two of one name.
+    """
+    folded = [name.lower() for name in names]
+    twice = next((name for name in names if folded.count(name.lower()) > 1), None)
+    if twice or not names:
+        hint = f"Its field {twice} is there twice, whatever the case of its letters" if twice else "Give it a field"
+        raise InvalidInput(f"{text!r} is not a Spark type", hint=hint)
 
 
 def struct_type(contract: Contract) -> StructType:

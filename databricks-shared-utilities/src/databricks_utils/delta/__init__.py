@@ -5,7 +5,7 @@ from __future__ import annotations
 from databricks_utils.delta.commit_log import newest_version, notes
 from databricks_utils.delta.comparison import comparable
 from databricks_utils.delta.lock import locked
-from databricks_utils.delta.maintenance import delete_older, optimize, restore, shallow_clone, vacuum
+from databricks_utils.delta.maintenance import delete_older, optimize, restore, vacuum
 from databricks_utils.delta.merge import append, merge_by_key, not_older, overwrite, temporary_view
 from databricks_utils.delta.namespace import Namespace, quoted
 from databricks_utils.delta.records import RECORD_TABLES, Int, RecordTable, append_records
@@ -64,7 +64,6 @@ __all__ = [
     "set_comments",
     "set_table_properties",
     "set_table_property",
-    "shallow_clone",
     "small_frame",
     "table_exists",
     "table_properties",

@@ -48,11 +48,6 @@ def restore(spark: SparkSession, identifier: str, version: int) -> None:
     spark.sql(f"RESTORE TABLE {identifier} TO VERSION AS OF {version}")
 
 
-def shallow_clone(spark: SparkSession, source: str, target: str) -> None:
-    """Make a table over the source's files, for an experiment; it is no backup, since VACUUM may take the files."""
-    spark.sql(f"CREATE OR REPLACE TABLE {target} SHALLOW CLONE {source}")
-
-
 def delete_older(spark: SparkSession, identifier: str, column: str, *, days: int) -> int:
     """Delete rows whose date is more than `days` days ago, and return how many.
 

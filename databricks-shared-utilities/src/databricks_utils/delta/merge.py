@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pyspark
 from pyspark.sql import functions as F
 from pyspark.sql.types import NumericType
 
@@ -16,14 +15,13 @@ from databricks_utils.delta.commit_log import newest_version
 from databricks_utils.delta.comparison import comparable
 from databricks_utils.delta.namespace import quoted
 from databricks_utils.delta.tables import Commit, commits_since, last_commit
+from databricks_utils.spark_client import SERIES, bind_to_thread
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
     from pyspark.sql.types import StructType
 
 
-#: Of Spark, which decides what the writer has to be given.
-_SERIES = tuple(int(part) for part in pyspark.__version__.split(".")[:2])
 #: Delta's name of what a writer may note beside its rows, in the same commit.
 NOTE = "userMetadata"
 
@@ -145,16 +143,11 @@ def _was_only_created(spark: SparkSession, identifier: str, folder: Path) -> boo
 def _writable(spark: SparkSession, identifier: str, rows: DataFrame) -> DataFrame:
     """Return rows as this version of Spark and Delta Lake can write them to a table.
 
-    Spark 3.5 asks the session of the thread for the table's catalog. A thread that Python started has none, and the
-    writer would take Spark's own catalog in place of Delta Lake's, which finds no columns. Creating a frame is the
-    public call that binds the session to the thread.
-
     Before 4.1 Delta Lake casts numbers to the table's types in statements only: a frame with a DECIMAL(22,2) for a
     DECIMAL(10,2), as a sum of two columns gives, is refused.
     """
-    if _SERIES == (3, 5):
-        spark.createDataFrame([], "nothing INT")
-    if _SERIES >= (4, 1):
+    bind_to_thread(spark)
+    if SERIES >= (4, 1):
         return rows
     stored = {field.name.lower(): field.dataType for field in spark.table(identifier).schema}
     fitting = []

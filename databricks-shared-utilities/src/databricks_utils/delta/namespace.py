@@ -28,6 +28,11 @@ class Namespace:
     schemas: Mapping[str, str]
     warehouse: Path | None = None
 
+    @property
+    def in_folder(self) -> bool:
+        """Whether the tables lie in a folder of this machine; elsewhere a catalog says where they are."""
+        return self.warehouse is not None
+
     def schema(self, layer: str) -> str:
         """Return the quoted schema identifier of a layer.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,11 +12,12 @@ from typing import TYPE_CHECKING
 from databricks_utils.delta.commit_log import commit_entries, newest_version, table_id
 from databricks_utils.delta.namespace import Namespace, quoted
 from databricks_utils.errors import InvalidInput
+from databricks_utils.spark_client import over_connect
 from databricks_utils.sql_literal import string_literal
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
-    from pyspark.sql.types import StructField, StructType
+    from pyspark.sql.types import DataType, StructField, StructType
 
 #: Tables whose rows are merged can be read incrementally, and rows are replaced without rewriting files. Readers must
 #: know deletion vectors.
@@ -124,9 +126,25 @@ def add_missing_columns(spark: SparkSession, identifier: str, wanted: StructType
             )
     missing = [item for item in wanted if item.name.lower() not in present]
     if missing:
-        columns = ", ".join(f"{quoted(item.name)} {item.dataType.simpleString()}" for item in missing)
+        columns = ", ".join(f"{quoted(item.name)} {_written(item.dataType)}" for item in missing)
+        if "timestamp_ntz" in columns:
+            # Only where a table is created does Delta Lake take the feature from the type.
+            set_table_property(spark, identifier, "delta.feature.timestampNtz", "supported")
         spark.sql(f"ALTER TABLE {identifier} ADD COLUMNS ({columns})")
     return tuple(item.name for item in missing)
+
+
+def _written(kind: DataType) -> str:
+    """Return a type as SQL reads it, whatever the names of its fields are."""
+    from pyspark.sql.types import ArrayType, MapType, StructType
+
+    if isinstance(kind, ArrayType):
+        return f"array<{_written(kind.elementType)}>"
+    if isinstance(kind, MapType):
+        return f"map<{_written(kind.keyType)}, {_written(kind.valueType)}>"
+    if isinstance(kind, StructType):
+        return f"struct<{', '.join(f'{quoted(item.name)}: {_written(item.dataType)}' for item in kind)}>"
+    return kind.simpleString()
 
 
 def set_comments(spark: SparkSession, identifier: str, description: str, columns: Mapping[str, str]) -> tuple[str, ...]:
@@ -247,12 +265,20 @@ def changed_rows(spark: SparkSession, identifier: str, after: int, until: int) -
         The table's columns and `_change_type` (insert, update_preimage, update_postimage, delete),
         `_commit_version`, `_commit_timestamp`, for the versions `after` < v <= `until`.
     """
-    return (
+    feed = (
         spark.read.option("readChangeFeed", "true")
         .option("startingVersion", after + 1)
         .option("endingVersion", until)
         .table(identifier)
     )
+    if not over_connect(spark):
+        return feed
+    # Spark takes two reads of one table in one query for the same, whatever their options (SPARK-58330). Over Connect a
+    # query is looked at as a whole, so that rows of the table would be taken for its changes, or its changes for its
+    # rows. A view is looked at when it is made; it has one name for each range, and goes with the session.
+    name = "_changes_" + hashlib.sha256(f"{identifier} {after} {until}".encode()).hexdigest()[:16]
+    feed.createOrReplaceTempView(name)
+    return spark.table(name)
 
 
 def identity_of(spark: SparkSession, identifier: str, *, folder: Path | None = None) -> str:

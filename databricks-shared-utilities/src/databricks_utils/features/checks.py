@@ -11,7 +11,7 @@ from typing import get_args
 from databricks_utils.contracts import Contract
 from databricks_utils.errors import InvalidInput, LakehouseError
 from databricks_utils.features.aggregations import KINDS
-from databricks_utils.features.definitions import Aggregation, ByAggregation, Feature, FeatureTable
+from databricks_utils.features.definitions import Aggregation, ByAggregation, Feature, FeatureTable, ttl_problems
 from databricks_utils.features.plan import FLOATS, INTEGERS, MOST_DIGITS, condition, decimal_digits, result_type
 
 #: Longest window in days. Together with the largest total of a day it keeps every sum within a BIGINT.
@@ -44,9 +44,7 @@ def _table_problems(table: FeatureTable, contracts: Mapping[str, Contract]) -> I
         yield InvalidInput("The table is not documented", where=where, hint="Say in description what a row is")
     if not table.owner.strip():
         yield InvalidInput("The table has no owner", where=where, hint="Name the team that answers for it in owner")
-    if table.ttl_days is not None and table.ttl_days < 1:
-        hint = "Write at least 1, or leave it out for values that never grow too old"
-        yield InvalidInput(f"ttl_days {table.ttl_days} would make every row too old", where=where, hint=hint)
+    yield from ttl_problems(table.ttl_days, where=where)
     if not table.entity:
         yield InvalidInput("The table has no entity", where=where, hint="Name the key columns in entity")
     if not table.features:

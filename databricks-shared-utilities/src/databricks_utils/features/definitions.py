@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from databricks_utils.errors import InvalidInput
+
 Aggregation = Literal[
     "count",
     "sum",
@@ -132,3 +134,11 @@ class FeatureTable:
         for feature in self.features:
             for window in feature.windows:
                 yield feature.column(window), feature, window
+
+
+def ttl_problems(days: object, *, where: str) -> list[InvalidInput]:
+    """Return why a row cannot be used for so many days: of 0 or fewer none ever is, and NaN would let all pass."""
+    if days is None or (isinstance(days, int) and not isinstance(days, bool) and days >= 1):
+        return []
+    hint = "Write a whole number, at least 1, or leave it out for values that never grow too old"
+    return [InvalidInput(f"Rows cannot be used for {days!r} days (ttl_days)", where=where, hint=hint)]

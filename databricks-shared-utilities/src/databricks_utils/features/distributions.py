@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 from pyspark.sql import functions as F
+from pyspark.sql.types import BooleanType, NumericType
 
 from databricks_utils.data_quality.sql_text import quoted_name
 from databricks_utils.errors import InvalidInput
@@ -86,7 +87,7 @@ def reference_distributions(rows: DataFrame, columns: Sequence[str]) -> dict[str
         columns: Numeric columns.
 
     Raises:
-        InvalidInput: A column is missing.
+        InvalidInput: A column is missing, or holds no numbers.
     """
     _check(rows, columns)
     found = rows.agg(*[F.expr(_percentiles(name)).alias(f"c{number}") for number, name in enumerate(columns)])
@@ -114,7 +115,7 @@ def current_distributions(rows: DataFrame, reference: Mapping[str, Distribution]
         reference: From `reference_distributions`.
 
     Raises:
-        InvalidInput: A column is missing.
+        InvalidInput: A column is missing, or holds no numbers.
     """
     _check(rows, list(reference))
     return _counted(rows, {name: distribution.edges for name, distribution in reference.items()})
@@ -153,7 +154,10 @@ def distribution_of(column: str, edges: Sequence[float], values: NDArray[np.floa
     present = values[~np.isnan(values)]
     places = np.searchsorted(np.asarray(edges, dtype=np.float64), present[present != 0], side="left")
     counts = np.bincount(places, minlength=len(edges) + 1)
-    mean = float(present.mean()) if len(present) else 0.0
+    constant = len(present) > 0 and present.min() == present.max()
+    # The mean of equal numbers is another number, by rounding, and their spread next to none: of a constant that has
+    # not changed the effect would be great.
+    mean = float(present[0] if constant else present.mean()) if len(present) else 0.0
     return Distribution(
         column=column,
         edges=tuple(edges),
@@ -226,3 +230,9 @@ def _check(rows: DataFrame, columns: Sequence[str]) -> None:
     if missing or not columns:
         hint = f"Columns: {', '.join(rows.columns)}"
         raise InvalidInput(f"The rows have no column {', '.join(missing) or 'to look at'}", where="drift", hint=hint)
+    for name in columns:
+        kind = rows.schema[name].dataType
+        if not isinstance(kind, NumericType | BooleanType):
+            said = f"The column {name!r} is {kind.simpleString().upper()}, and drift is measured of numbers"
+            hint = "Leave it out, or make a number of it: drift of a text is that of what is counted of its values"
+            raise InvalidInput(said, where="drift", hint=hint)

@@ -11,6 +11,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from numbers import Real
 from typing import TYPE_CHECKING, Literal
 
 from databricks_utils.delta import Namespace, RecordTable
@@ -37,6 +38,9 @@ class DriftThresholds:
         null_change: Change of the share of NULL, 0 to 1.
         minimum_rows: With fewer rows on either side nothing is said: without any drift the index is 0.16 at the median
             with 100 rows, and 0.0016 with 10,000.
+
+    Raises:
+        InvalidInput: One of them is no number, or below 0.
     """
 
     psi: float = 0.2
@@ -44,6 +48,12 @@ class DriftThresholds:
     effect: float = 0.2
     null_change: float = 0.05
     minimum_rows: int = 1000
+
+    def __post_init__(self) -> None:
+        for name, limit in vars(self).items():
+            if not isinstance(limit, Real) or isinstance(limit, bool) or not float(limit) >= 0:
+                hint = "Write a number that is not below 0"
+                raise InvalidInput(f"{limit!r} is no threshold", where=f"drift, {name}", hint=hint)
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,14 @@ with blanks, and is a CHAR of that length only.
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 from pyspark.sql.types import (
+    ArrayType,
     ByteType,
     CharType,
     DataType,
@@ -23,9 +25,11 @@ from pyspark.sql.types import (
     FloatType,
     IntegerType,
     LongType,
+    MapType,
     ShortType,
     StringType,
     StructField,
+    StructType,
     TimestampType,
     VarcharType,
 )
@@ -76,7 +80,11 @@ def contract_problems(
 def field_problems(given: StructField, known: StructField, *, where: str) -> Iterator[InvalidInput]:
     """Yield why a column cannot be joined with another, if it cannot."""
     for field in (given, known):
-        if isinstance(field.dataType, FloatType | DoubleType):
+        if _holds(field.dataType, MapType):
+            said = f"The key {field.name!r} is {_words(field)}; maps cannot be compared"
+            yield InvalidInput(said, where=where, hint="Make a column of each entry that belongs to the key")
+            return
+        if _holds(field.dataType, FloatType, DoubleType):
             hint = f"Cast it to a whole number or a text where it is made: {_cast(given.name, 'BIGINT')}"
             said = f"The key {field.name!r} is {_words(field)}; floating point cannot be a key"
             yield InvalidInput(said, where=where, hint=hint)
@@ -154,9 +162,27 @@ def kind_of(field: StructField) -> tuple[object, ...]:
     return (kind.simpleString(),)
 
 
+def _holds(kind: DataType, *wanted: type[DataType]) -> bool:
+    """Say whether a type is one of those wanted, or has one inside: a struct of a DOUBLE is no better a key."""
+    if isinstance(kind, ArrayType):
+        return _holds(kind.elementType, *wanted)
+    if isinstance(kind, StructType):
+        return any(_holds(field.dataType, *wanted) for field in kind.fields)
+    return isinstance(kind, wanted)
+
+
 def _field(frame: DataFrame, name: str) -> StructField:
-    """Return a column's field; as in SQL, the case of its name does not count."""
-    return next(field for field in frame.schema.fields if field.name.lower() == name.lower())
+    """Return a column's field; as in SQL, the case of its name does not count.
+
+    Raises:
+        InvalidInput: The frame has no such column, or several.
+    """
+    found = [field for field in frame.schema.fields if field.name.lower() == name.lower()]
+    if len(found) != 1:
+        close = difflib.get_close_matches(name, frame.columns, 1)
+        hint = f"Did you mean {close[0]}?" if close and not found else f"Columns: {', '.join(frame.columns)}"
+        raise InvalidInput(f"There is {'more than one' if found else 'no'} column {name!r}", where="join", hint=hint)
+    return found[0]
 
 
 def _words(field: StructField) -> str:

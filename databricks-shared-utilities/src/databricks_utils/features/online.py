@@ -114,6 +114,8 @@ def publish(path: Path, registry: FeatureRegistry, name: str, rows: DataFrame, *
     published = latest.select(*own, moment, *[f"row.{column}" for column in codec.columns])
     with _errors_of(path), closing(sqlite3.connect(path)) as connection, connection:
         connection.executescript(_SCHEMA)
+        # Once a great transaction spills into the file, nobody reads until Spark has given the last row.
+        connection.execute("PRAGMA cache_spill = OFF")
         mark = fingerprint(registry, table)
         known = connection.execute("SELECT fingerprint FROM definitions WHERE feature_table = ?", [name]).fetchone()
         if everything or known != (mark,):
@@ -165,7 +167,7 @@ class OnlineStore:
             Value by column; all None where nothing is known, or what is known is too old.
 
         Raises:
-            InvalidInput: The key does not fit; the store is already newer than the moment.
+            InvalidInput: The key does not fit; the moment has no time zone; the store is already newer than it.
             OtherDefinitions: The table was not published, or from other definitions, perhaps since the store was
                 opened: a process with other definitions than those of the store has to be started again.
             CorruptStore: What is stored is not what was written, or the file is gone.
@@ -185,6 +187,10 @@ class OnlineStore:
             OtherDefinitions: As `look_up` raises it.
             CorruptStore: As `look_up` raises it.
         """
+        moment = datetime.now(timezone.utc) if at is None else at
+        if not isinstance(moment, datetime) or moment.tzinfo is None:
+            hint = "Give a datetime with its time zone, as in moment.replace(tzinfo=timezone.utc)"
+            raise InvalidInput(f"{at!r} names no instant", where=f"look_up in {name}", hint=hint)
         self._follow()
         table, codec, types, mark = self._codecs.get(name) or self._prepare(name)
         text = self._key(table, types, entity)
@@ -195,7 +201,7 @@ class OnlineStore:
         if found[1] is None:
             return OnlineRow(codec.unknown)
         available_at = _EPOCH + timedelta(microseconds=found[1])
-        age = ((at or datetime.now(timezone.utc)) - _EPOCH) // _MICROSECOND - found[1]
+        age = (moment - _EPOCH) // _MICROSECOND - found[1]
         if age < 0:
             hint = "Join the past with create_training_set; a store holds the newest row only"
             raise InvalidInput(f"The store is newer than {at}", where=f"look_up in {name}", hint=hint)
@@ -213,7 +219,7 @@ class OnlineStore:
 
         Raises:
             CorruptStore: The file is gone, is shorter than its own header says, or a row in it is not what was written.
-            OtherDefinitions: A table of the registry was published from other definitions.
+            OtherDefinitions: A table of the registry was not published, or from other definitions.
         """
         self._follow()
         try:
@@ -222,11 +228,10 @@ class OnlineStore:
                 expected, present = size.fetchone()[0], self._path.stat().st_size
                 if present < expected:
                     raise _corrupt(self._path, f"it has {present} of {expected} bytes")
-                for name, mark in connection.execute(_PUBLISHED).fetchall():
-                    if name not in {table.name for table in self._registry.tables}:
-                        continue
-                    if mark != self._prepare(name)[3]:
-                        raise self._other(name, published=True)
+                published = dict(connection.execute(_PUBLISHED).fetchall())
+                for name in (table.name for table in self._registry.tables):
+                    if published.get(name) != self._prepare(name)[3]:
+                        raise self._other(name, published=name in published)
                     last = connection.execute(_LAST, [name]).fetchone()
                     if last is not None:
                         codec_of(self._registry, name).decode(last[0])
@@ -259,10 +264,12 @@ class OnlineStore:
             raise _corrupt(self._path, str(error)) from error
 
     def _open_file(self) -> None:
-        self._file = _identity(self._path)
+        found = _identity(self._path)
         with _errors_of(self._path):
-            self._connection = _connected(self._path)
-            self._connection.execute(_PUBLISHED).fetchone()
+            connection = _connected(self._path)
+            connection.execute(_PUBLISHED).fetchone()
+        # Only now: of a file that could not be opened the next look-up must not go on with the one before it.
+        self._connection, self._file = connection, found
 
     def _prepare(self, name: str) -> tuple[FeatureTable, RowCodec, tuple[str, ...], str]:
         if name not in self._codecs:
@@ -349,5 +356,8 @@ def _errors_of(path: Path) -> Iterator[None]:
 
 
 def _corrupt(path: Path, detail: str) -> CorruptStore:
+    if "locked" in detail:
+        hint = "Somebody writes it: try again. If it stays so, end the process that publishes"
+        return CorruptStore(f"The online store is being written: {detail}", where=str(path), hint=hint)
     hint = "Delete the file and publish again; the feature tables are untouched"
     return CorruptStore(f"The online store cannot be read: {detail}", where=str(path), hint=hint)

@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 
 from databricks_utils.data_quality.sql_text import quoted_name
 from databricks_utils.errors import InputProblems, InvalidInput
-from databricks_utils.features.definitions import AVAILABLE_AT
+from databricks_utils.features.definitions import AVAILABLE_AT, ttl_problems
 from databricks_utils.features.key_types import key_problems, moment_of, moment_problems
 
 if TYPE_CHECKING:
@@ -53,9 +53,12 @@ def as_of(
 
     Raises:
         InputProblems: A key of the labels is of another kind than the rows' key, or is floating point; whole numbers of
-            any width are one kind. Or a moment is no TIMESTAMP: TIMESTAMP_NTZ and texts do not name an instant.
+            any width are one kind. Or a moment is no TIMESTAMP: TIMESTAMP_NTZ and texts do not name an instant. Or
+            columns are missing, or there already.
+        InvalidInput: `ttl_days` is no whole number of 1 or more, or a key or the moment is missing.
     """
     problems = [
+        *_asked(labels, rows, entity, columns, ttl_days, sequence_by),
         *key_problems(labels, rows, entity, where="labels"),
         *moment_problems(labels, timestamp, where="labels"),
         *_moments_of_rows(rows),
@@ -79,7 +82,33 @@ def as_of(
     return joined.select(*own, *[F.when(fresh, F.col("_row").getField(name)).alias(name) for name in columns])
 
 
+def _asked(
+    labels: DataFrame,
+    rows: DataFrame,
+    entity: Mapping[str, str],
+    columns: Sequence[str],
+    ttl_days: int | None,
+    sequence_by: str | None,
+) -> list[InvalidInput]:
+    """Return what cannot be asked for, whatever the types of the columns are."""
+    found = ttl_problems(ttl_days, where="as_of")
+    if not entity or not columns:
+        hint = "Name the key's columns in entity, and in columns what is to be added"
+        found.append(InvalidInput("Nothing can be joined", where="as_of", hint=hint))
+    present, taken = ({name.lower() for name in frame.columns} for frame in (rows, labels))
+    for name in [*columns, *([sequence_by] if sequence_by else []), AVAILABLE_AT]:
+        if name.lower() not in present:
+            hint = f"Columns: {', '.join(rows.columns)}"
+            found.append(InvalidInput(f"The rows have no column {name!r}", where="feature rows", hint=hint))
+    for name in columns:
+        if name.lower() in taken:
+            found.append(InvalidInput(f"The labels already have a column {name!r}", where="labels", hint="Rename it"))
+    return found
+
+
 def _moments_of_rows(rows: DataFrame) -> list[InvalidInput]:
+    if AVAILABLE_AT not in rows.columns:
+        return []
     kind = rows.schema[AVAILABLE_AT].dataType.simpleString().upper()
     if kind == "TIMESTAMP":
         return []

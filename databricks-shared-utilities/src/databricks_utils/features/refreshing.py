@@ -15,7 +15,7 @@ from databricks_utils.features.store import FeatureStore
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-    from databricks_utils.medallion import Lakehouse
+    from databricks_utils.pipeline import Lakehouse
 
 _LOG = logging.getLogger(__name__)
 #: Properties of a feature table: the version of its source that it has seen, which table that was, and which one it is.

@@ -114,17 +114,24 @@ class FeatureStore:
         """Return a feature table: the entity, `available_at` and the registered columns.
 
         Raises:
-            InvalidInput: The table is not registered, or not written yet.
+            InvalidInput: The table is not registered, or not written yet, or lacks a column that is registered.
             OtherDefinitions: Its rows were computed from other definitions than those of today.
         """
         rows, table = self._table(spark, name), self.registry.table(name)
         self.require_current(spark, name)
+        stored = {column.lower() for column in rows.columns}
+        absent = [column for column in table.columns if column.lower() not in stored]
+        if absent:
+            said = f"{name} has no {named(absent)} yet"
+            raise InvalidInput(said, where=f"feature table {name}", hint="Bring it up to date: features --backfill")
         return rows.select(*map(quoted_name, (*table.key, *table.columns)))
 
     def newest_day(self, spark: SparkSession, name: str) -> date | None:
         """Return the newest day written; None where there is none."""
-        newest = self._table(spark, name).agg(F.expr(f"date_sub(to_date(max({AVAILABLE_AT})), 1)")).collect()[0][0]
-        return newest if newest is None else date.fromisoformat(str(newest))
+        # Not to_date, which asks the session for its time zone.
+        available = F.expr(f"CAST(floor(unix_seconds(max({AVAILABLE_AT})) / 86400) AS INT)")
+        newest = self._table(spark, name).agg(available).collect()[0][0]
+        return None if newest is None else EPOCH + timedelta(newest - 1)
 
     def repeated_keys(self, spark: SparkSession, name: str) -> int:
         """Count the keys that more than one row has: none, unless somebody wrote past this store.
@@ -273,11 +280,6 @@ class FeatureStore:
         )
         return commit.rows_written
 
-    @property
-    def _remote(self) -> bool:
-        """Whether tables are Unity Catalog's; no catalog of a laptop knows keys and tags."""
-        return self.namespace.warehouse is None
-
     def _tag(self, spark: SparkSession, name: str) -> None:
         """Give table and columns their tags, unless that has been done already.
 
@@ -303,7 +305,11 @@ class FeatureStore:
         return spark.table(self.namespace.identifier(name))
 
     def _ensure(self, spark: SparkSession, name: str) -> tuple[str, ...]:
-        table, identifier, remote = self.registry.table(name), self.namespace.identifier(name), self._remote
+        table, identifier, remote = (
+            self.registry.table(name),
+            self.namespace.identifier(name),
+            not self.namespace.in_folder,
+        )
         added: tuple[str, ...] = ()
         if table_exists(spark, self.namespace, name):
             self._note_definitions(spark, name)

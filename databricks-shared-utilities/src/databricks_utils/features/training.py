@@ -109,7 +109,7 @@ def create_training_set(
         problems += moment_problems(labels, timestamp, where="labels")
     if problems:
         raise InputProblems(problems)
-    if platform == "databricks" or (platform == "auto" and store.namespace.warehouse is None):
+    if platform == "databricks" or (platform == "auto" and not store.namespace.in_folder):
         from databricks_utils.features.databricks import client_training_set
 
         for name in wanted:

@@ -11,6 +11,7 @@ from databricks_utils.errors import InvalidInput
 from databricks_utils.logging.context import current_fields, log_context
 from databricks_utils.logging.formatter import ConsoleFormatter, JsonFormatter
 from databricks_utils.logging.redaction import redacted
+from databricks_utils.runtime import on_databricks
 
 __all__ = [
     "ConsoleFormatter",
@@ -25,8 +26,6 @@ ROOT = "databricks_utils"
 #: Says how log lines look where the configuration leaves it open: `json` or `console`.
 VARIABLE = "DATABRICKS_UTILS_LOG"
 STYLES = ("json", "console")
-#: Set by every Databricks runtime.
-RUNTIME = "DATABRICKS_RUNTIME_VERSION"
 
 
 def configure_logging(level: str = "INFO", style: str = "auto", stream: IO[str] | None = None) -> None:
@@ -56,5 +55,5 @@ def _chosen(target: IO[str]) -> str:
     wanted = os.environ.get(VARIABLE, "")
     if wanted and wanted not in STYLES:
         raise InvalidInput(f"{wanted!r} is no style of log lines", where=VARIABLE, hint=f"Write {' or '.join(STYLES)}")
-    machine = RUNTIME in os.environ and not target.isatty()
+    machine = on_databricks() and not target.isatty()
     return wanted or ("json" if machine else "console")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 from datetime import datetime, timezone
 
 from databricks_utils.logging.context import current_fields
@@ -42,7 +43,7 @@ class JsonFormatter(logging.Formatter):
         if record.exc_info and record.exc_info[1]:
             values.setdefault("error", f"{type(record.exc_info[1]).__name__}: {record.exc_info[1]}")
         line = {name: _clean(values[name]) for name in FIELDS if values.get(name) is not None}
-        return json.dumps(line, ensure_ascii=False, default=str)
+        return json.dumps(line, ensure_ascii=False)
 
 
 class ConsoleFormatter(logging.Formatter):
@@ -76,4 +77,7 @@ def _moment(record: logging.LogRecord) -> datetime:
 
 
 def _clean(value: object) -> object:
-    return redacted(value) if isinstance(value, str) else value
+    """Return what JSON has of a value; whatever is shown as text is redacted, also the text of an error or a list."""
+    if value is None or isinstance(value, bool | int) or (isinstance(value, float) and math.isfinite(value)):
+        return value
+    return redacted(str(value))

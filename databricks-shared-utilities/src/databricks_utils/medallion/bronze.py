@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
@@ -16,9 +16,7 @@ from pyspark.sql import functions as F
 
 from databricks_utils.delta import append
 from databricks_utils.errors import InvalidInput
-from databricks_utils.medallion import technical
 from databricks_utils.medallion.auto_loader import auto_loader_rows, finished
-from databricks_utils.medallion.checkpoint import ANY_AGE, fills_another, generation_of
 from databricks_utils.medallion.damage import (
     BatchNote,
     DamagedFile,
@@ -27,12 +25,14 @@ from databricks_utils.medallion.damage import (
     read_note,
     rows_of_damaged,
 )
-from databricks_utils.medallion.delivered_file import DeliveredFile, examined
+from databricks_utils.medallion.delivered_file import DeliveredFile, examined, unseen_names
 from databricks_utils.medallion.file_readers import read_files, with_open_quotes
 from databricks_utils.medallion.json_text import garbled
-from databricks_utils.medallion.lakehouse import Lakehouse
 from databricks_utils.medallion.pipeline import Bronze
-from databricks_utils.medallion.trail import entered
+from databricks_utils.pipeline import technical
+from databricks_utils.pipeline.checkpoint import ANY_AGE, fills_another, generation_of
+from databricks_utils.pipeline.lakehouse import Lakehouse
+from databricks_utils.pipeline.trail import entered
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession
@@ -101,8 +101,15 @@ def ingest(lakehouse: Lakehouse, node: Bronze) -> Ingested:
     return Ingested(
         sum(commit.rows_written for commit in commits),
         tuple(file for note in notes for file in note.damaged),
-        tuple(file for note in notes for file in note.remarked),
+        (*(file for note in notes for file in note.remarked), *_unseen(lakehouse, node, folder)),
     )
+
+
+def _unseen(lakehouse: Lakehouse, node: Bronze, folder: str) -> Iterator[RemarkedFile]:
+    """Yield what nobody has read, and nobody will before it has another name; it is told in each run until then."""
+    if _reads_files(lakehouse):
+        for name in unseen_names(folder, node.source.glob):
+            yield RemarkedFile(name, "its name is no UTF-8, so that Spark passes over it: rename it to have it read")
 
 
 class _BatchWriter:

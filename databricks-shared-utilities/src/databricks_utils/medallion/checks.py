@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime, timezone
 from uuid import uuid4
@@ -24,12 +23,14 @@ from databricks_utils.data_quality.results import breaches_of, warnings_of
 from databricks_utils.data_quality.rules import ARRIVAL
 from databricks_utils.delta import quoted
 from databricks_utils.logging import redacted
-from databricks_utils.medallion.clock import Clock
-from databricks_utils.medallion.failure import cause_of
-from databricks_utils.medallion.lakehouse import Lakehouse
-from databricks_utils.medallion.pipeline import AnyNode, Flow, Gold, Node, Pipeline, Upsert
+from databricks_utils.medallion.pipeline import Gold, Node, Pipeline, Upsert
 from databricks_utils.medallion.surrogate import UNKNOWN_KEY
 from databricks_utils.observability import RunResult, RunStore, TableResult
+from databricks_utils.pipeline.clock import Clock
+from databricks_utils.pipeline.failure import cause_of
+from databricks_utils.pipeline.flow import AnyNode, Flow
+from databricks_utils.pipeline.lakehouse import Lakehouse
+from databricks_utils.spark_client import spark_pool
 
 _LOG = logging.getLogger(__name__)
 #: Kinds that can fail although nothing was written.
@@ -102,7 +103,7 @@ def checked(
             warnings=warnings_of(found),
         )
 
-    with ThreadPoolExecutor(lakehouse.configuration.execution.parallel_tables) as pool:
+    with spark_pool(lakehouse.spark, lakehouse.configuration.execution.parallel_tables) as pool:
         results = list(pool.map(look, flow.selected(tables)))
     run = RunResult(
         run_id=run_id or uuid4().hex,

@@ -13,8 +13,9 @@ from databricks_utils.contracts.unsupported import CLUSTER_BY
 from databricks_utils.data_quality.casting import cast_source
 from databricks_utils.data_quality.text_cast import from_text
 from databricks_utils.errors import InvalidInput, LakehouseError
-from databricks_utils.medallion import technical
-from databricks_utils.medallion.pipeline import Bronze, Flow, Gold, Silver
+from databricks_utils.medallion.pipeline import Bronze, Gold, Silver
+from databricks_utils.pipeline import technical
+from databricks_utils.pipeline.flow import Flow
 
 if TYPE_CHECKING:
     from pyspark.sql.types import StructType

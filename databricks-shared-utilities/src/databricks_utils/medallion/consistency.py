@@ -13,28 +13,20 @@ from sqlglot.errors import SqlglotError
 
 from databricks_utils.contracts import Contract
 from databricks_utils.data_quality.casting import columns_after_cast
+from databricks_utils.data_quality.determinism import unrepeatable
 from databricks_utils.errors import InputProblems, InvalidInput, LakehouseError
-from databricks_utils.medallion import technical
 from databricks_utils.medallion.column_checks import column_problems
-from databricks_utils.medallion.pipeline import (
-    Bronze,
-    Flow,
-    Gold,
-    Lookup,
-    Node,
-    Pipeline,
-    Replace,
-    Scd2,
-    Silver,
-    TableNode,
-    Upsert,
-    as_lookups,
-)
+from databricks_utils.medallion.pipeline import Bronze, Gold, Node, Pipeline, Replace, Scd2, Silver, Upsert
 from databricks_utils.medallion.scd import CURRENT, END, START
 from databricks_utils.medallion.surrogate import natural_key
+from databricks_utils.pipeline import technical
+from databricks_utils.pipeline.flow import Flow, Lookup, TableNode, as_lookups
 
 #: Types whose values are the same in each of them where both have them.
 _FAMILIES = (("TINYINT", "SMALLINT", "INT", "INTEGER", "BIGINT", "BYTE", "SHORT", "LONG"), ("FLOAT", "DOUBLE"))
+
+#: Types of moments from which states can be valid.
+_MOMENTS = ("DATE", "TIMESTAMP", "TIMESTAMP_NTZ")
 
 
 def check_pipeline(pipeline: Flow[Any], contracts: Mapping[str, Contract]) -> None:
@@ -112,6 +104,8 @@ class _Reading:
             elif name not in ours:
                 what = f"{said} names {name!r}, which {node.reads} does not have when its rows are looked for"
                 yield self._unknown(what, name, ours)
+            elif "MAP<" in theirs[name].upper():
+                yield from self._comparable(said, name, theirs)
             elif not _alike(theirs[name], ours[name]):
                 yield self._problem(
                     f"{said} compares {name} {ours[name]} of {node.table} with {theirs[name]} of {lookup.table}",
@@ -147,6 +141,8 @@ class _Reading:
                 yield self._problem(f"Replace(of={write.of!r}) names no column", "Name it with by, or leave of out")
             return
         mine = self._contract.column_names
+        yield from self._repeatable("of", write.of)
+        yield from self._comparable("by", write.by, self._types(node.table))
         if write.by not in mine:
             yield self._unknown(
                 f"Replace(by={write.by!r}) names a column that {node.table} does not have", write.by, mine
@@ -163,6 +159,10 @@ class _Reading:
     def _history(self, node: Silver | Gold, write: Scd2) -> Iterator[LakehouseError]:
         mine, read = self._contract.column_names, self._read(node)
         yield from self._surrogate(write.surrogate_key)
+        yield from self._repeatable("delete_when", write.delete_when)
+        yield from self._moments(node, write)
+        for name in write.keys:
+            yield from self._comparable("keys", name, self._types(node.reads))
         for name in (*write.keys, START, END, CURRENT):
             if name not in mine:
                 yield self._unknown(f"{node.table} has no column {name!r}, which Scd2 fills", name, mine)
@@ -173,6 +173,33 @@ class _Reading:
             for name in (write.sequence_by, *columns_in(write.delete_when or "")):
                 if name.lower() not in {known.lower() for known in read}:
                     yield self._unknown(f"Scd2 reads {name!r}, which {node.reads} does not have", name, read)
+
+    def _moments(self, node: Silver | Gold, write: Scd2) -> Iterator[LakehouseError]:
+        """Yield which end of a period cannot hold the moments of states; states of one day would be one."""
+        mine, read = self._types(node.table), self._read(node)
+        # A transformation may make it anything, above all a DATE.
+        given = read.get(write.sequence_by, "") if node.transform is None else ""
+        if given and given.upper() not in _MOMENTS:
+            message = f"Scd2(sequence_by={write.sequence_by!r}) is {given}, from which no state can be valid"
+            yield self._problem(message, "Take a DATE or a TIMESTAMP")
+        for name in (START, END):
+            kind = mine.get(name, "")
+            if kind and kind.upper() not in _MOMENTS:
+                yield self._problem(f"{name} is {kind}", "Make it DATE or TIMESTAMP in the contract, as sequence_by is")
+            elif kind.upper() == "DATE" and given.upper() in _MOMENTS[1:]:
+                what = f"{name} is DATE, and {write.sequence_by}, from which states are valid, is {given}"
+                yield self._problem(what, f"Make {name} {given} in the contract: states of one day would begin at once")
+
+    def _repeatable(self, argument: str, expression: str | None) -> Iterator[LakehouseError]:
+        if found := unrepeatable(expression or ""):
+            what = f"{argument}={expression!r} has {found}, which does not answer the same each time"
+            hint = "Rows that are not read again would keep their old answer: let it depend on columns of the rows"
+            yield self._problem(what, hint)
+
+    def _comparable(self, argument: str, name: str, types: Mapping[str, str]) -> Iterator[LakehouseError]:
+        if "MAP<" in types.get(name, "").upper():
+            what = f"{argument} names {name!r}, which is {types[name]}, and maps cannot be compared"
+            yield self._problem(what, "Take another column, or the map as text by to_json")
 
     def _surrogate(self, name: str) -> Iterator[LakehouseError]:
         mine = self._types(self._node.table)

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 _QUOTED = '"[^"]*+(?:""[^"]*+)*+"'
 _END = r"(?:\r\n|\r|\n)"
+#: What Python takes off the ends of a text, so that both readers find the same names; and the byte order mark.
+_BLANKS = r"[\s\p{Z}\x1c-\x1f\x85\ufeff]"
 _IS_QUOTED = string_literal(rf"\A{_QUOTED}\z")
 
 
@@ -96,7 +98,7 @@ def _fields(record: Column, delimiter: str) -> Column:
 
 
 def _name(field: Column) -> Column:
-    return F.regexp_replace(_unquoted(field), r"\A[\s\ufeff]++|[\s\ufeff]++\z", "")
+    return F.regexp_replace(_unquoted(field), rf"\A{_BLANKS}++|{_BLANKS}++\z", "")
 
 
 def _unquoted(field: Column) -> Column:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from pyspark.sql import functions as F
 
 from databricks_utils.medallion.delivered_file import local_path
-from databricks_utils.medallion.failure import cause_of, kind_of
+from databricks_utils.pipeline.failure import cause_of, kind_of
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession

@@ -15,14 +15,15 @@ from pyspark.sql import functions as F
 from databricks_utils.config import Configuration
 from databricks_utils.contracts import Contract
 from databricks_utils.data_quality import row_rules
-from databricks_utils.medallion import technical
 from databricks_utils.medallion.auto_loader import auto_loader_rows, finished
 from databricks_utils.medallion.bronze import moment_of_batch
 from databricks_utils.medallion.file_readers import read_csv_texts, read_objects
 from databricks_utils.medallion.gold import computed
-from databricks_utils.medallion.lakehouse import Lakehouse
 from databricks_utils.medallion.pipeline import Bronze, Gold, Pipeline, Silver
-from databricks_utils.medallion.silver import accepted, newest_by_key, prepare, quarantine_of, rejected
+from databricks_utils.medallion.silver import accepted, newest_by_key, prepare, rejected
+from databricks_utils.pipeline import technical
+from databricks_utils.pipeline.flow import quarantine_of
+from databricks_utils.pipeline.lakehouse import Lakehouse
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession

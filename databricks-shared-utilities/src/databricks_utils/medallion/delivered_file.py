@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import bz2
 import csv
+import fnmatch
 import gzip
 import io
 import json
+import os
 import re
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
@@ -40,7 +42,8 @@ class DeliveredFile:
 
     Args:
         path: The file, as Spark names it.
-        header: Names in the header of a CSV file, each once; empty for a file without rows, and for JSON.
+        header: Names in the header of a CSV file, without blanks around them; empty for a file without rows, and for
+            JSON.
         by_line: Whether every row of a CSV file is a line of it.
         damage: Why nothing of it can be taken in, or None.
         remark: What people should know about it although it is taken in, or None.
@@ -87,6 +90,28 @@ def examined(path: str, source: Files, keys: Mapping[str, str]) -> DeliveredFile
         return DeliveredFile(path, damage=f"its compressed content is broken ({error})")
 
 
+def unseen_names(folder: str, glob: str) -> Iterator[str]:
+    """Yield files and folders below a folder whose names are no UTF-8, as readable paths: no listing of Spark has them.
+
+    Args:
+        folder: Where files are delivered. Names of object stores are UTF-8, so that volumes are not listed for this.
+        glob: Which names of files count.
+    """
+    if folder.startswith(("dbfs:", "/Volumes/")):
+        return
+    for place, folders, files in os.walk(folder):
+        # Spark passes over what is hidden, too.
+        folders[:] = [name for name in folders if not name.startswith((".", "_"))]
+        for name in (*folders, *(name for name in files if _counts(name, glob))):
+            if (readable := os.fsencode(name).decode(errors="backslashreplace")) != name:
+                yield f"{place}/{readable}"
+
+
+def _counts(name: str, glob: str) -> bool:
+    # Alternatives in braces are no pattern of Python's; the name is told rather than passed over.
+    return not name.startswith((".", "_")) and ("{" in glob or fnmatch.fnmatchcase(name, glob))
+
+
 def local_path(path: str) -> Path | None:
     """Return where this process finds a file that Spark names; None where it is not in its file system.
 
@@ -103,12 +128,12 @@ def local_path(path: str) -> Path | None:
 
 
 def _csv(path: str, local: Path, source: Files, keys: Mapping[str, str]) -> DeliveredFile:
-    text = _Text()
+    text = _Text(zeros=False)
     delimiter, by_line = source.delimiter, True
     with _opened(local) as file:
         for block in _blocks(file):
             if not text.takes(block):
-                return DeliveredFile(path, damage=NO_TEXT)
+                return DeliveredFile(path, damage=text.refusal)
             by_line = by_line and _rows_are_lines(block, delimiter)
     try:
         header = _header(local, delimiter)
@@ -128,7 +153,7 @@ def _json(path: str, local: Path, source: Files, keys: Mapping[str, str]) -> Del
     with _opened(local) as file:
         for block in _blocks(file):
             if not text.takes(block):
-                return DeliveredFile(path, damage=NO_TEXT)
+                return DeliveredFile(path, damage=text.refusal)
             first = first or next((line for line in block.splitlines() if line.strip()), b"")
     return DeliveredFile(path, remark=_joined(_about_object(first, keys), text.remark))
 
@@ -149,16 +174,26 @@ def _about_object(line: bytes, keys: Mapping[str, str]) -> str | None:
 
 
 class _Text:
-    """Looks whether blocks of a file are text, and remembers the first line that is none."""
+    """Looks whether blocks of a file are text, and remembers the first line that is none.
 
-    def __init__(self) -> None:
+    Args:
+        zeros: Whether bytes of zero further on are some row's fault, as in JSON, which has none. In CSV they are what a
+            disk leaves of a file that was not written to its end, and a number before them would be taken for whole.
+    """
+
+    def __init__(self, *, zeros: bool = True) -> None:
         self.lines = 0
         self.first = True
         self.remark: str | None = None
+        self.refusal: str | None = None
+        self._zeros = zeros
 
     def takes(self, block: bytes) -> bool:
-        """Look at the next block; false for the first one of what is no text at all."""
-        if self.first and b"\x00" in block:
+        """Look at the next block; false, with the refusal, for one of what is no text or was not written whole."""
+        place = block.find(b"\x00") if self.first or not self._zeros else -1
+        if place >= 0:
+            line = self.lines + block.count(b"\n", 0, place) + 1
+            self.refusal = NO_TEXT if self.first else f"it has bytes of zero from line {line} on, as after a crash"
             return False
         self.first = False
         if self.remark is None:
@@ -167,7 +202,7 @@ class _Text:
             except UnicodeDecodeError as error:
                 line = self.lines + block.count(b"\n", 0, error.start) + 1
                 self.remark = f"from line {line} on it holds text that is no UTF-8 (perhaps windows-1252)"
-            self.lines += block.count(b"\n")
+        self.lines += block.count(b"\n")
         return True
 
 
@@ -188,6 +223,8 @@ def _rows_are_lines(block: bytes, delimiter: str) -> bool:
         return False
     if b'"' not in block:
         return True
+    if not delimiter.isascii():
+        return False  # it is several bytes, and quotes are looked for beside one
     letters = np.frombuffer(b"\n" + block + b"\n", dtype=np.uint8)
     quotes = letters == ord('"')
     places = np.flatnonzero(quotes)
@@ -201,15 +238,8 @@ def _rows_are_lines(block: bytes, delimiter: str) -> bool:
 
 
 def _header(local: Path, delimiter: str) -> tuple[str, ...]:
-    """Return the names in the first record that is not blank; repeated and empty ones get a number."""
-    names = [name.strip().strip("\ufeff") for name in _first_record(local, delimiter)]
-    seen: dict[str, int] = {}
-    unique = []
-    for position, name in enumerate(names, start=1):
-        base = name or f"_column_{position}"
-        seen[base.lower()] = seen.get(base.lower(), 0) + 1
-        unique.append(base if seen[base.lower()] == 1 else f"{base}_{seen[base.lower()]}")
-    return tuple(unique)
+    """Return the names in the first record that is not blank."""
+    return tuple(name.strip().strip("\ufeff") for name in _first_record(local, delimiter))
 
 
 def _first_record(local: Path, delimiter: str) -> list[str]:

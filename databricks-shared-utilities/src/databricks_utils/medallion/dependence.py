@@ -15,7 +15,7 @@ from uuid import uuid4
 
 from pyspark.sql import functions as F
 
-from databricks_utils.data_quality.determinism import CALLS, CLOCKS
+from databricks_utils.data_quality.determinism import CALLS, CLOCKS, MOMENTS
 from databricks_utils.delta import quoted
 from databricks_utils.medallion.logical_plan import Operator, analyzed_plan, column, definitions, resolve
 
@@ -52,11 +52,23 @@ _WORDS = {
     "FlatMapGroupsInArrow": "hands groups of rows to Python (applyInArrow)",
 }
 _CALL = re.compile(rf"\b(?P<name>{CALLS}|{CLOCKS})\(", re.IGNORECASE)
+#: A text that Spark reads as a moment, as it stands in a plan, without quotes.
+_MOMENT = re.compile(
+    rf"\b(?:cast|date|timestamp|to_date|to_timestamp\w*|try_cast)\((?P<name>{MOMENTS})\b"
+    r"[^#(),]*(?:,| as (?:date|timestamp))",
+    re.IGNORECASE,
+)
+#: Tables and files, which nothing that is handed to a transformation in its trial is.
+_STORED = re.compile(r"(?:Relation|RelationV2|StreamingRelation|DataSourceV2Relation)\b\s*(?P<name>[^\[]*)")
 _ORDERED = re.compile(r" (ASC|DESC) NULLS (FIRST|LAST)$")
 _VALUE = "_value"
 _REPEATABLE = (
     "Rows that are not read again would keep their old answer: take a column of the rows, or a parameter of the "
     "configuration; _processing_timestamp says when a row was written"
+)
+_DECLARED = (
+    "No run would know when that changes: have the table handed over, lookups=[Lookup('layer.table', on=…)]; files "
+    "become a table of the pipeline first"
 )
 #: The sides from which a join gives rows of the table read alone, and whether it gives each of them.
 _LEFT = {"LeftOuter": True, "Inner": False, "Cross": False, "LeftSemi": False, "LeftAnti": False}
@@ -71,11 +83,13 @@ class Gathering:
         words: What it does, as words that complete "it …".
         keys: What the rows share, written with the columns read; None where that is not understood.
         hint: What its author can do, where that is something else than to compute all rows in each run.
+        alone: Whether rows may come out otherwise though nothing has changed that a run knows of.
     """
 
     words: str
     keys: tuple[str, ...] | None = None
     hint: str | None = None
+    alone: bool = False
 
 
 @dataclass(frozen=True)
@@ -87,17 +101,24 @@ class Dependence:
         keeps_rows: Each row read gives a row.
         computed: Expression of each column given, written with the columns read.
         types: Types of the columns given.
+        dropping: By what rows go for which no others come, as words that complete "it …"; None where nothing shows it.
     """
 
     gatherings: tuple[Gathering, ...] = ()
     keeps_rows: bool = True
     computed: Mapping[str, str] = field(default_factory=dict)
     types: Mapping[str, str] = field(default_factory=dict)
+    dropping: str | None = None
 
     @property
     def obstacle(self) -> str | None:
         """What is done to rows together, as words that complete "it …"; None where nothing is."""
         return self.gatherings[0].words if self.gatherings else None
+
+    @property
+    def changing(self) -> Gathering | None:
+        """What may make rows come out otherwise though nothing has changed that a run knows of."""
+        return next((gathering for gathering in self.gatherings if gathering.alone), None)
 
     def passes(self, names: Iterable[str]) -> bool:
         """Say whether columns are given as the columns of the same names were read."""
@@ -139,7 +160,7 @@ def dependence_of(
     chosen = given.select(*[quoted(name) for name in present])
     view = _View(analyzed_plan(chosen), mark)
     types = {item.name: item.dataType.simpleString() for item in chosen.schema}
-    return Dependence(tuple(view.gatherings()), view.keeps_rows(), view.computed(), types)
+    return Dependence(tuple(view.gatherings()), view.keeps_rows(), view.computed(), types, view.dropping())
 
 
 def meaning_of(rows: DataFrame, expression: str) -> tuple[str, str]:
@@ -179,20 +200,45 @@ class _View:
         """Yield what is done to rows together, from the last step to the first."""
         if not self._reads(self.plan):
             yield Gathering("gives rows that do not come from the table read")
+            yield from self._changing()
             return
         for operator in self._path(self.plan):
             if any(self._reads(subquery) for subquery in operator.subqueries):
                 yield Gathering("reads its table once more in a subquery")
             yield from self._gathering(operator)
+        yield from self._changing()
+
+    def _changing(self) -> Iterator[Gathering]:
+        """Yield what makes rows come out otherwise by itself: tables and files that no run knows of, clocks, chance."""
+        for operator in self.plan.walk():
+            if found := _STORED.match(operator.text):
+                name = found["name"].strip()
+                words = f"reads {name or 'files'} by itself"
+                yield Gathering(words, hint=_DECLARED, alone=True)
+                break
         for operator in self.plan.walk():
             if found := _CALL.search(operator.text):
                 words = f"calls {found['name']}, which does not answer the same each time"
-                yield Gathering(words, hint=_REPEATABLE)
-                return
+            elif found := _MOMENT.search(operator.text):
+                words = f"reads the clock ({found['name']})"
+            else:
+                continue
+            yield Gathering(words, hint=_REPEATABLE, alone=True)
+            return
 
     def keeps_rows(self) -> bool:
         """Say whether each row read gives at least one row."""
         return all(self._keeps(operator) for operator in self._path(self.plan))
+
+    def dropping(self) -> str | None:
+        """Say by what rows go; nothing of branches that are united again, since one may have what another lacks."""
+        path = list(self._path(self.plan))
+        if any(operator.name == "Union" for operator in path):
+            return None
+        if any(operator.name == "Filter" for operator in path):
+            return "filters rows"
+        lost = any(operator.name == "Generate" and not self._keeps(operator) for operator in path)
+        return "gives no row for an empty list (explode)" if lost else None
 
     def computed(self) -> Mapping[str, str]:
         """Return the expressions of the columns given."""

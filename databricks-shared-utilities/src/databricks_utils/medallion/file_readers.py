@@ -6,6 +6,7 @@ The result has the shape of Auto Loader's with a rescued-data column, so bronze 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import reduce
 from typing import TYPE_CHECKING
@@ -100,16 +101,18 @@ def _read_csv_lines(
     spark: SparkSession, paths: Sequence[str], header: Sequence[str], delimiter: str, keys: Mapping[str, str]
 ) -> DataFrame:
     # Named by their place: a header may hold names that mean something to Spark.
-    fields = {name: f"field_{place}" for place, name in enumerate(header)}
+    fields = [f"field_{place}" for place in range(len(header))]
     rows = (
-        spark.read.schema(", ".join(f"{field} STRING" for field in [*fields.values(), "_corrupt_record"]))
+        spark.read.schema(", ".join(f"{field} STRING" for field in [*fields, "_corrupt_record"]))
         .options(header=True, enforceSchema=True, mode="PERMISSIVE", sep=delimiter, quote='"', escape='"')
         .options(columnNameOfCorruptRecord="_corrupt_record", maxColumns=max(MOST_FIELDS, 2 * len(header)))
         .csv(list(paths))
     )
-    by_name = {name.lower(): field for name, field in fields.items()}
+    # Of a name that is there twice the first counts.
+    by_name = {name.lower(): field for name, field in zip(reversed(header), reversed(fields), strict=True)}
     expected = {column: by_name.get(key.strip().lower()) for column, key in keys.items()}
-    unexpected = {name: field for name, field in fields.items() if field not in expected.values()}
+    named = zip(_distinguished(header), fields, strict=True)
+    unexpected = [(name, field) for name, field in named if field not in expected.values()]
     return rows.select(
         *[_text(field).alias(column) for column, field in expected.items()],
         _rescued(unexpected).alias("_rescued_data"),
@@ -122,9 +125,20 @@ def _text(field: str | None) -> Column:
     return F.lit(None).cast("string") if field is None else F.col(field)
 
 
-def _rescued(fields: Mapping[str, str]) -> Column:
-    """Return a JSON object of the fields under their names in the header; NULL where there are none or all are NULL."""
+def _distinguished(header: Sequence[str]) -> list[str]:
+    """Return the names by which values without a column are told: repeated and empty ones get a number."""
+    seen: Counter[str] = Counter()
+    names = []
+    for place, name in enumerate(header, start=1):
+        seen[name.lower()] += 1
+        numbered = name if seen[name.lower()] == 1 else f"{name}_{seen[name.lower()]}"
+        names.append(numbered if name else f"_column_{place}")
+    return names
+
+
+def _rescued(fields: Sequence[tuple[str, str]]) -> Column:
+    """Return a JSON object of fields by name; NULL where there are none or all are NULL."""
     if not fields:
         return F.lit(None).cast("string")
-    present = F.coalesce(*fields.values()).isNotNull()
-    return F.when(present, F.to_json(F.struct(*[F.col(field).alias(name) for name, field in fields.items()])))
+    present = F.coalesce(*[field for _, field in fields]).isNotNull()
+    return F.when(present, F.to_json(F.struct(*[F.col(field).alias(name) for name, field in fields])))

@@ -13,17 +13,17 @@ from pyspark.sql import functions as F
 from databricks_utils.contracts import Contract, struct_type
 from databricks_utils.data_quality import Summary, label, row_rules, summarise
 from databricks_utils.delta import Commit, merge_by_key, overwrite, quoted
-from databricks_utils.medallion import technical
 from databricks_utils.medallion.dependence import Dependence, cast, empty, meaning_of
 from databricks_utils.medallion.increment import Increment
-from databricks_utils.medallion.kept import kept
-from databricks_utils.medallion.lakehouse import Lakehouse
 from databricks_utils.medallion.matching import rows_with
 from databricks_utils.medallion.pipeline import Gold, Replace, Scd2, Upsert, Write
 from databricks_utils.medallion.scd import CURRENT, END, OBSOLETE, START, differences, timeline
 from databricks_utils.medallion.silver import content_of
 from databricks_utils.medallion.surrogate import UNKNOWN_KEY, natural_key, surrogate_key, with_unknown_member
-from databricks_utils.medallion.trail import entered
+from databricks_utils.pipeline import technical
+from databricks_utils.pipeline.kept import kept
+from databricks_utils.pipeline.lakehouse import Lakehouse
+from databricks_utils.pipeline.trail import entered
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -73,7 +73,7 @@ def refresh(lakehouse: Lakehouse, node: Gold, increment: Increment, dependence: 
     entered("create the table")
     lakehouse.ensure_table(contract, technical.columns("gold"))
     entered("compute and write the rows")
-    part = None if increment.after < 0 else dependence
+    part = None if increment.reads_everything else dependence
     match node.write:
         case Upsert():
             return _upsert(lakehouse, node, node.write, contract, increment, part)

@@ -12,10 +12,11 @@ from pyspark.sql import Window
 from pyspark.sql import functions as F
 
 from databricks_utils.delta import Commit, changed_rows, rows_at
-from databricks_utils.medallion.lakehouse import Lakehouse
 from databricks_utils.medallion.matching import rows_with
-from databricks_utils.medallion.pipeline import Gold, Lookup, Silver, as_lookups
+from databricks_utils.medallion.pipeline import Gold, Silver
 from databricks_utils.medallion.progress import Position
+from databricks_utils.pipeline.flow import Lookup, as_lookups
+from databricks_utils.pipeline.lakehouse import Lakehouse
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
@@ -73,7 +74,7 @@ class Increment:
     @property
     def described(self) -> str:
         """The versions read, as words."""
-        if self.after < 0:
+        if self.reads_everything:
             return f"all of {self.node.reads} up to version {self.until}"
         moved = {table: (self.position.sources.get(table, -1), now) for table, now in self.versions.items()}
         ranges = [f"{table} versions {seen + 1} to {now}" for table, (seen, now) in moved.items() if seen < now]
@@ -90,6 +91,16 @@ class Increment:
         return -1 if self.full else self.position.sources.get(self.node.reads, -1)
 
     @property
+    def reads_everything(self) -> bool:
+        """True when the whole table read is to be looked at: in the first run, and whenever all is computed again."""
+        return self.after < 0
+
+    @property
+    def reads_nothing(self) -> bool:
+        """True when the table read has not moved; a lookup may have."""
+        return self.after == self.until
+
+    @property
     def source(self) -> str:
         """Identifier of the table read."""
         return self.lakehouse.identifier(self.node.reads)
@@ -100,7 +111,7 @@ class Increment:
 
     def changes(self) -> DataFrame:
         """Return the change feed of the table read, with both images of updated rows; no row when it has not moved."""
-        if self.after == self.until:
+        if self.reads_nothing:
             # Delta refuses a range without a version; a run comes here when a lookup alone has moved.
             empty = {"_change_type": "string", "_commit_version": "bigint", "_commit_timestamp": "timestamp"}
             columns = {name: F.lit(None).cast(kind) for name, kind in empty.items()}
@@ -109,7 +120,7 @@ class Increment:
 
     def new_rows(self) -> DataFrame:
         """Return rows inserted since the last run and still there, of a table that its runs only append to."""
-        if self.after < 0:
+        if self.reads_everything:
             return self.everything()
         inserted = self.changes().where("_change_type = 'insert'").drop(*CHANGE_COLUMNS)
         if self.appended_rows() is not None:
@@ -127,9 +138,9 @@ class Increment:
 
     def current_rows(self, key: Sequence[str]) -> DataFrame:
         """Return the rows to compute: those that changed, and those whose lookup changed, each as it is now."""
-        if self.after < 0:
+        if self.reads_everything:
             return self.everything()
-        pieces = [] if self.after == self.until else [self._newest(key)]
+        pieces = [] if self.reads_nothing else [self._newest(key)]
         pieces += [self.rows_of(lookup) for lookup in self.moved_lookups()]
         if not pieces:
             return self.everything().where("false")
@@ -143,7 +154,7 @@ class Increment:
         Args:
             columns: Columns of the table read, or computed from them.
         """
-        pieces = [] if self.after == self.until else [self.changes()]
+        pieces = [] if self.reads_nothing else [self.changes()]
         pieces += [self.rows_of(lookup) for lookup in self.moved_lookups()]
         chosen = [piece.select(*columns) for piece in pieces or [self.everything().where("false")]]
         return reduce(lambda left, right: left.union(right), chosen).distinct()
@@ -177,7 +188,7 @@ class Increment:
 
         Silver only grows in a run, so that keys go only when somebody deletes, restores or refreshes it.
         """
-        if self.after == self.until:
+        if self.reads_nothing:
             return True
         return all(_keeps_every_key(commit) for commit in self.lakehouse.commits_since(self.node.reads, self.after))
 

@@ -18,7 +18,7 @@ from databricks_utils.delta import RecordTable
 if TYPE_CHECKING:
     from pyspark.sql import Row
 
-    from databricks_utils.medallion.lakehouse import Lakehouse
+    from databricks_utils.pipeline.lakehouse import Lakehouse
 
 
 @dataclass(frozen=True)

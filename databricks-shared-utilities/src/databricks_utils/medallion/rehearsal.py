@@ -16,12 +16,12 @@ from pyspark.errors import AnalysisException, PySparkException
 from databricks_utils.contracts import struct_type
 from databricks_utils.data_quality.analysis import first_line
 from databricks_utils.errors import InputProblems, InvalidInput, LakehouseError
-from databricks_utils.medallion import technical
 from databricks_utils.medallion.dependence import Dependence, Gathering, dependence_of, empty
 from databricks_utils.medallion.gold import computed
-from databricks_utils.medallion.lakehouse import Lakehouse
 from databricks_utils.medallion.pipeline import Bronze, Gold, Node, Silver, Upsert
 from databricks_utils.medallion.silver import prepare, typed
+from databricks_utils.pipeline import technical
+from databricks_utils.pipeline.lakehouse import Lakehouse
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -71,6 +71,12 @@ def _tried(lakehouse: Lakehouse, node: Silver | Gold) -> Dependence:
             raise _misfit(node, error) from error
     if dependence.gatherings and isinstance(node.write, Upsert):
         raise _refusal(node, dependence.gatherings[0])
+    if dependence.dropping and isinstance(node, Silver):
+        raise InvalidInput(
+            f"{node.table} has a row for each row read, and its transformation {dependence.dropping}",
+            where=place_of(node),
+            hint="Put bad rows aside with a rule of the contract, or filter and explode in a gold table",
+        )
     return dependence
 
 

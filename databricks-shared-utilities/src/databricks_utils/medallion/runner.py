@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextvars
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
@@ -17,16 +17,17 @@ from uuid import uuid4
 
 from databricks_utils.errors import RunFailed
 from databricks_utils.logging import log_context
-from databricks_utils.medallion.clock import Clock
 from databricks_utils.medallion.dependence import Dependence
-from databricks_utils.medallion.failure import RUNBOOK, cause_of, explained, kind_name, kind_of
-from databricks_utils.medallion.lakehouse import Lakehouse
 from databricks_utils.medallion.pipeline import Node, Pipeline
 from databricks_utils.medallion.progress import Position, Progress, load_progress, save_progress
 from databricks_utils.medallion.rehearsal import rehearse
 from databricks_utils.medallion.steps import Step, run_step
-from databricks_utils.medallion.trail import followed
 from databricks_utils.observability import RunResult, RunStore, TableResult, span
+from databricks_utils.pipeline.clock import Clock
+from databricks_utils.pipeline.failure import RUNBOOK, cause_of, explained, kind_name, kind_of
+from databricks_utils.pipeline.lakehouse import Lakehouse
+from databricks_utils.pipeline.trail import followed
+from databricks_utils.spark_client import spark_pool
 
 _LOG = logging.getLogger(__name__)
 
@@ -151,7 +152,7 @@ class _Walk:
         )
         sorter.prepare()
         running: dict[Future[Step], str] = {}
-        with ThreadPoolExecutor(self.lakehouse.configuration.execution.parallel_tables) as pool:
+        with spark_pool(self.lakehouse.spark, self.lakehouse.configuration.execution.parallel_tables) as pool:
             while sorter.is_active():
                 for table in sorted(sorter.get_ready()):
                     context = contextvars.copy_context()

@@ -14,12 +14,13 @@ from databricks_utils.contracts import Contract, data_type
 from databricks_utils.data_quality import Summary, cast_to_contract, label, row_rules, summarise
 from databricks_utils.delta import append, comparable, merge_by_key, not_older, overwrite, quoted
 from databricks_utils.errors import RunFailed
-from databricks_utils.medallion import technical
 from databricks_utils.medallion.increment import Increment
-from databricks_utils.medallion.kept import kept
-from databricks_utils.medallion.lakehouse import Lakehouse
 from databricks_utils.medallion.pipeline import Silver, Upsert
-from databricks_utils.medallion.trail import entered
+from databricks_utils.pipeline import technical
+from databricks_utils.pipeline.flow import quarantine_of
+from databricks_utils.pipeline.kept import kept
+from databricks_utils.pipeline.lakehouse import Lakehouse
+from databricks_utils.pipeline.trail import entered
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
@@ -178,11 +179,6 @@ def rejected(rows: DataFrame, source_version: int | None) -> DataFrame:
     return rows.where("NOT _is_valid").withColumns(columns).select(*technical.names("quarantine"))
 
 
-def quarantine_of(table: str) -> str:
-    """Return the name of a silver table's quarantine."""
-    return f"{table}_quarantine"
-
-
 def _ensure_tables(lakehouse: Lakehouse, contract: Contract) -> bool:
     """Create what is missing, and say whether the quarantine was."""
     lakehouse.ensure_table(contract, technical.columns("silver"))
@@ -196,7 +192,7 @@ def _quarantine(
     """Put bad rows aside as they were received, each with its reasons."""
     quarantine = quarantine_of(contract.name)
     identifier, folder = lakehouse.identifier(quarantine), lakehouse.folder(quarantine)
-    first = increment.after < 0
+    first = increment.reads_everything
     if summary.rows_invalid == 0 and (created or not first):
         return 0
     bad = rejected(rows, increment.until)
@@ -220,7 +216,7 @@ def _write(
     """Write valid rows; return how many were inserted or updated, and how many were known already."""
     identifier, folder = lakehouse.identifier(contract.name), lakehouse.folder(contract.name)
     rows = accepted(unique, contract)
-    if increment.after < 0:
+    if increment.reads_everything:
         return overwrite(lakehouse.spark, identifier, rows, note=increment.note, folder=folder).rows_written, 0
     if not contract.key:
         return append(lakehouse.spark, identifier, rows, note=increment.note, folder=folder).rows_written, 0
@@ -244,7 +240,7 @@ def _reprocess(
     lakehouse: Lakehouse, contract: Contract, node: Silver, increment: Increment, received: Sequence[str]
 ) -> int:
     """Compute stored rows again whose lookup changed; rows in quarantine stay there."""
-    if increment.after < 0 or not increment.moved_lookups() or not contract.key:
+    if increment.reads_everything or not increment.moved_lookups() or not contract.key:
         return 0
     # The lookup concerns perhaps only an older version of a row, which must not replace the one stored.
     sequence = [node.write.sequence_by] if node.write.sequence_by else []

@@ -10,16 +10,16 @@ from databricks_utils.data_quality.results import breaches_of, warnings_of
 from databricks_utils.logging import log_context
 from databricks_utils.medallion.bronze import ingest
 from databricks_utils.medallion.checks import rules_of_table
-from databricks_utils.medallion.clock import Clock
 from databricks_utils.medallion.dependence import Dependence
 from databricks_utils.medallion.gold import refresh
 from databricks_utils.medallion.increment import Increment, plan_increment
-from databricks_utils.medallion.lakehouse import Lakehouse
 from databricks_utils.medallion.pipeline import Bronze, Gold, Node, Silver
 from databricks_utils.medallion.progress import Position
 from databricks_utils.medallion.silver import refine
-from databricks_utils.medallion.trail import entered
 from databricks_utils.observability import TableResult, span
+from databricks_utils.pipeline.clock import Clock
+from databricks_utils.pipeline.lakehouse import Lakehouse
+from databricks_utils.pipeline.trail import entered
 from databricks_utils.retry import is_transient, retry
 
 _LOG = logging.getLogger(__name__)
@@ -88,7 +88,9 @@ def _run_once(
     if isinstance(node, Bronze):
         return _bronze(lakehouse, node, started)
     entered("see what is new")
-    increment = plan_increment(lakehouse, node, position, full_refresh=full_refresh)
+    if changing := dependence and dependence.changing:
+        _LOG.warning("%s is computed whole in each run: its transformation %s", node.table, changing.words)
+    increment = plan_increment(lakehouse, node, position, full_refresh=full_refresh or bool(changing))
     if increment.nothing_new:
         behind = increment.position if increment.position != position else None
         return Step(replace(started.result(node, "skipped"), target_version=increment.position.version), behind)
@@ -145,7 +147,7 @@ def _silver(lakehouse: Lakehouse, node: Silver, increment: Increment, started: C
         rows_reprocessed=refined.rows_reprocessed,
     )
     # Rows are reduced to one for each key and merged by it, and the balance has been checked.
-    known_rows = refined.rows_valid if increment.after < 0 else None
+    known_rows = refined.rows_valid if increment.reads_everything else None
     rules = tuple(replace(rule, set_aside=True) for rule in refined.summary.rules)
     return _Work(counted, rules, refined.summary.distinct_keys, known_rows)
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from statistics import NormalDist
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from databricks_utils.errors import InvalidInput
-from databricks_utils.models.intervals import Interval
+from databricks_utils.models.intervals import Interval, numbers_of, z_of
 
 Numbers = NDArray[np.float64]
 Side = Literal["champion", "challenger"]
@@ -68,12 +67,16 @@ def compare_arms(
         confidence: Share of such intervals that hold the true value.
 
     Raises:
-        InvalidInput: `least` is below 2.
+        InvalidInput: `least` is below 2, the confidence is none, or an outcome is NaN or infinite.
     """
     if least < 2:
         hint = "Say how many entities each side must have, 2 or more"
         raise InvalidInput(f"{least} is no number to judge by", where="compare_arms", hint=hint)
-    z = NormalDist().inv_cdf(0.5 + confidence / 2)
+    z = z_of(confidence)
+    champion, challenger = (
+        numbers_of(values, where=f"outcomes of the {side}")
+        for side, values in (("champion", champion), ("challenger", challenger))
+    )
     shares = all(np.isin(values, (0.0, 1.0)).all() for values in (champion, challenger))
     first, second = (Arm(len(values), _mean(values, z, shares)) for values in (champion, challenger))
     difference = _difference(first.mean, second.mean)
@@ -93,7 +96,8 @@ def _mean(values: Numbers, z: float, shares: bool) -> Interval:
     count = len(values)
     if count < 2:
         return Interval(float(values.mean()) if count else math.nan, -math.inf, math.inf)
-    mean = float(values.mean())
+    # The mean of equal numbers is another number, by rounding: between two such sides one would win.
+    mean = float(values[0] if values.min() == values.max() else values.mean())
     if not shares:
         half = z * float(values.std(ddof=1)) / math.sqrt(count)
         return Interval(mean, mean - half, mean + half)

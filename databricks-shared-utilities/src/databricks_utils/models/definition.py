@@ -14,7 +14,7 @@ from databricks_utils.models.gates import Gate
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-    from databricks_utils.features import FeatureTable
+    from databricks_utils.features import FeatureRegistry, FeatureTable
 
 #: Gives a parameter of the configuration by its name.
 Parameter = Callable[[str], Any]
@@ -38,6 +38,7 @@ class ModelDefinition:
         purpose: What it is for, and what not.
         limits: What is known to go wrong.
         amount_unit: Unit of a regressor's amounts, such as USD.
+        label_version: Raised by whoever changes how the label is counted.
     """
 
     name: str
@@ -51,6 +52,7 @@ class ModelDefinition:
     purpose: str
     limits: tuple[str, ...] = ()
     amount_unit: str = ""
+    label_version: int = 1
 
     @property
     def unit(self) -> str:
@@ -76,6 +78,8 @@ class ModelProject:
         outcomes: Takes events and (key, observed_at), and returns (key, observed_at, labels) of moments that differ by
             entity.
         scores: Table of the scores, as `layer.table`.
+        about: Whom labels are about, in words, such as `households active for 90 days`: whoever changes the population
+            changes what a label means.
         families: What can learn, by the name that the parameter `model_family` has.
     """
 
@@ -89,12 +93,28 @@ class ModelProject:
     examples: Callable[[DataFrame, Sequence[datetime]], DataFrame]
     outcomes: Callable[[DataFrame, DataFrame], DataFrame]
     scores: str
+    about: str
     families: Mapping[str, Family] = field(default_factory=lambda: FAMILIES)
 
     @property
     def columns(self) -> tuple[str, ...]:
         """Names of the features, in the order in which models take them."""
         return tuple(column for table in self.tables for column in table.columns)
+
+    def label_meaning(self, model: ModelDefinition) -> dict[str, str]:
+        """Return what a label means, under a name of its own; a version keeps it beside the meanings of its features.
+
+        One that has learned what happens in 30 days would be measured by, and compared with, what happens in 60.
+        """
+        ahead = f"{self.horizon_days} days ahead"
+        return {f"label {model.label}": f"{model.kind}, {ahead}, of {self.about}, version {model.label_version}"}
+
+    def meanings(self, features: FeatureRegistry) -> dict[str, str]:
+        """Return what features and labels mean today, as a version notes what they meant when it learned."""
+        found = features.fingerprints(self.columns)
+        for model in self.models:
+            found |= self.label_meaning(model)
+        return found
 
     @property
     def events(self) -> str:

@@ -26,7 +26,6 @@ from databricks_utils.features import (
     first_event_day,
     last_event_day,
 )
-from databricks_utils.medallion import Lakehouse
 from databricks_utils.models.definition import ModelDefinition, ModelProject
 from databricks_utils.models.explanations import weights_to_json
 from databricks_utils.models.families import Family, find_family
@@ -45,6 +44,7 @@ from databricks_utils.models.versions import (
     reason_count,
     registered_name,
 )
+from databricks_utils.pipeline import Lakehouse
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -154,8 +154,9 @@ def run_training(
         mlflow.log_text(json.dumps(trained.importance), IMPORTANCE)
         mlflow.log_text(weights_to_json(trained.weights, trained.importance), EXPLANATIONS)
         mlflow.log_text(calibration_to_json(model, trained, data.observed_at[-1]), CURVES)
-        mlflow.log_dict(dict(data.definitions), DEFINITIONS)
-        address = log_model(family, trained.estimator, columns, data.definitions)
+        definitions = {**data.definitions, **project.label_meaning(model)}
+        mlflow.log_dict(definitions, DEFINITIONS)
+        address = log_model(family, trained.estimator, columns, definitions)
     version = registry.register(registered_name(configuration, project, model), run.info.run_id, address)
     write_card(project, model, version)
     return version, trained
@@ -170,7 +171,7 @@ def log_model(
         family: What has learned.
         estimator: Fitted on the registered features, in their order.
         columns: Names of these features.
-        definitions: Fingerprints of these features.
+        definitions: What these features and the label mean.
 
     Returns:
         The address to register it from.

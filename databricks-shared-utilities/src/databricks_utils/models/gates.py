@@ -5,8 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Real
 
 from databricks_utils.errors import InvalidInput
+
+_DEMANDS = ("at_least", "at_most", "gain", "above", "too_good")
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,7 @@ class Gate:
         acknowledge_in: Where to write that number, for people.
 
     Raises:
-        InvalidInput: The gate demands nothing.
+        InvalidInput: The gate demands nothing, or something that is no finite number: no value is less than NaN.
     """
 
     metric: str
@@ -41,7 +44,9 @@ class Gate:
     acknowledge_in: str = "acknowledged"
 
     def __post_init__(self) -> None:
-        if all(demand is None for demand in (self.at_least, self.at_most, self.gain, self.above, self.too_good)):
+        for name in _DEMANDS:
+            _require_number(getattr(self, name), where=f"gate {self.metric}, {name}")
+        if all(getattr(self, name) is None for name in _DEMANDS):
             hint = "Give at_least, at_most, above, gain or too_good"
             raise InvalidInput("The gate lets everything pass", where=f"gate {self.metric}", hint=hint)
 
@@ -77,7 +82,9 @@ class Gate:
 
     def _suspicious(self, value: float, limit: float, version: int | None) -> bool:
         reached = value >= limit if self.greater_is_better else value <= limit
-        return reached and (version is None or self.acknowledged != version)
+        # True would be the number 1, which is a version.
+        seen = not isinstance(self.acknowledged, bool) and self.acknowledged == version
+        return reached and (version is None or not seen)
 
     def _behind(self, value: float, reigning: float | None, gain: float) -> list[str]:
         if reigning is None or not math.isfinite(reigning):
@@ -87,6 +94,13 @@ class Gate:
             return []
         both = f"{self.metric} is {value:.6g} and the champion's {reigning:.6g}"
         return [f"{both}: better by {better:.6g}, not by {gain:g}"]
+
+
+def _require_number(demand: object, *, where: str) -> None:
+    if demand is None or (isinstance(demand, Real) and not isinstance(demand, bool) and math.isfinite(demand)):
+        return
+    hint = "Write a finite number; to open a gate on purpose, one that every model reaches, such as -1000"
+    raise InvalidInput(f"{demand!r} is nothing that a number could be held against", where=where, hint=hint)
 
 
 def gate_failures(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from databricks_utils.errors import InvalidInput
 
@@ -48,16 +48,17 @@ def skill_interval(label: Numbers, prediction: Numbers, confidence: float = 0.95
         confidence: Share of such intervals that hold the true value, if there are tens of rows of the rarer kind.
 
     Raises:
-        InvalidInput: There are no rows, or not as many predictions as labels.
+        InvalidInput: There are no rows, or not as many predictions as labels, one for each; or some are no numbers.
     """
-    _check(label, prediction)
+    label, prediction = _checked(label, prediction)
     errors, constant = (prediction - label) ** 2, (label.mean() - label) ** 2
     mean, reference = float(errors.mean()), float(constant.mean())
-    if not reference:
+    # Not by their variance: the mean of equal numbers is another number, by rounding.
+    if label.min() == label.max():
         return Interval(0.0, -1.0, 1.0)
     moved = -(errors - mean) / reference + mean * (constant - reference) / reference**2
     value = 1 - mean / reference
-    half = _z(confidence) * float(moved.std()) / math.sqrt(len(label))
+    half = z_of(confidence) * float(moved.std()) / math.sqrt(len(label))
     return Interval(value, value - half, value + half)
 
 
@@ -77,7 +78,7 @@ def auc_interval(auc: float, positives: int, negatives: int, confidence: float =
     """
     if not positives or not negatives:
         return Interval(auc, 0.0, 1.0)
-    pairs, others, z = positives * negatives, (positives + negatives) / 2 - 1, _z(confidence)
+    pairs, others, z = positives * negatives, (positives + negatives) / 2 - 1, z_of(confidence)
 
     def reach(area: float) -> float:
         spread = area * (1 - area) * (1 + others * ((1 - area) / (2 - area) + area / (1 + area))) / pairs
@@ -102,7 +103,7 @@ def average_precision_interval(value: float, positives: int, confidence: float =
     if not positives:
         return Interval(value, 0.0, 1.0)
     inside = min(max(value, 0.5 / (positives + 1)), 1 - 0.5 / (positives + 1))
-    centre, half = math.log(inside / (1 - inside)), _z(confidence) / math.sqrt(positives * inside * (1 - inside))
+    centre, half = math.log(inside / (1 - inside)), z_of(confidence) / math.sqrt(positives * inside * (1 - inside))
     low, high = (1 / (1 + math.exp(-end)) for end in (centre - half, centre + half))
     return Interval(value, min(low, value), max(high, value))
 
@@ -115,13 +116,42 @@ def _crossing(function: Callable[[float], float], low: float, high: float) -> fl
     return (low + high) / 2
 
 
-def _z(confidence: float) -> float:
+def z_of(confidence: float) -> float:
+    """Return how many standard errors an interval reaches to either side.
+
+    Raises:
+        InvalidInput: The confidence is no share between 0 and 1.
+    """
     if not 0 < confidence < 1:
         raise InvalidInput(f"{confidence} is no confidence", where="confidence", hint="Write 0.95")
     return NormalDist().inv_cdf(0.5 + confidence / 2)
 
 
-def _check(label: Numbers, prediction: Numbers) -> None:
-    if not len(label) or len(label) != len(prediction):
-        message = f"{len(label)} labels and {len(prediction)} predictions"
+def _checked(label: Numbers, prediction: Numbers) -> tuple[Numbers, Numbers]:
+    """Return both as plain arrays: frames would be aligned by their index, and a column by a row makes a square."""
+    labels, predictions = (numbers_of(values, where="skill") for values in (label, prediction))
+    if not len(labels) or len(labels) != len(predictions):
+        message = f"{len(labels)} labels and {len(predictions)} predictions"
         raise InvalidInput(message, where="skill", hint="Give one prediction for each label, and some of them")
+    return labels, predictions
+
+
+def numbers_of(values: ArrayLike, *, where: str) -> Numbers:
+    """Return finite numbers in a row as an array.
+
+    Args:
+        values: Numbers in an order of their own; an index does not count.
+        where: What they are, for the message.
+
+    Raises:
+        InvalidInput: They stand in rows and columns, or one of them is NaN or infinite.
+    """
+    found = np.asarray(values, dtype=np.float64)
+    if found.ndim != 1:
+        hint = "Give one value for each row, as values.ravel() does for a single column"
+        raise InvalidInput(f"Values of the shape {found.shape} are no row of numbers", where=where, hint=hint)
+    strange = int((~np.isfinite(found)).sum())
+    if strange:
+        hint = "Find out where they come from: of what is not known nothing can be said"
+        raise InvalidInput(f"{strange} of {len(found)} values are NaN or infinite", where=where, hint=hint)
+    return found

@@ -27,7 +27,6 @@ from databricks_utils.features import (
     require_same_keys,
     save_drift,
 )
-from databricks_utils.medallion import Lakehouse
 from databricks_utils.models.definition import ModelDefinition, ModelProject
 from databricks_utils.models.families import Array
 from databricks_utils.models.gates import gate_failures
@@ -40,7 +39,9 @@ from databricks_utils.models.versions import (
     read_artifact,
     require_champion,
     require_definitions,
+    whole_number,
 )
+from databricks_utils.pipeline import Lakehouse
 
 _LOG = logging.getLogger(__name__)
 #: Table of what was measured of scores whose future is known.
@@ -93,12 +94,8 @@ def performance_table(project: ModelProject) -> RecordTable[PerformanceRecord]:
 
 def drift_thresholds(configuration: Configuration) -> DriftThresholds:
     """Return from where on drift counts, as the configuration's parameters say."""
-    parameter = configuration.parameter
-    return DriftThresholds(
-        psi=float(parameter("drift_psi")),
-        effect=float(parameter("drift_effect")),
-        minimum_rows=int(parameter("drift_minimum_rows")),
-    )
+    limits: dict[str, Any] = {name: configuration.parameter(f"drift_{name}") for name in ("psi", "effect")}
+    return DriftThresholds(**limits, minimum_rows=whole_number(configuration, "drift_minimum_rows"))
 
 
 def measure_feature_drift(
@@ -218,13 +215,12 @@ def judge_scores(
 
     Of few entities, and where all labels are alike, the numbers are mostly chance: nothing is said of them.
     """
-    parameter = configuration.parameter
-    metrics, least = measure_predictions(model, label, score), int(parameter("performance_minimum_rows"))
-    failures = gate_failures(model.alarms(parameter), metrics, None)
+    metrics, least = measure_predictions(model, label, score), whole_number(configuration, "performance_minimum_rows")
+    failures = gate_failures(model.alarms(configuration.parameter), metrics, None)
     status: Literal["ok", "degraded", "too few rows"] = "degraded" if failures else "ok"
     if len(label) < least:
         status, failures = "too few rows", (f"fewer than {least} rows",)
-    elif model.kind == "classifier" and len(np.unique(label)) < 2:
+    elif len(np.unique(label)) < 2:
         status, failures = "too few rows", (f"{model.label} is {label[0]:g} in all rows",)
     return Performance(model.name, version, observed_at, len(label), metrics, status, failures)
 
@@ -263,7 +259,7 @@ def monitor_model(
     champion = require_champion(configuration, project, registry, model)
     measured_at = datetime.now(timezone.utc)
     # What it was trained on is the reference: between two meanings of a feature there is a difference and no drift.
-    require_definitions(champion, project.columns, store.registry.fingerprints(project.columns))
+    require_definitions(champion, project.columns, project.meanings(store.registry))
     features = measure_feature_drift(configuration, lakehouse, store, project, champion, observed_at)
     predictions = measure_prediction_drift(configuration, lakehouse, project, champion, observed_at)
     for subject, results in ((f"{model.name}: features", features), (f"{model.name}: predictions", predictions)):

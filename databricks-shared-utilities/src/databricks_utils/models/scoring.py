@@ -13,12 +13,12 @@ from databricks_utils.config import Configuration
 from databricks_utils.contracts import parse_schema
 from databricks_utils.delta import add_missing_columns, create_table, locked, overwrite, table_exists
 from databricks_utils.features import FeatureStore, create_training_set
-from databricks_utils.medallion import Lakehouse
 from databricks_utils.models.definition import ModelDefinition, ModelProject
 from databricks_utils.models.explanations import find_reasons
 from databricks_utils.models.families import Array, identify_family
 from databricks_utils.models.registry import ModelRegistry, ModelVersion
 from databricks_utils.models.versions import load_version, reason_count, require_champion
+from databricks_utils.pipeline import Lakehouse
 
 #: Columns after the entity's key.
 _COLUMNS = (
@@ -64,7 +64,7 @@ def score_population(
     active = project.population(lakehouse.read(project.events), [observed_at])
     rows: Any = create_training_set(store, active, columns, timestamp="observed_at").load_df().toPandas()
     features = rows[list(columns)].to_numpy(dtype=np.float64)
-    contender = load_version(champion, columns, store.registry.fingerprints(columns))
+    contender = load_version(champion, columns, project.meanings(store.registry))
     scores = contender.answer(features) if len(rows) else np.empty(0)
     reasons = _reasons(project, contender.estimator, features, reason_count(configuration))
     known, now = known_rows(project, features), datetime.now(timezone.utc)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -53,25 +52,27 @@ class Contender:
         """Return the scores of rows, by the same code that answers on an endpoint.
 
         Raises:
-            UnusableModel: The model breaks off.
+            UnusableModel: The model breaks off, or what it says is no number.
         """
         try:
-            return np.asarray(self.model.predict(None, features), dtype=np.float64)
+            found = np.asarray(self.model.predict(None, features), dtype=np.float64)
         except Exception as error:  # whatever a learner's package raises
             hint = "Compare the packages here with its requirements.txt, or train again and promote"
             raise UnusableModel(f"The model gives no answer: {error}", where=self.version.uri, hint=hint) from error
+        strange = found[~np.isfinite(found)]
+        if len(strange):
+            hint = "Look at the features of these entities, or take the version back: rollback"
+            said = f"The model answers {strange[0]}, of {len(strange)} of {len(found)} entities"
+            raise UnusableModel(said, where=self.version.uri, hint=hint)
+        return found
 
     def number(self, features: Array) -> float:
         """Return the score of one row.
 
         Raises:
-            UnusableModel: The model breaks off, or what it says is no number.
+            UnusableModel: As of `answer`.
         """
-        found = float(self.answer(features)[0])
-        if not math.isfinite(found):
-            hint = "Look at the features of this entity, or take the version back: rollback"
-            raise UnusableModel(f"The model answers {found}", where=self.version.uri, hint=hint)
-        return found
+        return float(self.answer(features)[0])
 
 
 def registered_name(configuration: Configuration, project: ModelProject, model: ModelDefinition) -> str:
@@ -105,10 +106,18 @@ def reason_count(configuration: Configuration) -> int:
     Raises:
         InvalidInput: It is no such number.
     """
-    wanted = configuration.parameter("reasons")
+    return whole_number(configuration, "reasons", hint="Write a whole number, 0 for no explanations")
+
+
+def whole_number(configuration: Configuration, name: str, *, hint: str = "Write a whole number, 0 or more") -> int:
+    """Return a parameter that counts something.
+
+    Raises:
+        InvalidInput: It is no such number.
+    """
+    wanted = configuration.parameter(name)
     if not isinstance(wanted, int) or isinstance(wanted, bool) or wanted < 0:
-        hint = "Write a whole number, 0 for no explanations"
-        raise InvalidInput(f"reasons is {wanted!r}", where="config: parameters.reasons", hint=hint)
+        raise InvalidInput(f"{name} is {wanted!r}", where=f"config: parameters.{name}", hint=hint)
     return wanted
 
 
@@ -150,11 +159,11 @@ def load_version(
     Args:
         version: Of the registry.
         columns: Names of the features of today, in their order.
-        definitions: Fingerprints of the features of today, which the version must have been trained on; without them
-            only the names are compared.
+        definitions: Of features and labels today, which the version must have been trained on; without them only the
+            names of the features are compared.
 
     Raises:
-        OtherDefinitions: It was trained on features that are defined otherwise by now.
+        OtherDefinitions: It was trained on features, or to a label, that are defined otherwise by now.
         InvalidInput: It was trained on other features than there are now, or by something else than `train`.
     """
     import mlflow.pyfunc

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
@@ -13,6 +12,7 @@ from pyspark.sql import functions as F
 from databricks_utils.data_quality.results import RuleResult
 from databricks_utils.delta import Int, Namespace, RecordTable
 from databricks_utils.observability.results import RunResult, TableResult
+from databricks_utils.spark_client import spark_pool
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, Row, SparkSession
@@ -86,7 +86,7 @@ class RunStore:
             parameters=run.parameters,
         )
         tables = [TableRecord(run.run_id, run.pipeline, n, table) for n, table in enumerate(run.tables)]
-        with ThreadPoolExecutor(2) as pool:
+        with spark_pool(spark, 2) as pool:
             parts = [lambda: TABLES.append(spark, self.namespace, tables), lambda: self.save_rules(spark, run)]
             list(pool.map(lambda part: part(), parts))
         # Last, so that a run on record has its tables on record.
@@ -133,7 +133,7 @@ class RunStore:
         if not runs:
             return []
         names = [row.run_id for row in runs]
-        with ThreadPoolExecutor(2) as pool:
+        with spark_pool(spark, 2) as pool:
             tables = pool.submit(TABLES.read, spark, self.namespace, F.col("run_id").isin(names))
             rules = pool.submit(QUALITY.read, spark, self.namespace, F.col("run_id") == names[0])
             return [_run(row, tables.result(), rules.result()) for row in runs]

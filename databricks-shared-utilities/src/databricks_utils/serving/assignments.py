@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 from collections.abc import Sequence
@@ -66,6 +67,7 @@ class AssignmentLog:
         self._path = path
         self._lock = threading.Lock()
         self._noted: set[tuple[object, ...]] = set()
+        self._file: tuple[int, int] | None = None
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with closing(self._connected()) as connection, connection:
@@ -77,8 +79,9 @@ class AssignmentLog:
         """Write down answers; one that the same version has given before is known already and changes nothing.
 
         Raises:
-            LostAssignment: They could not be written.
+            LostAssignment: They could not be written, or the file is gone.
         """
+        self._follow()
         fresh = [item for item in assignments if _key(item) not in self._noted]
         if not fresh:
             return
@@ -111,6 +114,17 @@ class AssignmentLog:
             Assignment(name, model, entity, arm, version, score, bool(known), datetime.fromisoformat(at))
             for name, model, entity, arm, version, score, known, at in found
         ]
+
+    def _follow(self) -> None:
+        """Forget what was noted where another file has taken the place of the one that holds it."""
+        try:
+            found = os.stat(self._path)
+        except OSError as error:
+            raise self._lost(error) from error
+        with self._lock:
+            if self._file != (found.st_dev, found.st_ino):
+                self._noted.clear()
+                self._file = found.st_dev, found.st_ino
 
     def _connected(self) -> sqlite3.Connection:
         return sqlite3.connect(self._path)

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from databricks_utils.medallion import Lakehouse
 from databricks_utils.models import Comparison, ModelDefinition, ModelProject, compare_arms
 from databricks_utils.models.families import Array
+from databricks_utils.pipeline import Lakehouse
 from databricks_utils.serving.assignments import Assignment
 
 
@@ -52,10 +52,11 @@ def select_assignments(
     first: dict[int, Assignment] = {}
     for item in sorted(assignments, key=lambda item: item.at):
         first.setdefault(item.entity, item)
-    over = datetime(last_day.year, last_day.month, last_day.day, tzinfo=timezone.utc) + timedelta(1)
+    # Counted back from the end of the data: a moment that a client has chosen may be the last there is.
+    over = datetime(last_day.year, last_day.month, last_day.day, tzinfo=timezone.utc) + timedelta(1 - horizon_days)
     staying = [item for item in first.values() if len(arms[item.entity]) == 1]
     known = [item for item in staying if item.known]
-    counted = [item for item in known if item.at + timedelta(horizon_days) <= over]
+    counted = [item for item in known if item.at <= over]
     return counted, len(known) - len(counted), len(first) - len(staying), len(staying) - len(known)
 
 

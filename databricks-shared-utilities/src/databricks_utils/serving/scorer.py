@@ -167,7 +167,7 @@ def open_scorer(
         )
     log = AssignmentLog(Path(assignments)) if share and assignments is not None else None
     registry, columns = open_model_registry(configuration), project.columns
-    definitions, contenders = features.fingerprints(columns), {}
+    definitions, contenders = project.meanings(features), {}
     for model in project.models:
         champion = require_champion(configuration, project, registry, model)
         waiting = registry.challenger(registered_name(configuration, project, model)) if share else None

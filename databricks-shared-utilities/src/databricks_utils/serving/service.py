@@ -159,7 +159,10 @@ class _Handler(BaseHTTPRequestHandler):
         self._reading.begin(self.server.patience)
         self.raw_requestline, self.requestline, self.command, self.request_version = b"", "", "", "HTTP/1.0"
         try:
-            self.raw_requestline = self.rfile.readline(65537)
+            # A line that is empty may stand before a request: some clients send one after a body.
+            while (line := self.rfile.readline(65537)) in (b"\r\n", b"\n"):
+                pass
+            self.raw_requestline = line
             if not self.raw_requestline:
                 self.close_connection = True
             elif len(self.raw_requestline) > 65536:
@@ -218,6 +221,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _refused(self) -> bool:
         """Refuse what can be refused by its head; then the body stays unread and the connection ends."""
+        if self._cut():
+            # What the head says of a body may stand behind that line, and the body would be the next request.
+            self.send_error(HTTPStatus.BAD_REQUEST, "A line of the head is no header: write Name: value")
+            return True
         route = self.server.routes.get(self._path)
         lengths = self.headers.get_all("Content-Length", [])
         chunked = "Transfer-Encoding" in self.headers
@@ -243,13 +250,17 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(reply, headers)
         return True
 
+    def _cut(self) -> bool:
+        """Whether the head has a line at which reading it as headers ends, or begins with one that is passed over."""
+        return bool(self.headers.defects or self.headers.get_payload() or self.headers.get_unixfrom())
+
     def _fault(self, lengths: list[str], chunked: bool) -> Reply | None:
         """Return what is wrong with the head of a request that has a body."""
         if chunked and lengths:
             return problem(400, "Content-Length and Transfer-Encoding exclude each other")
         if not lengths:
             return problem(411, "Say in Content-Length how long the body is")
-        length = lengths[0].strip()
+        length = lengths[0].strip(" \t")
         if len(lengths) > 1 or not _DIGITS.fullmatch(length):
             return problem(400, "Content-Length is no number of bytes")
         if len(length) > 9 or int(length) > LONGEST_BODY:

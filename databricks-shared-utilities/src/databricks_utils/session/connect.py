@@ -20,7 +20,7 @@ from databricks_utils.session.launch import new_log, not_started, prepare_enviro
 from databricks_utils.session.settings import SparkSettings, local_settings
 
 if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
+    pass
 
 START_SECONDS = 90.0
 """How long a server may take until it answers."""
@@ -35,11 +35,6 @@ TOKEN_VARIABLE = "SPARK_CONNECT_AUTHENTICATE_TOKEN"
 
 _PROXIES = ("grpc_proxy", "https_proxy", "http_proxy")
 _SERVER = "org.apache.spark.sql.connect.service.SparkConnectServer"
-
-
-def over_connect(spark: SparkSession) -> bool:
-    """Say whether a session is a client of a Spark Connect server, which runs functions for batches elsewhere."""
-    return type(spark).__module__.startswith("pyspark.sql.connect")
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from databricks_utils.errors import InvalidInput, LakehouseError, MissingTool
+from databricks_utils.runtime import on_databricks
 from databricks_utils.session.connect import require_answer, start_connect_server
 from databricks_utils.session.installation import installed_spark
 from databricks_utils.session.jars import DELTA, resolve_groups
@@ -127,7 +128,7 @@ def open_remote(url: str, application_name: str, settings: Mapping[str, str] | N
 
 
 def _databricks(spark: SparkSettings, application_name: str) -> SparkSession:
-    if "DATABRICKS_RUNTIME_VERSION" not in os.environ:
+    if not on_databricks():
         raise InvalidInput(
             "Mode databricks works in a job or notebook on Databricks, and this is not one",
             where="spark.mode",

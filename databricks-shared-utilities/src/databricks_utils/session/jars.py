@@ -111,13 +111,6 @@ def resolve_groups(groups: Sequence[str], spark: SparkInstallation) -> list[Path
     return [path for group in groups for path in resolve_jars(group=group, spark=spark)]
 
 
-def missing_jars(folder: Path | None = None, *, spark: SparkInstallation | None = None) -> list[LockedJar]:
-    """Return the locked jars that are not in the folder yet, or damaged there."""
-    folder = folder or cache_folder()
-    locked = locked_jars((spark or installed_spark()).series)
-    return [jar for jar in locked if not _is_intact(folder / jar.file_name, jar)]
-
-
 def sha256_of(path: Path) -> str:
     """Return the hash of a file's content as 64 hexadecimal digits."""
     return hashlib.sha256(path.read_bytes()).hexdigest()

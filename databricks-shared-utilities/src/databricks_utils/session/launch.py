@@ -44,6 +44,11 @@ def prepare_environment(spark: SparkInstallation) -> None:
     os.environ["PYSPARK_PYTHON"] = sys.executable
     os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
     os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
+    # Java finds no file whose name it cannot write in the locale's encoding, and says nothing. Python takes UTF-8 with
+    # LC_ALL=C too.
+    locale = os.environ.get("LC_ALL") or os.environ.get("LC_CTYPE") or os.environ.get("LANG") or ""
+    if "utf" not in locale.lower() and sys.getfilesystemencoding().lower() == "utf-8":
+        os.environ["LC_ALL"] = "C.UTF-8"
 
 
 def start_classic(settings: Mapping[str, str], application_name: str, spark: SparkInstallation) -> SparkSession:

@@ -6,7 +6,6 @@ from databricks_utils.streaming.balance import Balance, balances
 from databricks_utils.streaming.broker import (
     check_streaming,
     connection_options,
-    redacted_options,
     source_options,
 )
 from databricks_utils.streaming.checkpoint import checkpoint_path, forget_last_batch
@@ -56,7 +55,6 @@ __all__ = [
     "declare_streams",
     "forget_last_batch",
     "possible_mode",
-    "redacted_options",
     "run_event_alerts",
     "run_streams",
     "source_options",

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from databricks_utils.contracts import Contract
 from databricks_utils.data_quality import row_rules
 from databricks_utils.errors import InputProblems, InvalidInput, LakehouseError
-from databricks_utils.medallion import technical
 from databricks_utils.medallion.column_checks import technical_problems
+from databricks_utils.pipeline import technical
 from databricks_utils.streaming.definition import StreamBronze, StreamGold, StreamNode, StreamPipeline, StreamSilver
 from databricks_utils.streaming.events import bronze_columns, names_of_time_rules, silver_columns
 from databricks_utils.streaming.source import NEEDED, RECEIVED

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pyspark.sql import functions as F
 
 from databricks_utils.config.secrets import secrets_of_place
-from databricks_utils.medallion import Lakehouse, quarantine_of
+from databricks_utils.pipeline import Lakehouse, quarantine_of
 from databricks_utils.streaming.broker import BROKERS, source_options
 from databricks_utils.streaming.definition import StreamBronze, StreamPipeline, StreamSilver
 from databricks_utils.streaming.events import late_events, prepare_events, rejected_events

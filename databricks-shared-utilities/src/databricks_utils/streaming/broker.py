@@ -6,11 +6,11 @@ Databricks documentation, "Connect to Apache Kafka".
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 
 from databricks_utils.config import Broker, SecretProvider, Streaming, resolve_secret
 from databricks_utils.errors import InputProblems, InvalidInput, LakehouseError
+from databricks_utils.runtime import on_databricks
 
 #: Sources of events that are topics.
 BROKERS = ("kafka", "event_hubs")
@@ -31,12 +31,6 @@ EVENT_HUBS_TIMES: Mapping[str, str] = {
     "kafka.connections.max.idle.ms": "180000",
     "kafka.metadata.max.age.ms": "180000",
 }
-_SECRET_WORDS = ("jaas", "password", "secret")
-
-
-def on_databricks() -> bool:
-    """Say whether this process runs on a Databricks runtime, whose Kafka classes have other names."""
-    return "DATABRICKS_RUNTIME_VERSION" in os.environ
 
 
 def check_streaming(streaming: Streaming) -> None:
@@ -119,13 +113,6 @@ def connection_options(
             raise InvalidInput("Service credentials exist on Databricks only", where="config: streaming", hint=hint)
         return options | {"databricks.serviceCredential": str(broker.service_credential)}
     return options | _login(broker, topic, secrets, databricks)
-
-
-def redacted_options(options: Mapping[str, str]) -> dict[str, str]:
-    """Return options as they may be logged."""
-    return {
-        key: "***" if any(word in key.lower() for word in _SECRET_WORDS) else value for key, value in options.items()
-    }
 
 
 def _login(broker: Broker, topic: str, secrets: SecretProvider, databricks: bool) -> dict[str, str]:

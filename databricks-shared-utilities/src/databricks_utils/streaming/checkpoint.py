@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from databricks_utils.medallion import Lakehouse
-from databricks_utils.medallion.checkpoint import generation_file, generation_of
+from databricks_utils.pipeline import Lakehouse
+from databricks_utils.pipeline.checkpoint import generation_file, generation_of
 
 
 def checkpoint_path(

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
 
 from databricks_utils.data_quality import RuleResult
-from databricks_utils.medallion import Lakehouse
 from databricks_utils.medallion.checks import checked, rules_of_table
 from databricks_utils.observability import RunResult
+from databricks_utils.pipeline import Lakehouse
 from databricks_utils.streaming.definition import StreamBronze, StreamNode, StreamPipeline
 from databricks_utils.streaming.failure import described
 from databricks_utils.streaming.thresholds import (

@@ -23,8 +23,8 @@ from pyspark.sql import functions as F
 
 from databricks_utils.config import Configuration
 from databricks_utils.contracts import Contract
-from databricks_utils.medallion import Lakehouse, quarantine_of
 from databricks_utils.medallion.declarative import DeclaredLakehouse, dataset_name, with_expectations
+from databricks_utils.pipeline import Lakehouse, quarantine_of
 from databricks_utils.streaming.definition import (
     StreamBronze,
     StreamGold,

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from databricks_utils.errors import InvalidInput
-from databricks_utils.medallion import Lookup
-from databricks_utils.medallion.pipeline import Flow, TableNode, Transform
+from databricks_utils.pipeline import Lookup
+from databricks_utils.pipeline.flow import Definition, Flow, TableNode, Transform
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -53,6 +53,9 @@ class StreamBronze(TableNode):
     version: int = 1
 
     layer: str = field(default="bronze", init=False)
+    reads: tuple[()] = field(default=(), init=False, repr=False)
+    lookups: tuple[()] = field(default=(), init=False, repr=False)
+    transform: None = field(default=None, init=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,7 @@ class StreamSilver(TableNode):
     version: int = 1
 
     layer: str = field(default="silver", init=False)
+    lookups: tuple[()] = field(default=(), init=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -89,6 +93,8 @@ class StreamGold(TableNode):
             `finals`: a row comes once, when the watermark has passed it.
         version: Number of the checkpoint; raise it when the transformation keeps other state than before. The versions
             of the silver tables it reads count too.
+        shown: Whether reports show some of its rows; by default those of tables that emit `updates`, which are
+            aggregates.
     """
 
     name: str
@@ -96,8 +102,15 @@ class StreamGold(TableNode):
     transform: Transform
     emits: Literal["updates", "finals"] = "updates"
     version: int = 1
+    shown: bool | None = None
 
     layer: str = field(default="gold", init=False)
+    lookups: tuple[()] = field(default=(), init=False, repr=False)
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether reports look at some of its rows."""
+        return self.emits == "updates" if self.shown is None else self.shown
 
 
 @dataclass(frozen=True)
@@ -110,6 +123,7 @@ class StreamAlerts(TableNode):
         transform: Pure function of the changed rows and the lookups.
         lookups: Tables read as they are when the batch runs.
         version: Number of the checkpoint.
+        shown: Whether reports show some of its rows.
     """
 
     name: str
@@ -117,12 +131,18 @@ class StreamAlerts(TableNode):
     transform: Transform
     lookups: Sequence[Lookup | str] = ()
     version: int = 1
+    shown: bool = True
 
     layer: str = field(default="gold", init=False)
 
+    @property
+    def is_shown(self) -> bool:
+        """Whether reports look at some of its rows."""
+        return self.shown
+
 
 @dataclass(frozen=True)
-class EventAlerts:
+class EventAlerts(Definition):
     """Alerts that follow from one event alone.
 
     Args:
@@ -139,6 +159,8 @@ class EventAlerts:
     transform: Transform
     key: tuple[str, ...] = ("alert_id",)
     version: int = 1
+
+    lookups: tuple[()] = field(default=(), init=False, repr=False)
 
 
 StreamNode = StreamBronze | StreamSilver | StreamGold | StreamAlerts
@@ -165,6 +187,11 @@ class StreamPipeline(Flow[StreamNode]):
             self.silver(alerts.reads)
             if names.count(alerts.name) > 1:
                 raise InvalidInput(f"Two alerts about events are called {alerts.name!r}", where=self._place)
+
+    @property
+    def definitions(self) -> Sequence[Definition]:
+        """Everything that may have a transformation: tables and alerts about events."""
+        return (*self.nodes, *self.event_alerts)
 
     def silver(self, table: str) -> StreamSilver:
         """Return the definition of a silver table.

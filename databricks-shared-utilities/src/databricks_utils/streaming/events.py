@@ -10,8 +10,8 @@ from pyspark.sql import functions as F
 from databricks_utils.contracts import Contract, parse_schema
 from databricks_utils.data_quality import Rule, cast_to_contract, label, row_rules
 from databricks_utils.data_quality.casting import cast_source
-from databricks_utils.medallion import Lakehouse, technical
 from databricks_utils.medallion.json_text import garbled, readable, with_object_fields
+from databricks_utils.pipeline import Lakehouse, technical
 from databricks_utils.streaming.definition import StreamSilver, with_watermark
 
 if TYPE_CHECKING:

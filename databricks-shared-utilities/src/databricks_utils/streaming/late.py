@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING
 from pyspark.sql import functions as F
 
 from databricks_utils.delta import append, changed_rows, rows_at
-from databricks_utils.medallion import Lakehouse, quarantine_of
-from databricks_utils.medallion.checkpoint import generation_of
-from databricks_utils.medallion.kept import kept
+from databricks_utils.pipeline import Lakehouse, quarantine_of
+from databricks_utils.pipeline.checkpoint import generation_of
+from databricks_utils.pipeline.kept import kept
 from databricks_utils.streaming.checkpoint import last_batch, table_position
 from databricks_utils.streaming.definition import StreamSilver
 from databricks_utils.streaming.events import late_events, prepare_events

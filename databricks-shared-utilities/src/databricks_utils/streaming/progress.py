@@ -10,7 +10,7 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 from databricks_utils.delta import RecordTable
-from databricks_utils.medallion import Lakehouse
+from databricks_utils.pipeline import Lakehouse
 
 if TYPE_CHECKING:
     from pyspark.sql.streaming.query import StreamingQuery

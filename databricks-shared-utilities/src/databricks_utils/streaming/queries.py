@@ -11,8 +11,8 @@ from pyspark.sql import functions as F
 from databricks_utils.config import resolve_secret
 from databricks_utils.config.secrets import secrets_of_place
 from databricks_utils.errors import InvalidInput
-from databricks_utils.medallion import Lakehouse, quarantine_of, technical
-from databricks_utils.medallion.checkpoint import fills_another
+from databricks_utils.pipeline import Lakehouse, quarantine_of, technical
+from databricks_utils.pipeline.checkpoint import fills_another
 from databricks_utils.streaming.agreement import check_streams
 from databricks_utils.streaming.broker import BROKERS, connection_options
 from databricks_utils.streaming.checkpoint import application_id, checkpoint_path, is_new

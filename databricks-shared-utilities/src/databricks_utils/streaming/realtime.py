@@ -10,8 +10,6 @@ Source: Databricks documentation, "Real-time mode in Structured Streaming"; Spar
 from __future__ import annotations
 
 import logging
-import os
-import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,15 +21,15 @@ from pyspark.sql import functions as F
 from databricks_utils.config.secrets import secrets_of_place
 from databricks_utils.errors import InvalidInput, RunFailed
 from databricks_utils.logging import log_context
-from databricks_utils.medallion import Lakehouse
 from databricks_utils.observability import flush_metrics
+from databricks_utils.pipeline import Lakehouse
 from databricks_utils.retry import is_transient
+from databricks_utils.runtime import major_minor, on_databricks, runtime_version
 from databricks_utils.session import over_connect
 from databricks_utils.streaming.broker import (
     BROKERS,
     check_streaming,
     connection_options,
-    on_databricks,
     source_options,
 )
 from databricks_utils.streaming.checkpoint import checkpoint_path
@@ -62,7 +60,7 @@ def possible_mode(spark: SparkSession) -> Mode:
     if over_connect(spark):
         return "micro_batch"
     if on_databricks():
-        return "real_time" if _numbers(os.environ["DATABRICKS_RUNTIME_VERSION"]) >= _FIRST_RUNTIME else "micro_batch"
+        return "real_time" if runtime_version() >= _FIRST_RUNTIME else "micro_batch"
     return "real_time" if _open_source_trigger(spark) is not None else "micro_batch"
 
 
@@ -297,15 +295,9 @@ def _real_time(spark: SparkSession, writer: DataStreamWriter) -> DataStreamWrite
 
 def _open_source_trigger(spark: SparkSession) -> Any:
     """Return the trigger's class in the JVM of a classic session, or None where it has none."""
-    if over_connect(spark) or _numbers(spark.version) < (4, 1):
+    if over_connect(spark) or major_minor(spark.version) < (4, 1):
         return None
     classic: Any = spark
     found = classic._jvm.org.apache.spark.sql.execution.streaming.RealTimeTrigger
     # A class that does not exist is given as a package.
     return found if type(found).__name__ == "JavaClass" else None
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    """Return the first two numbers of a version; that of serverless compute begins with a word and has none."""
-    found = re.match(r"(\d+)\.(\d+)", version)
-    return tuple(map(int, found.groups())) if found else ()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from itertools import groupby
@@ -15,10 +14,11 @@ from uuid import uuid4
 from databricks_utils.data_quality import RuleResult
 from databricks_utils.errors import LakehouseError
 from databricks_utils.logging import log_context
-from databricks_utils.medallion import Lakehouse, quarantine_of
 from databricks_utils.observability import RunResult, RunStore, TableResult, flush_metrics, span
+from databricks_utils.pipeline import Lakehouse, quarantine_of
 from databricks_utils.retry import is_transient
 from databricks_utils.session import over_connect
+from databricks_utils.spark_client import spark_pool
 from databricks_utils.streaming.broker import check_streaming
 from databricks_utils.streaming.checks import rules_of_node
 from databricks_utils.streaming.definition import StreamBronze, StreamNode, StreamPipeline, StreamSilver
@@ -150,7 +150,7 @@ class _StreamRun:
             for query in self.queries
             if query.name == query.node.table and query.name not in failed and not isinstance(query.node, StreamBronze)
         ]
-        with ThreadPoolExecutor(self.lakehouse.configuration.execution.parallel_tables) as pool:
+        with spark_pool(self.lakehouse.spark, self.lakehouse.configuration.execution.parallel_tables) as pool:
             self.rules = dict(zip([node.table for node in nodes], pool.map(self._checked, nodes), strict=True))
 
     def for_some_time(self, seconds: float | None, until: Callable[[], bool], interval: float) -> None:

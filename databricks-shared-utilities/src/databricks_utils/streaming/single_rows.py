@@ -10,8 +10,8 @@ from pyspark.errors import AnalysisException
 from databricks_utils.contracts import struct_type
 from databricks_utils.data_quality.analysis import first_line
 from databricks_utils.errors import InvalidInput
-from databricks_utils.medallion import Lakehouse, technical
 from databricks_utils.medallion.dependence import dependence_of, empty
+from databricks_utils.pipeline import Lakehouse, technical
 from databricks_utils.streaming.definition import EventAlerts, StreamAlerts
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from databricks_utils.config import SecretProvider
 # Projects import it from here.
 from databricks_utils.config.secrets import secrets_of_place as secrets_of_place
 from databricks_utils.errors import InvalidInput
-from databricks_utils.medallion import Lakehouse
-from databricks_utils.medallion.checkpoint import ANY_AGE
+from databricks_utils.pipeline import Lakehouse
+from databricks_utils.pipeline.checkpoint import ANY_AGE
 from databricks_utils.streaming.broker import BROKERS, source_options
 from databricks_utils.streaming.definition import StreamBronze
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from databricks_utils.contracts import Contract, struct_type
 from databricks_utils.errors import InvalidInput
-from databricks_utils.medallion import Lakehouse
+from databricks_utils.pipeline import Lakehouse
 from databricks_utils.streaming.definition import StreamGold, StreamPipeline, StreamSilver, with_watermark
 from databricks_utils.streaming.events import bronze_columns, silver_columns
 from databricks_utils.streaming.queries import gold_rows, silver_rows

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pyspark.sql import functions as F
 
-from databricks_utils.medallion import Lakehouse
 from databricks_utils.observability import StreamSummary
+from databricks_utils.pipeline import Lakehouse
 from databricks_utils.streaming.progress import STREAM_PROGRESS
 
 #: Measures of which the newest batch tells how things stand.

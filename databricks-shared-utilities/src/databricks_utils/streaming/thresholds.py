@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 from databricks_utils.config import StreamThresholds
 from databricks_utils.contracts import Severity
 from databricks_utils.data_quality import RuleResult, decide, quality_score, row_rules
-from databricks_utils.medallion import Lakehouse, quarantine_of
+from databricks_utils.pipeline import Lakehouse, quarantine_of
 from databricks_utils.streaming.definition import StreamNode, StreamPipeline, StreamSilver
 from databricks_utils.streaming.events import time_rules
 from databricks_utils.streaming.progress import STREAM_PROGRESS

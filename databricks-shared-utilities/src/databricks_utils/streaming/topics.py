@@ -18,7 +18,7 @@ from pyspark.sql import functions as F
 
 from databricks_utils.config.secrets import secrets_of_place
 from databricks_utils.errors import LakehouseError, RunFailed
-from databricks_utils.medallion import Lakehouse
+from databricks_utils.pipeline import Lakehouse
 from databricks_utils.streaming.broker import source_options
 from databricks_utils.streaming.checkpoint import topic_position
 from databricks_utils.streaming.client import TopicIds, client_settings

@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 
 from databricks_utils.delta import append, merge_by_key, notes
 from databricks_utils.medallion.bronze import moment_of_batch
-from databricks_utils.medallion.kept import kept
+from databricks_utils.pipeline.kept import kept
 from databricks_utils.streaming.delivery import Delivery
 
 if TYPE_CHECKING:

@@ -265,6 +265,77 @@ def test_a_page_of_the_projects_own_is_written_and_checked_like_the_others(
     assert "Out of date: docs/prices.md\nRun: shop docs\n" in capsys.readouterr().out
 
 
+def test_the_tasks_of_the_job_are_written_with_the_documents_and_checked(
+    project: Project, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    job = folder / "resources" / "jobs.yml"
+    job.parent.mkdir()
+    marks = b"# tasks of the tables: written by `shop docs`\r\n%b# end of the tasks of the tables\r\n# Ours.\r\n"
+    job.write_bytes(b"table_task: &table_task {}\r\n" + marks % b"")
+    assert command_line(project, ["docs", "--check"]) == 1
+    assert "Out of date: resources/jobs.yml\nRun: shop docs\n" in capsys.readouterr().out
+
+    assert command_line(project, ["docs"]) == 0
+
+    assert "Written: resources/jobs.yml\n" in capsys.readouterr().out
+    orders = b"- task_key: bronze_orders\r\n  <<: *table_task\r\n- task_key: silver_orders\r\n  <<: *table_task\r\n"
+    needs = b"  depends_on:\r\n    - task_key: bronze_orders\r\n"
+    assert job.read_bytes() == b"table_task: &table_task {}\r\n" + marks % (orders + needs)
+    assert command_line(project, ["docs", "--check"]) == 0
+
+
+def test_a_job_without_marks_stays_as_it_is_and_says_how_to_get_them(
+    project: Project, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    job = folder / "resources" / "jobs.yml"
+    job.parent.mkdir()
+    job.write_text("# Ours.\nresources: {}\n")
+
+    assert command_line(project, ["docs"]) == 0
+
+    assert job.read_text() == "# Ours.\nresources: {}\n"
+    assert capsys.readouterr().out.count("resources/jobs.yml has no marks, so its tasks stay as they are.") == 1
+    assert command_line(project, ["docs", "--check"]) == 0
+    assert capsys.readouterr().out == "All documents are up to date.\n"
+
+
+def test_broken_marks_are_refused_with_the_line(
+    project: Project, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    job = folder / "resources" / "jobs.yml"
+    job.parent.mkdir()
+    job.write_text("resources: {}\n# end of the tasks of the tables\n")
+
+    message = refused(project, capsys, "docs")
+
+    assert "The mark `# tasks of the tables:` is missing above this line" in message
+    assert "where: resources/jobs.yml:2" in message
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--task=gold_sales"], "The pipeline shop has no task 'gold_sales'"),
+        (["--task=bronze_orders", "--tables=bronze.orders"], "A task says which tables it has"),
+    ],
+)
+def test_a_task_that_is_unknown_or_named_beside_tables_is_refused(
+    options: list[str], said: str, project: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert said in refused(project, capsys, "run", *options)
+
+
+def test_a_task_runs_its_tables_and_no_others(folder: Path, project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, ...]] = []
+    monkeypatch.setattr(actions, "run", lambda _opened, tables, *_: asked.append(tables))
+    shared = [replace(node, task="orders") for node in SHOP.nodes]
+
+    command_line(project, ["run", "--task=silver_orders"])
+    command_line(replace(project, pipeline=Pipeline("shop", *shared)), ["run", "--task=orders"])
+
+    assert asked == [("silver.orders",), ("bronze.orders", "silver.orders")]
+
+
 @pytest.mark.parametrize("layer", ["bronze", "silver", "gold"])
 def test_a_new_table_has_a_contract_and_a_function_where_one_is_needed(
     layer: str, project: Project, folder: Path, capsys: pytest.CaptureFixture[str]
@@ -281,7 +352,9 @@ def test_a_new_table_has_a_contract_and_a_function_where_one_is_needed(
     said = capsys.readouterr().out
     assert f"Written: contracts/{layer}/visits.yaml" in said
     assert f'Next: add {layer.capitalize()}("visits", ' in said
-    assert "to orchestration/pipeline_definition.py, and a task to resources/jobs.yml" in said
+    assert (
+        "to orchestration/pipeline_definition.py, then run docs, which writes its task into resources/jobs.yml" in said
+    )
 
 
 @pytest.mark.parametrize("layer", ["bronze", "silver", "gold"])

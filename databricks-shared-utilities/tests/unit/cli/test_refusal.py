@@ -32,3 +32,15 @@ def test_a_mistake_in_a_project_s_own_code_keeps_its_traceback() -> None:
 
     assert ended.returncode == 1
     assert "Traceback" in ended.stderr
+
+
+def test_a_mistake_in_a_project_s_own_code_does_not_show_a_secret() -> None:
+    code = "from databricks_utils.logging.redaction import conceal\nconceal('c4nary-' + '7Q')\n"
+    code += "try:\n    int('c4nary-' + '7Q')\nexcept ValueError as error:\n    raise RuntimeError('not now') from error"
+
+    ended = subprocess.run([sys.executable, "-c", IMPORTS + code], capture_output=True, text=True, check=False)
+
+    assert ended.returncode == 1
+    assert "not now" in ended.stderr
+    assert "***" in ended.stderr
+    assert "c4nary-7Q" not in ended.stderr

@@ -88,6 +88,12 @@ def test_every_other_name_is_taken(tmp_path: Path) -> None:
             "A key cannot be ARRAY<INT>",
             "physicalType",
         ),
+        (
+            ["name: part, logicalType: object, physicalType: 'STRUCT<a: INT, A: INT>'"],
+            "silver",
+            "'STRUCT<a: INT, A: INT>' is not a Spark type",
+            "physicalType",
+        ),
         ([f"name: price, logicalType: number, {PRICE}"], "gold", "read from no file", "customProperties.0"),
         (
             ["name: price, logicalType: string, customProperties: [{property: source, value: 7}]"],

@@ -42,5 +42,30 @@ def test_what_is_no_type_is_refused(text: str) -> None:
         data_type(text)
 
 
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("STRUCT<a-b: INT>", "in backticks"),
+        ("ARRAY<STRUCT<größe: INT>>", "in backticks"),
+        ("STRUCT<a.b: INT>", "in backticks"),
+        ("STRUCT<`a.b`: INT>", "in backticks"),
+        ("STRUCT<2d: INT>", "in backticks"),
+        ("STRUCT<a: INT, A: STRING>", "field a is there twice"),
+        ("MAP<STRING, STRUCT<>>", "Give it a field"),
+        ("MAP<ARRAY<MAP<STRING, INT>>, INT>", "hold no other map"),
+        ("STRUCT<a: INT,>", "For example"),
+    ],
+)
+def test_a_type_that_no_table_can_have_is_refused_with_its_reason(text: str, hint: str) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        data_type(text)
+
+    assert hint in (caught.value.hint or "")
+
+
+def test_a_field_has_any_name_in_backticks() -> None:
+    assert data_type("STRUCT<`a-b`: INT, `größe` STRING, 2nd: INT>").fieldNames() == ["a-b", "größe", "2nd"]
+
+
 def test_a_schema_may_be_written_with_or_without_colons() -> None:
     assert parse_schema("id BIGINT, x ARRAY<INT>") == parse_schema("id: BIGINT, x: ARRAY<INT>")

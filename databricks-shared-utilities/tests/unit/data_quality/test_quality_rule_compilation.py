@@ -237,6 +237,10 @@ def test_a_declared_rule_cannot_take_the_name_of_a_derived_one() -> None:
         ("at < from_unixtime(unix_timestamp())", "unix_timestamp"),
         ("id IN (SELECT id FROM other)", "SELECT"),
         ("uuid() <> id", "uuid"),
+        ("day <= DATE 'today'", "today"),
+        ("at < cast( 'NOW' AS TIMESTAMP)", "NOW"),
+        ('day > to_date("yesterday UTC")', "yesterday"),
+        ("reflect('java.util.UUID', 'randomUUID') > id", "reflect"),
         ("code = '${env:HOME}'", "${"),
     ],
 )
@@ -262,6 +266,7 @@ def test_a_rule_must_have_a_name_that_can_be_shown(name: str) -> None:
         "unix_timestamp(at) > 0",
         "now > 1 -- not now()",
         "operand(1) > selected",
+        "note = 'today' OR day > DATE '2024-01-01'",
         r"note <> 'it\'s now()'",
     ],
 )

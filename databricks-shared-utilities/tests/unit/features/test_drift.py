@@ -7,6 +7,7 @@ import math
 import random
 import statistics
 from collections.abc import Callable, Sequence
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from databricks_utils.errors import InvalidInput
 from databricks_utils.features import Drift, DriftThresholds, distributions, drift, log_drift, measure_drift
 from databricks_utils.features.distributions import (
     Distribution,
+    array_distributions,
     distribution_of,
     distributions_from_json,
     distributions_to_json,
@@ -262,3 +264,23 @@ def test_values_without_end_on_both_sides_are_compared_by_their_shares() -> None
         more = measured(usual, [*sample(12, 900)[400:], *[math.inf] * 400])
 
     assert (alike.status, more.status) == ("stable", "drifted")
+
+
+@pytest.mark.parametrize("value", [0.1, 0.7, 4.99, -0.3])
+def test_a_constant_that_has_not_changed_has_not_drifted_however_many_rows_have_it(value: float) -> None:
+    """The mean of 2,000 times 0.1 is not that of 2,999 times 0.1, and the spread of both is next to none."""
+    before = array_distributions({"c": np.full(2000, value)})
+    for rows in (1500, 2999, 3000, 7001):
+        now = distribution_of("c", before["c"].edges, np.full(rows, value))
+        parts = [distribution_of("c", before["c"].edges, part) for part in np.array_split(np.full(rows, value), 7)]
+
+        for found in (now, reduce(Distribution.joined, parts)):
+            (result,) = measure_drift(before, {"c": found})
+            assert (result.status, result.effect, found.mean, found.squares) == ("stable", 0.0, value, 0.0)
+
+
+@pytest.mark.parametrize("name", ["psi", "ks", "effect", "null_change", "minimum_rows"])
+@pytest.mark.parametrize("limit", [math.nan, -0.1, "0.2", True, None], ids=repr)
+def test_what_is_no_threshold_is_refused(name: str, limit: Any) -> None:
+    with pytest.raises(InvalidInput, match=f"(?s)is no threshold.*drift, {name}"):
+        DriftThresholds(**{name: limit})

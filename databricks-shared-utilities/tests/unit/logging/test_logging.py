@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import logging
+import re
+import textwrap
+from collections.abc import Callable
+from urllib.parse import quote, quote_plus, urlencode
 
 import pytest
 
 from databricks_utils.errors import InvalidInput
 from databricks_utils.logging import configure_logging, log_context, redacted
+from databricks_utils.logging.redaction import conceal, concealed
 
 LOGGER = logging.getLogger("databricks_utils.test")
 
@@ -24,6 +30,12 @@ LOGGER = logging.getLogger("databricks_utils.test")
         ("jdbc:sqlserver://u:hunter2@host/db", "hunter2"),
         ("AccountKey=QUJD;EndpointSuffix=x", "QUJD"),
         ("mail ann@example.com failed", "ann@example.com"),
+        ("https://u:p@ssw0rd@host/db", "ssw0rd"),
+        ('{"password": "ab\\"cdef"}', "cdef"),
+        ("Authorization: Basic dXNlcjpwYXNz", "dXNlcjpwYXNz"),
+        ("https://a.blob.core.windows.net/c/x.csv?sv=1&sig=abcDEF%3D&se=2", "abcDEF"),
+        ("https://b.s3.amazonaws.com/x?X-Amz-Signature=0123abcd", "0123abcd"),
+        ("key ASIAABCDEFGHIJKLMNOP", "ABCDEFGHIJKLMNOP"),
     ],
 )
 def test_credentials_and_addresses_are_masked(text: str, hidden: str) -> None:
@@ -43,6 +55,68 @@ def test_credentials_and_addresses_are_masked(text: str, hidden: str) -> None:
 )
 def test_ordinary_text_stays_readable(text: str) -> None:
     assert redacted(text) == text
+
+
+CANARY = "c4n/+ 'ary'\u00e9-7Q"
+PEM = "-----BEGIN KEY-----\nMIIc4naryAbCdEf\nGhIjKlMnOpQrSt\n-----END KEY-----\n"
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        lambda text: text,
+        str.upper,
+        lambda text: quote(text),
+        lambda text: quote_plus(text).lower(),
+        lambda text: urlencode({"password": text}).partition("=")[2],
+        lambda text: repr(text.encode())[2:-1],
+        lambda text: text.encode().hex(),
+        lambda text: text.encode().hex().upper(),
+        lambda text: base64.b64encode(text.encode()).decode()[:-3],
+        lambda text: base64.urlsafe_b64encode(b"user:" + text.encode() + b"@host").decode()[7:-8],
+        lambda text: base64.b64encode(b"me:" + text.encode() + b".").decode()[4:-3],
+        lambda text: json.dumps(json.dumps(text))[3:-3],
+    ],
+)
+def test_a_secret_is_masked_in_whatever_way_it_is_written(written: Callable[[str], str]) -> None:
+    conceal(CANARY)
+
+    shown = redacted(f"before {written(CANARY)} after")
+
+    assert written(CANARY) not in shown
+    assert shown.startswith("before ")
+    assert "***" in shown
+
+
+@pytest.mark.parametrize(
+    ("secret", "shown"),
+    [
+        ("c4nary-with-an-end\n", "c4nary-with-an-end"),
+        ("  c4nary-with-blanks ", "c4nary-with-blanks"),
+        (PEM, PEM.strip()),
+        (PEM, PEM.replace("\n", "\r\n")),
+        (PEM, textwrap.indent(PEM, "  ")),
+        (PEM, "cannot read GhIjKlMnOpQrSt"),
+        (PEM.replace("\n", "\\n"), PEM),
+        (json.dumps({"key": PEM}), PEM),
+    ],
+)
+def test_a_secret_that_is_stripped_indented_or_cut_into_lines_is_masked(secret: str, shown: str) -> None:
+    conceal(secret)
+
+    assert not {"c4nary", "ghijklmnopqrst"} & set(re.split(r"[^a-z0-9]+|abcdef|with", concealed(shown).lower()))
+
+
+def test_values_that_are_no_text_are_redacted_and_the_line_is_json() -> None:
+    stream = io.StringIO()
+    configure_logging("INFO", "json", stream)
+    conceal(CANARY)
+
+    LOGGER.info("done", extra={"error": ValueError(CANARY), "status": [CANARY], "duration_seconds": float("nan")})
+
+    (line,) = stream.getvalue().splitlines()
+    found = json.loads(line, parse_constant=lambda text: pytest.fail(f"{text} is no JSON"))
+    assert (found["error"], "c4n" in line) == ("***", False)
 
 
 def test_a_line_carries_its_context_its_fields_and_no_secret() -> None:

@@ -35,7 +35,7 @@ def test_files_of_another_format_are_refused_when_they_are_defined(file_format: 
         Files("orders", format=file_format)
 
 
-@pytest.mark.parametrize("delimiter", ["", "||", r"\t", '"', "\n", "\r", "\0"])
+@pytest.mark.parametrize("delimiter", ["", "||", r"\t", '"', "\\", "\n", "\r", "\0"])
 def test_what_cannot_separate_fields_is_refused_when_it_is_defined(delimiter: str) -> None:
     with pytest.raises(InvalidInput, match="cannot separate fields"):
         Files("orders", delimiter=delimiter)

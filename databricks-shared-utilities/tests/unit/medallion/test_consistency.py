@@ -45,7 +45,13 @@ CONTRACTS = {
         contract("bronze.orders", dict.fromkeys([*ORDERS, "customer number"], "STRING")),
         contract("bronze.customers", {"customer_id": "STRING", "city": "STRING"}),
         contract("silver.orders", ORDERS, ["order_id"], customer_id={"source_column": "customer number"}),
-        contract("silver.customers", {"customer_id": "BIGINT", "city": "STRING", "code": "STRING"}, ["customer_id"]),
+        contract(
+            "silver.customers",
+            {"customer_id": "BIGINT", "city": "STRING", "code": "STRING", "since": "DATE", "changed_at": "TIMESTAMP"},
+            ["customer_id"],
+        ),
+        contract("silver.labels", {"id": "BIGINT", "labels": "MAP<STRING, INT>"}, ["id"]),
+        contract("gold.labels", {"id": "BIGINT", "labels": "MAP<STRING, INT>"}, ["id"]),
         contract("gold.fact", {**ORDERS, "month": "DATE"}, ["order_id"]),
         contract("gold.keyless", ORDERS),
         contract("gold.only_surrogate", {"order_key": "BIGINT", "order_id": "BIGINT"}, ["order_key"]),
@@ -57,6 +63,7 @@ SOURCES = (
     Bronze("orders", source=Files("orders")),
     Bronze("customers", source=Files("customers")),
     Silver("customers", reads="bronze.customers"),
+    Silver("labels", reads="bronze.customers", transform=lambda rows: rows),
 )
 PLAIN = Silver("orders", reads="bronze.orders")
 
@@ -115,6 +122,31 @@ def fact(**given: object) -> Gold:
         (
             Gold("history", "silver.customers", write=Scd2(["customer_id"], "city", "key", "lft = 'yes'")),
             "Scd2 reads 'lft'",
+        ),
+        (
+            Gold("history", "silver.customers", write=Scd2(["customer_id"], "changed_at", "key")),
+            "effective_start_date is DATE, and changed_at, from which states are valid, is TIMESTAMP",
+        ),
+        (
+            Gold("history", "silver.customers", write=Scd2(["customer_id"], "code", "key")),
+            "sequence_by='code') is STRING, from which no state can be valid",
+        ),
+        (
+            Gold("history", "silver.customers", write=Scd2(["customer_id"], "since", "key", "since < current_date")),
+            "delete_when='since < current_date' has current_date, which does not answer the same each time",
+        ),
+        (
+            Gold("history", "silver.customers", write=Scd2(["customer_id"], "since", "key", "since < DATE 'today'")),
+            "has today, which does not",
+        ),
+        (fact(write=Replace(by="month", of="trunc(now(), 'MONTH')")), "has now, which does not"),
+        (
+            Gold("labels", "bronze.customers", write=Replace(by="labels", of="map(city, 1)")),
+            "by names 'labels', which is MAP<STRING, INT>, and maps cannot be compared",
+        ),
+        (
+            Gold("labels", "silver.labels", lookups=[Lookup("silver.labels", on="labels")]),
+            "names 'labels', which is MAP<STRING, INT>, and maps cannot be compared",
         ),
         (fact(write=Scd2(["order_id"], "ordered_on", "order_id")), "has no column 'is_current', which Scd2 fills"),
     ],
@@ -177,7 +209,7 @@ def test_a_sound_definition_passes() -> None:
     nodes = (
         Silver("orders", "bronze.orders", lookups=[Lookup("silver.customers", on="customer_id")]),
         fact(write=Replace(by="month", of="TRUNC(Ordered_On, 'MONTH')"), lookups=["silver.customers"]),
-        Gold("history", "silver.customers", write=Scd2(["customer_id"], "code", "key", "city = 'none'")),
+        Gold("history", "silver.customers", write=Scd2(["customer_id"], "since", "key", "city = 'none'")),
         Gold("only_surrogate", "silver.orders", write=Replace()),
         Gold("texts", "silver.orders", lookups=[Lookup("silver.customers", on=["customer_id"])]),
     )

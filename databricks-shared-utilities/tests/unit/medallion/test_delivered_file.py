@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 
 from databricks_utils.medallion import Files
 from databricks_utils.medallion.damage import BatchNote, DamagedFile, RemarkedFile, read_note
-from databricks_utils.medallion.delivered_file import DeliveredFile, examined, local_path
+from databricks_utils.medallion.delivered_file import DeliveredFile, examined, local_path, unseen_names
 
 TEXT = b"order_id,amount\n" + b"1,5.00\n" * 5_000
 KEYS = {"order_id": "order_id", "amount": "amount (EUR)"}
@@ -115,6 +116,36 @@ def test_a_row_of_nothing_but_tabs_is_none_for_the_reader_of_lines(tmp_path: Pat
 
     assert not looked_at(tmp_path, "tabs.csv", tabs + b"1\t2\n\t\n", delimiter="\t").by_line
     assert looked_at(tmp_path, "tabs.csv", tabs + b"1\t2\n\n", delimiter="\t").by_line
+
+
+def test_quotes_beside_a_delimiter_of_several_bytes_are_not_looked_for(tmp_path: Path) -> None:
+    euros = HEADER.replace(b",", "€".encode())
+
+    assert not looked_at(tmp_path, "quoted.csv", euros + '"1"€2\n'.encode(), delimiter="€").by_line
+    assert looked_at(tmp_path, "plain.csv", euros + "1€2\n".encode(), delimiter="€").by_line
+
+
+def test_a_file_that_ends_in_zeros_far_behind_its_begin_was_not_written_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("databricks_utils.medallion.delivered_file.BLOCK_BYTES", 8)
+
+    crashed = looked_at(tmp_path, "crashed.csv", HEADER + b"1,5.00\n2,12" + bytes(20))
+    objects = looked_at(tmp_path, "objects.jsonl", b'{"order_id":1}\n{"order_id":\0}\n')
+
+    assert crashed.damage == "it has bytes of zero from line 3 on, as after a crash"
+    assert objects.damage is None  # that line alone is damaged
+
+
+def test_names_that_no_listing_of_spark_has_are_found(tmp_path: Path) -> None:
+    folder = os.fsencode(tmp_path)
+    for name in (b"caf\xe9.csv", b"caf\xe9.txt", b"_caf\xe9.csv", "größe.csv".encode(), b"plain.csv"):
+        Path(os.fsdecode(folder + b"/" + name)).write_bytes(TEXT)
+    Path(os.fsdecode(folder + b"/\xfcbung")).mkdir()
+
+    found = sorted(unseen_names(str(tmp_path), "*.csv"))
+
+    assert found == [f"{tmp_path}/\\xfcbung", f"{tmp_path}/caf\\xe9.csv"]
 
 
 def test_empty_files_are_neither_damaged_nor_odd(tmp_path: Path) -> None:

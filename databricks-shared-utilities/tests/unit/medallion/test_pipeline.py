@@ -58,6 +58,23 @@ def test_all_mistakes_of_a_definition_are_reported_together() -> None:
     assert "silver.sales reads bronze.sale, which the pipeline does not define" in text
 
 
+@pytest.mark.parametrize(
+    ("nodes", "said"),
+    [
+        ((Silver("sales", "bronze.sales"), Silver("Sales", "bronze.sales")), "silver.Sales is defined twice"),
+        (
+            (Silver("Sales_Quarantine", "bronze.sales"), Silver("sales", "bronze.sales")),
+            "silver.Sales_Quarantine is where the bad rows of silver.sales go",
+        ),
+    ],
+)
+def test_two_tables_that_a_catalog_would_take_for_one_are_refused(nodes: tuple[Silver, ...], said: str) -> None:
+    with pytest.raises(InputProblems, match=said):
+        Pipeline("p", SALES, *nodes)
+
+    Pipeline("p", SALES, Silver("sales", "bronze.sales"), Gold("sales_quarantine", reads="silver.sales"))
+
+
 def test_a_circle_is_named() -> None:
     with pytest.raises(InvalidInput, match="circle"):
         Pipeline("p", Gold("a", reads="gold.b"), Gold("b", reads="gold.a"))

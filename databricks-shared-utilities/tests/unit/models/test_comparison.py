@@ -67,3 +67,24 @@ def test_sides_that_change_places_change_the_sign_and_the_winner(first: list[flo
 def test_one_is_no_number_to_judge_by() -> None:
     with pytest.raises(InvalidInput, match="2 or more"):
         compare_arms(np.ones(5), np.ones(5), least=1, greater_is_better=True)
+
+
+@pytest.mark.parametrize("value", [0.1, 0.7, 1e-3, 4.99])
+def test_between_sides_of_one_and_the_same_value_nobody_wins(value: float) -> None:
+    """Their means differ by rounding, and without any spread that would be enough."""
+    for rows in range(600, 640):
+        found = compare_arms(np.full(rows, value), np.full(1234 - rows, value), least=500, greater_is_better=True)
+
+        assert (found.winner, found.difference.value) == (None, 0.0)
+
+
+@pytest.mark.parametrize("strange", [math.nan, math.inf])
+def test_an_outcome_that_is_no_number_is_refused_with_its_side(strange: float) -> None:
+    """One of them would end each comparison without a winner, and nobody would know why."""
+    with pytest.raises(InvalidInput, match=r"(?s)1 of 3 values are NaN or infinite.*outcomes of the challenger"):
+        compare_arms(np.ones(3), np.array([1.0, strange, 0.0]), least=2, greater_is_better=True)
+
+
+def test_a_confidence_in_percent_is_refused() -> None:
+    with pytest.raises(InvalidInput, match=r"(?s)95 is no confidence.*Write 0\.95"):
+        compare_arms(np.ones(3), np.zeros(3), least=2, greater_is_better=True, confidence=95)

@@ -63,6 +63,20 @@ def test_no_gates_and_gates_that_demand_nothing_are_refused() -> None:
         gate_failures([], {"auc": 1.0}, None)
 
 
+@pytest.mark.parametrize("demand", ["at_least", "at_most", "gain", "above", "too_good"])
+@pytest.mark.parametrize("limit", [math.nan, math.inf, -math.inf, "0.8", True], ids=repr)
+def test_a_demand_that_no_number_can_miss_is_refused(demand: str, limit: object) -> None:
+    """No value is less than NaN, and none is below minus infinity: such a gate would be open for good."""
+    with pytest.raises(InvalidInput, match=f"gate auc, {demand}"):
+        Gate("auc", **{demand: limit})  # type: ignore[arg-type]
+
+
+def test_an_acknowledgement_is_the_number_of_a_version_and_no_yes() -> None:
+    gate = Gate("auc", too_good=0.95, acknowledged=True)
+
+    assert len(gate_failures([gate], {"auc": 0.99}, None, 1)) == 1
+
+
 @pytest.mark.parametrize(
     ("gate", "value"),
     [

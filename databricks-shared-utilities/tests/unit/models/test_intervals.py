@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -105,6 +108,45 @@ def test_of_labels_that_are_all_alike_nothing_is_known() -> None:
     found = skill_interval(np.zeros(50), np.full(50, 0.1))
 
     assert (found.value, found.low, found.high) == (0.0, -1.0, 1.0)
+
+
+def test_labels_that_are_alike_are_known_by_their_values_and_not_by_their_mean() -> None:
+    """The mean of three times 0.1 is not 0.1, so that a variance that is none would be divided by."""
+    for rows in range(3, 40):
+        found = skill_interval(np.full(rows, 0.1), np.full(rows, 0.1))
+
+        assert (found.value, found.low, found.high) == (0.0, -1.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        lambda values: values.astype(np.float32),
+        list,
+        lambda values: pd.Series(values, index=range(len(values))),
+        lambda values: pd.Series(values, index=range(len(values), 0, -1)),
+    ],
+)
+def test_what_holds_the_numbers_does_not_count(given: Callable[[np.ndarray], Any]) -> None:
+    """Columns of two frames are aligned by their index, and every prediction would meet the label of another row."""
+    label, prediction = np.array([1.0, 0, 0, 1, 0]), np.array([0.75, 0.25, 0, 0.5, 0.25])
+
+    assert skill_interval(label, given(prediction)) == skill_interval(label, prediction)
+    assert skill_interval(given(label), prediction) == skill_interval(label, prediction)
+
+
+@pytest.mark.parametrize(
+    ("label", "prediction", "said"),
+    [
+        ([1.0, 0.0], [[1.0], [0.0]], r"shape \(2, 1\)"),
+        ([[1.0], [0.0]], [1.0, 0.0], r"shape \(2, 1\)"),
+        ([1.0, 0.0], [1.0, math.nan], "1 of 2 values are NaN"),
+        ([1.0, math.inf], [1.0, 0.0], "1 of 2 values are NaN"),
+    ],
+)
+def test_a_column_beside_a_row_and_values_that_are_none_are_refused(label: Any, prediction: Any, said: str) -> None:
+    with pytest.raises(InvalidInput, match=said):
+        skill_interval(np.array(label), np.array(prediction))
 
 
 @pytest.mark.parametrize(("label", "prediction"), [([], []), ([1.0], [0.5, 0.5])])

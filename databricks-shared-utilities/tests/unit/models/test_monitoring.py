@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
@@ -13,10 +14,17 @@ import pytest
 from little_models import LEAVING, PROJECT, SPENDING
 
 from databricks_utils.config import Configuration
+from databricks_utils.errors import InvalidInput
 from databricks_utils.features import Drift, array_distributions, measure_drift
 from databricks_utils.models import ModelDefinition, ModelVersion
 from databricks_utils.models.families import Array
-from databricks_utils.models.monitoring import Performance, find_newest, judge_scores, warn_if_degraded
+from databricks_utils.models.monitoring import (
+    Performance,
+    drift_thresholds,
+    find_newest,
+    judge_scores,
+    warn_if_degraded,
+)
 from databricks_utils.models.page import Watched, render_models
 
 pytest.importorskip("sklearn")
@@ -64,8 +72,19 @@ def judged(model: ModelDefinition, label: Array, score: Array, **more: float) ->
         (SPENDING, SPENT, SPENT + 5, "ok", []),
         (SPENDING, SPENT, SPENT + 100, "degraded", ["r2 is -2.00752, at least -0.1 is needed"]),
         (SPENDING, SPENT[1:], SPENT[1:] + 100, "too few rows", ["fewer than 20 rows"]),
+        (SPENDING, np.zeros(20), SPENT, "too few rows", ["spent is 0 in all rows"]),
     ],
-    ids=["right", "by chance", "wrong", "few", "all alike", "amounts", "amounts far off", "few amounts"],
+    ids=[
+        "right",
+        "by chance",
+        "wrong",
+        "few",
+        "all alike",
+        "amounts",
+        "amounts far off",
+        "few amounts",
+        "nothing spent",
+    ],
 )
 def test_scores_are_judged_by_what_came_true(
     model: ModelDefinition, label: Array, score: Array, status: str, reasons: list[str]
@@ -81,6 +100,22 @@ def test_the_configuration_says_from_where_on_a_model_is_degraded() -> None:
     assert judged(LEAVING, LABEL, RIGHT, performance_leaving_least_skill=0.9).status == "degraded"
     assert judged(SPENDING, SPENT, SPENT + 100, performance_spending_least_r2=-3.0).status == "ok"
     assert judged(LEAVING, LABEL, WRONG, performance_minimum_rows=21).status == "too few rows"
+
+
+@pytest.mark.parametrize("value", ["many", -1, 0.5, True, math.nan])
+def test_a_parameter_that_is_no_number_is_named(value: Any) -> None:
+    def limits(**more: Any) -> Configuration:
+        return cast("Configuration", Settings({"drift_psi": 0.2, "drift_effect": 0.2, "drift_minimum_rows": 9, **more}))
+
+    with pytest.raises(InvalidInput, match=r"config: parameters\.performance_minimum_rows"):
+        judged(LEAVING, LABEL, RIGHT, performance_minimum_rows=value)
+    with pytest.raises(InvalidInput, match=r"config: parameters\.drift_minimum_rows"):
+        drift_thresholds(limits(drift_minimum_rows=value))
+    if value not in (-1, 0.5):
+        with pytest.raises(InvalidInput, match="drift, psi"):
+            drift_thresholds(limits(drift_psi=value))
+        with pytest.raises(InvalidInput, match="gate auc, at_least"):
+            judged(LEAVING, LABEL, RIGHT, performance_leaving_least_auc=value)
 
 
 def test_what_counts_is_the_newest_moment_of_the_version_in_use() -> None:

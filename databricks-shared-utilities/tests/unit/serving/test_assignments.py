@@ -67,6 +67,22 @@ def test_a_file_that_cannot_be_written_is_an_error_and_no_answer_without_a_note(
         AssignmentLog(tmp_path / "a.db")
 
 
+def test_a_file_that_is_gone_is_an_error_also_for_who_was_noted_in_it(tmp_path: Path) -> None:
+    """An answer that is only in this process's memory is in no comparison."""
+    path = tmp_path / "a.db"
+    log = AssignmentLog(path)
+    log.note([FIRST])
+    path.rename(tmp_path / "before.db")
+
+    with pytest.raises(LostAssignment, match=r"a\.db"):
+        log.note([FIRST])
+    assert not path.exists()
+
+    other = AssignmentLog(path)
+    log.note([FIRST])
+    assert other.of("autumn") == [FIRST]
+
+
 @pytest.mark.parametrize(
     ("more", "last_day", "expected"),
     [
@@ -76,8 +92,9 @@ def test_a_file_that_cannot_be_written_is_an_error_and_no_answer_without_a_note(
         ([replace(FIRST, arm="challenger", version=5)], ENOUGH, (0, 0, 1, 0)),
         ([replace(FIRST, entity=7, known=False)], ENOUGH, (1, 0, 0, 1)),
         ([replace(FIRST, entity=7, at=MOMENT + timedelta(1))], ENOUGH, (1, 1, 0, 0)),
+        ([replace(FIRST, entity=7, at=datetime.max.replace(tzinfo=timezone.utc))], ENOUGH, (1, 1, 0, 0)),
     ],
-    ids=["counts", "is not over", "asked again", "met both sides", "is not known", "one waits"],
+    ids=["counts", "is not over", "asked again", "met both sides", "is not known", "one waits", "one waits for ever"],
 )
 def test_an_entity_counts_once_when_its_days_are_over_and_only_one_side_has_answered_it(
     more: list[Assignment], last_day: date, expected: tuple[int, int, int, int]

@@ -132,6 +132,10 @@ def assert_sound(server: Service, sent: bytes) -> None:
         (posted(b'{"household_id": 113, "at": "0001-01-01T00:00:00+23:59"}'), 400, "offset"),
         (posted(b'{"household_id": 113, "at": 5}'), 400, "offset"),
         (b"GET /nowhere HTTP/1.1\r\nHost: h\r\n\r\n", 404, "POST /score"),
+        (HEAD + b"no header\r\nContent-Length: 21\r\n\r\n" + SOUND, 400, "no header"),
+        (HEAD + b"Content-Length : 21\r\n\r\n" + SOUND, 400, "no header"),
+        (HEAD + b"Content-Length: \x0b21\r\n\r\n" + SOUND, 400, "no number"),
+        (b"GET /health HTTP/1.1\r\nFrom me\r\nHost: h\r\n\r\n", 400, "no header"),
         (b"no request at all\r\n\r\n", 400, ""),
         (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", 400, ""),
         (b"GET /health HTTP/9.9\r\nHost: h\r\n\r\n", 505, ""),
@@ -194,6 +198,28 @@ def test_a_refused_body_is_not_taken_for_the_next_request(server: Service) -> No
     sent = b"PUT /score HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n" % len(inside) + inside
 
     assert [status for status, _, _ in answers_in(said_to(server, sent))] == [405]
+
+
+@pytest.mark.parametrize(
+    "line", [b"no header", b"Content-Length : %d", b"X\x00: y", b"\xe9: y", b": nameless", b"From me", b"X y: z"]
+)
+def test_behind_a_line_that_is_no_header_no_body_is_taken_for_a_request(server: Service, line: bytes) -> None:
+    """The length of the body stands behind that line, where nobody reads any more."""
+    inside = posted(SOUND)
+    length = b"Content-Length: %d" % len(inside)
+    for path, method in ((b"/health", b"GET"), (b"/nowhere", b"DELETE"), (b"/score", b"POST")):
+        head = b"%s %s HTTP/1.1\r\n" % (method, path)
+
+        found = answers_in(said_to(server, head + line.replace(b"%d", b"9") + b"\r\n" + length + b"\r\n\r\n" + inside))
+
+        assert [status for status, _, _ in found] == [400]
+
+
+def test_an_empty_line_between_requests_is_passed_over(server: Service) -> None:
+    """RFC 9112, section 2.2; clients that end a body with one would get no answer to what follows."""
+    sent = b"\r\n" + posted(SOUND) + b"\r\n" + posted(SOUND) + b"\n\r\n" + b"GET /health HTTP/1.1\r\nHost: h\r\n\r\n"
+
+    assert [status for status, _, _ in answers_in(said_to(server, sent))] == [200, 200, 200]
 
 
 @STRICT

@@ -12,7 +12,7 @@ from databricks_utils.errors import InvalidInput, MissingTool
 from databricks_utils.session.installation import SparkInstallation
 from databricks_utils.session.ivy import file_name, proxy_options
 from databricks_utils.session.jar_lock import JARS
-from databricks_utils.session.jars import cache_folder, locked_jars, missing_jars, read_lock, resolve_jars
+from databricks_utils.session.jars import cache_folder, locked_jars, read_lock, resolve_jars
 
 
 def locked_coordinates() -> dict[str, dict[str, tuple[str, ...]]]:
@@ -43,14 +43,6 @@ def test_a_series_without_jars_is_refused_with_the_ones_that_have_some() -> None
 def test_the_cache_folder_can_be_named() -> None:
     assert cache_folder({"DATABRICKS_UTILS_CACHE": "/data/cache"}) == Path("/data/cache/jars")
     assert cache_folder({"XDG_CACHE_HOME": "/x"}) == Path("/x/databricks-utils/jars")
-
-
-def test_a_file_with_other_content_counts_as_missing(tmp_path: Path) -> None:
-    spark = SparkInstallation("4.0.9", tmp_path)
-    first, second = locked_jars("4.0")
-    (tmp_path / first.file_name).write_bytes(b"not the jar")
-
-    assert missing_jars(tmp_path, spark=spark) == [first, second]
 
 
 def test_a_folder_that_cannot_be_made_is_named_with_the_variable_that_moves_it(tmp_path: Path) -> None:

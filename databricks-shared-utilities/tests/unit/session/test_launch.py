@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from databricks_utils.session.installation import installed_spark
 from databricks_utils.session.jars import CACHE_VARIABLE
-from databricks_utils.session.launch import KEPT_LOGS, new_log, not_started
+from databricks_utils.session.launch import KEPT_LOGS, new_log, not_started, prepare_environment
 
 
 def test_the_last_words_of_java_are_shown_without_stack_frames(tmp_path: Path) -> None:
@@ -44,3 +45,30 @@ def test_a_log_that_another_process_has_just_removed_stops_nobody(
     (tmp_path / "logs" / "spark-gone.log").symlink_to(tmp_path / "nothing")
 
     assert new_log().exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [
+        ({"LC_ALL": "C"}, "C.UTF-8"),
+        ({"LANG": "POSIX"}, "C.UTF-8"),
+        ({"LC_ALL": "", "LANG": "de_DE"}, "C.UTF-8"),
+        ({}, "C.UTF-8"),
+        ({"LC_CTYPE": "C.UTF-8", "LANG": "C"}, None),
+        ({"LC_ALL": "de_DE.utf8"}, "de_DE.utf8"),
+    ],
+)
+def test_java_is_given_the_encoding_in_which_python_names_files(
+    given: dict[str, str], wanted: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("LC_ALL", "LC_CTYPE", "LANG", "JAVA_HOME", "SPARK_HOME", "PYSPARK_PYTHON", "PYSPARK_DRIVER_PYTHON"):
+        # Set first, so that what is set on the way is taken back.
+        monkeypatch.setenv(name, os.environ.get(name, ""))
+        if name.startswith("L"):
+            monkeypatch.delenv(name)
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+
+    prepare_environment(installed_spark())
+
+    assert os.environ.get("LC_ALL") == wanted

@@ -8,7 +8,7 @@ import pytest
 
 from databricks_utils.config import Streaming
 from databricks_utils.errors import InputProblems, InvalidInput
-from databricks_utils.streaming import connection_options, redacted_options, source_options
+from databricks_utils.streaming import connection_options, source_options
 from databricks_utils.testing import FakeSecrets
 
 EVENT_HUBS = "shop.servicebus.windows.net:9093"
@@ -131,12 +131,3 @@ def test_a_certificate_authority_is_handed_over_as_a_file() -> None:
     found = options(section(ca_file="/etc/ca.pem"))
 
     assert (found["kafka.ssl.truststore.type"], found["kafka.ssl.truststore.location"]) == ("PEM", "/etc/ca.pem")
-
-
-def test_options_can_be_logged_without_their_secrets() -> None:
-    streaming = section("event_hubs", EVENT_HUBS, authentication="event_hubs_sas", secret="secret://hubs/string")
-
-    shown = redacted_options(options(streaming))
-
-    assert "SharedAccessKey" not in str(shown)
-    assert shown["subscribe"] == "sales"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from databricks_utils.models import ModelProject
 
 from {{ cookiecutter.package_name }}.features.registry import TABLES
-from {{ cookiecutter.package_name }}.models.definitions import HORIZON_DAYS, MODELS
+from {{ cookiecutter.package_name }}.models.definitions import ACTIVE_DAYS, HORIZON_DAYS, MODELS
 from {{ cookiecutter.package_name }}.models.examples import examples, followed, moments, population
 
 MODEL_PROJECT = ModelProject(
@@ -19,4 +19,5 @@ MODEL_PROJECT = ModelProject(
     examples=examples,
     outcomes=followed,
     scores="gold.household_scores",
+    about=f"households active for {ACTIVE_DAYS} days",
 )

@@ -29,8 +29,8 @@ from databricks_utils.delta import (
     tables_of,
 )
 from databricks_utils.errors import InvalidInput
-from databricks_utils.medallion.arguments import arguments_for
-from databricks_utils.medallion.pipeline import TableNode
+from databricks_utils.pipeline.arguments import arguments_for
+from databricks_utils.pipeline.flow import Definition, TableNode
 from databricks_utils.session.launch import java_process
 
 if TYPE_CHECKING:
@@ -159,16 +159,15 @@ class Lakehouse:
 
     def transformed(self, node: TableNode, rows: DataFrame) -> DataFrame:
         """Apply a node's transformation: the rows, then its lookups, then parameters, flags and secrets by name."""
-        transform = getattr(node, "transform", None)
-        if transform is None:
+        if node.transform is None:
             return rows
         lookups = [self.read(table) for table in node.lookup_tables]
-        result: DataFrame = transform(rows, *lookups, **self.parameters_for(node))
+        result: DataFrame = node.transform(rows, *lookups, **self.parameters_for(node))
         return result
 
-    def parameters_for(self, node: object) -> dict[str, object]:
-        """Return the parameters, flags and secrets that a node's transformation asks for by keyword-only name."""
-        return arguments_for(getattr(node, "transform", None), self.configuration, self.spark, self.secrets)
+    def parameters_for(self, definition: Definition) -> dict[str, object]:
+        """Return the parameters, flags and secrets that a transformation asks for by keyword-only name."""
+        return arguments_for(definition.transform, self.configuration, self.spark, self.secrets)
 
 
 def namespace_of(configuration: Configuration) -> Namespace:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import json
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,8 +18,8 @@ from databricks_utils.data_quality.analysis import first_line
 from databricks_utils.logging import redacted, redaction
 from databricks_utils.logging.redaction import LEAST_SECRET, MASK, conceal, concealed
 from databricks_utils.medallion import Bronze, Files, Gold, Pipeline, Silver
-from databricks_utils.medallion.arguments import Secret, argument_problems
-from databricks_utils.medallion.failure import MOST_LETTERS, cause_of
+from databricks_utils.pipeline.arguments import Secret, argument_problems
+from databricks_utils.pipeline.failure import MOST_LETTERS, cause_of
 from databricks_utils.streaming import EventAlerts
 from databricks_utils.streaming.failure import described
 
@@ -84,7 +85,7 @@ def test_alerts_of_single_events_are_looked_at_too() -> None:
     (problem,) = argument_problems([alerts], configuration())
 
     assert "telling asks for 'limit'" in str(problem)
-    assert "EventAlerts('large')" in str(problem)
+    assert f"{Path(__file__).name}:" in str(problem)
 
 
 def test_a_secret_is_a_text_that_does_not_show_itself() -> None:

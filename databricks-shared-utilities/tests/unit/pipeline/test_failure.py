@@ -8,8 +8,8 @@ import os
 import pytest
 
 from databricks_utils.errors import InvalidInput, RunFailed
-from databricks_utils.medallion.failure import KINDS, RUNBOOK, cause_of, explained, kind_name
-from databricks_utils.medallion.trail import Trail, entered, followed
+from databricks_utils.pipeline.failure import KINDS, RUNBOOK, cause_of, explained, kind_name
+from databricks_utils.pipeline.trail import Trail, entered, followed
 from databricks_utils.retry import is_transient
 
 # As Spark 4.1 and Delta 4.4 said it, with fewer frames.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from databricks_utils.errors import InvalidInput, LakehouseError, MissingTool, RunFailed, TableBusy
 from databricks_utils.logging import redacted
 from databricks_utils.logging.redaction import concealed
-from databricks_utils.medallion.trail import Trail
+from databricks_utils.pipeline.trail import Trail
 from databricks_utils.retry import CONFLICTS, CONNECTIONS, FULL_DISK, NO_PERMISSION, THROTTLED, mentions, said
 
 RUNBOOK = "docs/runbooks/pipeline-failure.md"

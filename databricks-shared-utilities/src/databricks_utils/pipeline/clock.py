@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from datetime import datetime, timezone
 
-from databricks_utils.medallion.pipeline import TableNode
 from databricks_utils.observability import TableResult, TableStatus
+from databricks_utils.pipeline.flow import TableNode
 
 
 class Clock:

@@ -15,10 +15,12 @@ from pyspark.errors import PySparkException
 from databricks_utils.config import Configuration
 from databricks_utils.config.secrets import SecretProvider, resolve_secret
 from databricks_utils.errors import InvalidInput, LakehouseError
-from databricks_utils.logging.redaction import LEAST_SECRET, MASK, concealed
+from databricks_utils.logging.redaction import LEAST_SECRET, MASK, concealed, written_forms
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
+
+    from databricks_utils.pipeline.flow import Definition
 
 #: What Spark masks in the plans that it explains and shows in its pages.
 HIDDEN_IN_PLANS = "spark.sql.redaction.string.regex"
@@ -74,20 +76,18 @@ def arguments_for(
     return found
 
 
-def argument_problems(nodes: Iterable[Any], configuration: Configuration) -> list[LakehouseError]:
+def argument_problems(definitions: Iterable[Definition], configuration: Configuration) -> list[LakehouseError]:
     """Return what transformations ask for that the configuration does not have, or has twice.
 
     Args:
-        nodes: Tables and alerts; those without transformation ask for nothing.
+        definitions: Tables and alerts; those without transformation ask for nothing.
         configuration: The configuration of the environment.
     """
     problems: list[LakehouseError] = []
     sections = _sections(configuration)
-    for node in nodes:
-        transform = getattr(node, "transform", None)
-        called = getattr(transform, "__name__", "the transformation")
-        place = getattr(node, "place", f"{type(node).__name__}({getattr(node, 'name', '')!r})")
-        for name, section in _asked(transform, configuration):
+    for definition in definitions:
+        called, place = getattr(definition.transform, "__name__", "the transformation"), definition.place
+        for name, section in _asked(definition.transform, configuration):
             held = [other for other, values in sections.items() if name in values]
             if len(held) > 1:
                 hint = f"Keep it in one of them: {' and '.join(held)}"
@@ -138,7 +138,8 @@ def _long_enough(name: str, value: str) -> str:
 
 
 def _hide_in_plans(spark: SparkSession, values: Iterable[str]) -> None:
-    if not (wanted := [_as_java(value) for value in values]):
+    # Java reads the text of a plan as it reads that of a log; the case of letters does not count there either.
+    if not (wanted := [_as_java(form) for value in values for form in written_forms(value)]):
         return
     _hide_in_logs_of_spark()
     _hidden.update(wanted)
@@ -150,7 +151,7 @@ def _hide_in_plans(spark: SparkSession, values: Iterable[str]) -> None:
         _others[spark] = others
         # Of two that begin alike Java takes the first, which would leave the end of a longer one to be read.
         ours = sorted(tuple(_hidden), key=len, reverse=True)
-        spark.conf.set(HIDDEN_IN_PLANS, "|".join([*filter(None, [others]), _INERT, *ours]))
+        spark.conf.set(HIDDEN_IN_PLANS, "|".join([*filter(None, [others]), _INERT, f"(?iu:{'|'.join(ours)})"]))
 
 
 class _Concealing(logging.Formatter):
