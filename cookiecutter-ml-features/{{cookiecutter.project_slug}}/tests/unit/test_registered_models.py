@@ -87,6 +87,7 @@ class Home:
     """
 
     def __init__(self, own: Mapping[str, str], name: str) -> None:
+        self.project: Project[Any] = PROJECT
         self.values = {**own, "schemas.gold": name, "parameters.reasons": "0"}
         self.opened: Opened = PROJECT.open("local", str(ROOT), **self.values)
         self.registry: ModelRegistry = open_model_registry(self.opened.configuration)
@@ -120,11 +121,11 @@ class Home:
         assert found is not None
         self.registry.register(self.name(model), found.run_id, found.source)
 
-    def command(self, *words: str, project: Project[Any] = PROJECT, **more: str) -> tuple[int, str]:
+    def command(self, *words: str, **more: str) -> tuple[int, str]:
         settings = [f"--set={key}={value}" for key, value in {**self.values, **more}.items()]
         said = io.StringIO()
         with redirect_stdout(said), redirect_stderr(said):
-            code = command_line(project, [*words, f"--project={ROOT}", *settings])
+            code = command_line(self.project, [*words, f"--project={ROOT}", *settings])
         return code, said.getvalue()
 
 
@@ -272,8 +273,8 @@ def test_a_version_that_has_learned_another_label_neither_answers_nor_is_promote
     features = feature_registry(home.opened.contracts)
     load_version(version, COLUMNS, MODEL_PROJECT.meanings(features))
 
-    changed = replace(PROJECT, commands=model_commands(PROJECT, models))
-    code, said = home.command("promote", "--model=household_churn", "--approved-by=Ann", project=changed)
+    home.project = replace(PROJECT, commands=model_commands(PROJECT, models))
+    code, said = home.command("promote", "--model=household_churn", "--approved-by=Ann")
 
     assert (code, home.champion(CHURN)) == (2, None), said
     assert "label churned is defined otherwise by now" in said
