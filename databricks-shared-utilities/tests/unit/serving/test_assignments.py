@@ -80,7 +80,7 @@ def test_a_file_that_is_gone_is_an_error_also_for_who_was_noted_in_it(tmp_path: 
 
     other = AssignmentLog(path)
     log.note([FIRST])
-    assert other.of("autumn") == [FIRST]
+    assert other.read("autumn") == [FIRST]
 
 
 @pytest.mark.parametrize(
