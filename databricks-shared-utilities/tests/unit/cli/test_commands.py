@@ -326,7 +326,7 @@ def test_a_task_that_is_unknown_or_named_beside_tables_is_refused(
 
 
 def test_a_task_runs_its_tables_and_no_others(folder: Path, project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[Sequence[str]] = []
+    asked: list[tuple[str, ...]] = []
     monkeypatch.setattr(actions, "run", lambda _opened, options, *_: asked.append(options.tables))
     shared = [replace(node, task="orders") for node in SHOP.nodes]
 
