@@ -20,7 +20,7 @@ else:
     import tomli as tomllib
 
 #: Braces that belong to the platforms: GitHub expressions, Databricks references to jobs, tasks, secrets.
-ALLOWED_SYNTAX = re.compile(r"\$\{\{|\{\{ ?(?:job|tasks|secrets|backfill)[./]")
+ALLOWED_SYNTAX = re.compile(r"\$\{\{|\{\{ ?(?:job|tasks?|secrets|backfill)[./]")
 TEMPLATE_SYNTAX = re.compile(r"\{\{|\{%|\{#|cookiecutter\.")
 #: A home folder, a drive, or the address of one company's package index.
 TRACE = re.compile(r"(?<![\w}])(?:/home/|/Users/|/root/|[A-Z]:\\)|\b(?:extra-)?index-url\b|\bindex\.url\b")
