@@ -35,7 +35,7 @@ def features(opened: OpenedModels, *, backfill: bool) -> int:
         done = refresh(lakehouse, store, table.name, last_day, backfill=backfill)
         click.echo(
             f"{table.name}: {len(table.columns)} features to {done.last_day}, "
-            f"{done.written:,} rows new, {done.mended:,} mended"
+            f"{done.written:,} rows new, {done.mended:,} recomputed"
         )
         if done.again:
             click.echo(f"  all days computed again: {done.again}")

@@ -27,9 +27,7 @@ from databricks_utils.serving.service import LOOPBACK
 def score(opened: OpenedModels, name: str, at: datetime | None, *, unless_new: bool = False) -> int:
     """Let champions score the population."""
     store, registry = opened.store(), opened.registry()
-    models = opened.begun(registry, opened.chosen(name)) if unless_new else opened.chosen(name)
-    for model in models:
-        opened.champion(registry, model)
+    models = opened.in_use(registry, name, unless_new=unless_new)
     if not models:
         return 0
     lakehouse = opened.lakehouse()
@@ -48,9 +46,7 @@ def score(opened: OpenedModels, name: str, at: datetime | None, *, unless_new: b
 def monitor(opened: OpenedModels, name: str, at: datetime | None, *, unless_new: bool = False) -> int:
     """Measure and write down drift and performance, then write the page."""
     store, registry = opened.store(), opened.registry()
-    models = opened.begun(registry, opened.chosen(name)) if unless_new else opened.chosen(name)
-    for model in models:
-        opened.champion(registry, model)
+    models = opened.in_use(registry, name, unless_new=unless_new)
     if not models:
         return 0
     lakehouse = opened.lakehouse()

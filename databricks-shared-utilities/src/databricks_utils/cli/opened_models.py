@@ -110,6 +110,17 @@ class OpenedModels:
                 )
         return found
 
+    def in_use(self, registry: ModelRegistry, name: str, *, unless_new: bool) -> Sequence[ModelDefinition]:
+        """Return the models that a name stands for, each with a champion; without new ones where that is wanted.
+
+        Raises:
+            InvalidInput: The name stands for no model, or one has no champion.
+        """
+        models = self.begun(registry, self.chosen(name)) if unless_new else self.chosen(name)
+        for model in models:
+            self.champion(registry, model)
+        return models
+
     def last_day(self, lakehouse: Lakehouse) -> date:
         """Return the last day that is over: that of the newest event, since deliveries are of whole days."""
         return last_event_day(lakehouse.read(self.models.events), self.store(), self.models.tables[0].name)

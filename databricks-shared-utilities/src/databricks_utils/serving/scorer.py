@@ -219,7 +219,7 @@ def answer_request(scorer: Scorer, body: bytes) -> Reply:
         asked = parse_request(body, scorer.project.key)
         return Reply(200, scorer.score(asked.entity, asked.at))
     except OtherDefinitions as error:
-        # Nothing that the client could mend: the store was published from definitions that this process does not have.
+        # The client cannot correct that: the store was published from definitions that this process does not have.
         status, detail = 503, str(error)
     except (InvalidRequest, InvalidInput) as error:
         status, detail = 400, str(error)

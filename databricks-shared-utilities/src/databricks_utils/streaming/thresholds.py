@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from pyspark.sql import Row
 from pyspark.sql import functions as F
 
 from databricks_utils.config import StreamThresholds
@@ -40,17 +41,7 @@ def rules_of_events(lakehouse: Lakehouse, node: StreamNode, since: datetime) -> 
     quarantine = quarantine_of(node.table)
     if not isinstance(node, StreamSilver) or not lakehouse.exists(node.table) or not lakehouse.exists(quarantine):
         return ()
-    recent, none = F.col("_processing_timestamp") >= F.lit(since), F.lit(0)
-    valid = lakehouse.read(node.table).where(recent)
-    invalid = lakehouse.read(quarantine).where(recent)
-    counted = valid.select(F.lit(0).alias("errors"), F.greatest(F.size("_validation_warnings"), none).alias("warnings"))
-    counted = counted.unionAll(invalid.select(F.size("_validation_errors").alias("errors"), none.alias("warnings")))
-    found = counted.agg(
-        F.count(F.lit(1)).alias("events"),
-        F.count_if(F.col("errors") > 0).alias("invalid"),
-        F.sum("errors").alias("errors"),
-        F.sum("warnings").alias("warnings"),
-    ).collect()[0]
+    found = _counted_events(lakehouse, node.table, since)
     if not found.events:
         return ()
     contract, quality = lakehouse.contract(node.table), lakehouse.configuration.quality
@@ -78,6 +69,21 @@ def rules_of_events(lakehouse: Lakehouse, node: StreamNode, since: datetime) -> 
         # Its rows are those of the rule above, which count in the table's own score already.
         RuleResult("minimum_score", None, "score", "error", 0, 0, points.status == "passed", " ".join(points.reasons)),
     )
+
+
+def _counted_events(lakehouse: Lakehouse, table: str, since: datetime) -> Row:
+    """Return how many events came since a moment, how many are invalid, and how many checks they did not meet."""
+    recent, none = F.col("_processing_timestamp") >= F.lit(since), F.lit(0)
+    valid = lakehouse.read(table).where(recent)
+    invalid = lakehouse.read(quarantine_of(table)).where(recent)
+    counted = valid.select(F.lit(0).alias("errors"), F.greatest(F.size("_validation_warnings"), none).alias("warnings"))
+    counted = counted.unionAll(invalid.select(F.size("_validation_errors").alias("errors"), none.alias("warnings")))
+    return counted.agg(
+        F.count(F.lit(1)).alias("events"),
+        F.count_if(F.col("errors") > 0).alias("invalid"),
+        F.sum("errors").alias("errors"),
+        F.sum("warnings").alias("warnings"),
+    ).collect()[0]
 
 
 def newest_reports(lakehouse: Lakehouse, since: datetime) -> Reports:
